@@ -1,0 +1,168 @@
+"""The Photo: pixels as the file holds them, plus all that must survive the trip.
+
+Pixels keep their native depth (8-bit, 16-bit or float) so that a 100-megapixel photo fits in
+memory; everything that computes asks for float32 RGB in [0, 1], a region at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from undark.errors import UsageError
+
+__all__ = ["FloatImage", "Photo", "area_resize", "from_float", "to_float"]
+
+FloatImage = NDArray[np.float32]
+"""H×W×3 float32 RGB in [0, 1], encoded as the photo is (usually the sRGB curve)."""
+
+_BAND_PIXELS = 1 << 21
+
+
+def to_float(pixels: NDArray[Any]) -> NDArray[np.float32]:
+    """Native samples of any shape as float32 in [0, 1].
+
+    The scale comes from the type, never from the values. Floats are clipped to [0, 1] and NaN
+    becomes 0.
+
+    Raises:
+        UsageError: The type is neither uint8, uint16 nor a float.
+    """
+    if pixels.dtype == np.uint8 or pixels.dtype == np.uint16:
+        scale = np.float32(1.0 / np.iinfo(pixels.dtype).max)
+        return pixels.astype(np.float32) * scale
+    if np.issubdtype(pixels.dtype, np.floating):
+        return np.clip(np.nan_to_num(pixels.astype(np.float32), nan=0.0), 0.0, 1.0)
+    raise UsageError(f"pixels must be uint8, uint16 or float, not {pixels.dtype}")
+
+
+def from_float(values: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Float samples in [0, 1] in the native type `dtype`, clipped and rounded to nearest.
+
+    Raises:
+        UsageError: The type is neither uint8, uint16 nor a float.
+    """
+    dtype = np.dtype(dtype)
+    clipped = np.clip(values, 0.0, 1.0)
+    if dtype == np.uint8 or dtype == np.uint16:
+        return (clipped * np.float32(np.iinfo(dtype).max) + np.float32(0.5)).astype(dtype)
+    if np.issubdtype(dtype, np.floating):
+        return clipped.astype(dtype)
+    raise UsageError(f"pixels must be uint8, uint16 or float, not {dtype}")
+
+
+def area_resize(pixels: NDArray[Any], height: int, width: int) -> FloatImage:
+    """The whole picture shrunk by area averaging to `height`×`width`, as float32 in [0, 1].
+
+    Averages in float, so a dark 8-bit picture keeps the fractions of a level that decide its
+    exposure, and works in bands, so a large photo is never held in float as a whole. A picture
+    smaller than the target is enlarged bilinearly.
+
+    Args:
+        pixels: H×W×3, uint8, uint16 or float.
+        height: Rows of the result, at least 1.
+        width: Columns of the result, at least 1.
+    """
+    rows, columns = pixels.shape[:2]
+    if rows * columns > _BAND_PIXELS and rows >= 2 * height and columns >= 2 * width:
+        # Shrink by a whole factor, band by band, then let the last step see few pixels.
+        factor = max(1, min(rows // (2 * height), columns // (2 * width)))
+        if factor > 1:
+            band = max(1, _BAND_PIXELS // (columns * factor)) * factor
+            parts: list[NDArray[np.float32]] = []
+            for top in range(0, rows, band):
+                piece = to_float(pixels[top : top + band])
+                small = (
+                    max(1, round(columns / factor)),
+                    max(1, round(piece.shape[0] / factor)),
+                )
+                parts.append(cv2.resize(piece, small, interpolation=cv2.INTER_AREA))
+            return _resize(np.concatenate(parts), height, width)
+    return _resize(to_float(pixels), height, width)
+
+
+def _resize(values: FloatImage, height: int, width: int) -> FloatImage:
+    rows, columns = values.shape[:2]
+    shrinks = rows >= height and columns >= width
+    mode = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    if rows > height or columns > width:
+        # A thin picture shrinks along one side and grows along the other: average first.
+        values = cv2.resize(
+            values, (min(columns, width), min(rows, height)), interpolation=cv2.INTER_AREA
+        )
+        mode = cv2.INTER_LINEAR
+    if values.shape[:2] != (height, width):
+        values = cv2.resize(values, (width, height), interpolation=mode)
+    return values
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photo:
+    """One picture and all that must survive enhancing it.
+
+    Attributes:
+        pixels: H×W×3 RGB, upright (orientation already applied), in native depth: uint8,
+            uint16 or float32.
+        alpha: H×W of the same type, or None. Carried untouched.
+        gray: The source was greyscale: the three channels are equal and are written as one.
+        icc: ICC profile, as stored.
+        exif: EXIF block (TIFF structure, without a leading ``Exif\\0\\0``), orientation reset
+            and thumbnail dropped.
+        xmp: XMP packet, as stored.
+        format: Name of the source's format as Pillow spells it ("JPEG", "PNG", "TIFF", "WEBP",
+            "AVIF", "HEIF", "BMP"), "RAW", or None where there was no file.
+    """
+
+    pixels: NDArray[Any]
+    alpha: NDArray[Any] | None = None
+    gray: bool = False
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    format: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check shape and type.
+
+        Raises:
+            UsageError: Pixels are not H×W×3 of a known type, or alpha does not match them.
+        """
+        if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or 0 in self.pixels.shape:
+            raise UsageError(f"pixels must be height×width×3, not {self.pixels.shape}")
+        if self.pixels.dtype not in (np.uint8, np.uint16, np.float32):
+            raise UsageError(f"pixels must be uint8, uint16 or float32, not {self.pixels.dtype}")
+        if self.alpha is not None and (
+            self.alpha.shape != self.pixels.shape[:2] or self.alpha.dtype != self.pixels.dtype
+        ):
+            raise UsageError("alpha must be height×width and of the pixels' type")
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def bit_depth(self) -> int:
+        """Bits per sample as the file's header says: 8, 16 or 32 (float)."""
+        return int(self.pixels.dtype.itemsize * 8)
+
+    def rgb(self, rows: slice = slice(None), columns: slice = slice(None)) -> FloatImage:
+        """A region (by default all) as H×W×3 float32 RGB in [0, 1]."""
+        return to_float(self.pixels[rows, columns])
+
+    def glance(self, height: int, width: int) -> FloatImage:
+        """The whole photo shrunk to `height`×`width` by area averaging, float32 in [0, 1]."""
+        return area_resize(self.pixels, height, width)
+
+    def with_pixels(self, pixels: NDArray[Any]) -> Photo:
+        """The same photo, its metadata and alpha, with other pixels of the same size."""
+        return replace(self, pixels=pixels)
