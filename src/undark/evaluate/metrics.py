@@ -35,7 +35,7 @@ METRICS: dict[str, str] = {
     "mae": "mean absolute error over RGB, 0 to 1; less is better",
     "delta_e2000": "mean CIEDE2000 colour difference; less is better",
     "blown_share": "share of pixels blown out that the truth holds, 0 to 1; less is better",
-    "crushed_share": "share of pixels crushed to black that the truth holds, 0 to 1; less is better",
+    "crushed_share": "share of pixels crushed that the truth holds, 0 to 1; less is better",
     "mean_level": "mean sample of the output, 0 to 1",
 }
 """Every value that :func:`measure` gives, with what it means and its unit."""
