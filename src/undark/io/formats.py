@@ -1,0 +1,73 @@
+"""The file formats undark knows, by suffix: one table, no decoder imported.
+
+Kept apart from `undark.io.images` so that scanning folders and `--help` stay quick.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+__all__ = [
+    "FORMAT_SUFFIX",
+    "PHOTO_SUFFIXES",
+    "RAW_SUFFIXES",
+    "READABLE_SUFFIXES",
+    "WRITABLE_FORMATS",
+    "is_readable_name",
+    "suffix_format",
+]
+
+WRITABLE_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "HEIF", "BMP")
+"""Formats that can be written, as Pillow spells them."""
+
+FORMAT_SUFFIX = {
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "TIFF": ".tif",
+    "WEBP": ".webp",
+    "AVIF": ".avif",
+    "HEIF": ".heic",
+    "BMP": ".bmp",
+}
+"""The suffix a format is given where the source does not show one."""
+
+PHOTO_SUFFIXES = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".jfif": "JPEG",
+    ".mpo": "JPEG",
+    ".png": "PNG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WEBP",
+    ".avif": "AVIF",
+    ".heic": "HEIF",
+    ".heif": "HEIF",
+    ".hif": "HEIF",
+    ".bmp": "BMP",
+    ".gif": "GIF",
+}
+"""Suffix to format of everything but camera RAW. GIF is read only."""
+
+_RAW_NAMES = (
+    "3fr arw cr2 cr3 crw dcr dng erf fff iiq kdc mef mos mrw nef nrw orf pef raf raw rw2 rwl sr2"
+    " srf srw x3f"
+)
+
+RAW_SUFFIXES = frozenset(f".{name}" for name in _RAW_NAMES.split())
+"""Suffixes of camera RAW files, read with the ``raw`` extra."""
+
+READABLE_SUFFIXES = frozenset(PHOTO_SUFFIXES) | RAW_SUFFIXES
+"""Suffixes, lower case with their dot, of the files that a folder scan takes as photos."""
+
+
+def is_readable_name(path: PurePath) -> bool:
+    """Whether a folder scan takes `path` for a photo: a known suffix and not hidden."""
+    return path.suffix.lower() in READABLE_SUFFIXES and not path.name.startswith(".")
+
+
+def suffix_format(path: PurePath) -> str | None:
+    """The writable format that the suffix of `path` names, or None."""
+    name = PHOTO_SUFFIXES.get(path.suffix.lower())
+    return name if name in WRITABLE_FORMATS else None
