@@ -1,0 +1,36 @@
+"""The catalog: every model that comes with undark, in order, written by hand.
+
+To add one: put ``STEM.onnx`` and its card ``STEM.json`` into ``models/weights`` and add a line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["DEFAULT", "ENTRIES", "Entry", "names"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One model of the catalog.
+
+    Attributes:
+        name: What a user writes after ``-m``.
+        stem: Stem of its files in ``models/weights``.
+    """
+
+    name: str
+    stem: str
+
+
+DEFAULT: Final = "unet"
+"""The model that is used where none is named."""
+
+ENTRIES: Final = (Entry(name="unet", stem="unet"),)
+"""All models, the default first."""
+
+
+def names() -> tuple[str, ...]:
+    """Names of all models of the catalog, in order."""
+    return tuple(entry.name for entry in ENTRIES)
