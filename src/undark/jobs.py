@@ -1,0 +1,232 @@
+"""The Job: many photos in, many photos out, with events, resume and an error per file.
+
+A destination is written beside and renamed (:mod:`undark.io.atomic`), so one that exists is
+whole: a job that was stopped at any moment goes on where it stopped when it is run again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from time import perf_counter
+
+from undark.engine.enhancer import Enhancer
+from undark.errors import DeviceError, UndarkError, UsageError
+from undark.io.images import read_photo, write_photo
+from undark.io.walk import Pair
+
+__all__ = ["Done", "Event", "Failed", "Job", "Progress", "Skipped", "Started", "Summary"]
+
+_WAIT = 0.2  # Seconds; a wait without an end cannot be interrupted on Windows.
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Work on this input has begun."""
+
+    source: Path
+    destination: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """This share of the input, 0 to 1, has been enhanced."""
+
+    source: Path
+    destination: Path
+    fraction: float
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The destination is written and whole; `seconds` from reading to having written."""
+
+    source: Path
+    destination: Path
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """The destination was there already and was left as it is."""
+
+    source: Path
+    destination: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """This input could not be done; nothing bears its destination's name because of it."""
+
+    source: Path
+    destination: Path
+    seconds: float
+    error: UndarkError
+
+
+Event = Started | Progress | Done | Skipped | Failed
+"""What a job tells about one input. `Done`, `Skipped` and `Failed` are last words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How many inputs came to which end so far."""
+
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+
+
+class _StoppedError(Exception):
+    """The job was stopped while this input was being enhanced."""
+
+
+class Job:
+    """Enhance many photos with one Enhancer, in one or several threads.
+
+    Args:
+        pairs: Sources and where their results go, as :func:`undark.io.walk.plan` gives them.
+        enhancer: Shared by all workers.
+        strength: Blend between source (0) and full effect (1).
+        exposure: More or less light, in EV.
+        format: Format to write, as Pillow spells it; by default the destination's suffix decides.
+        quality: 1 to 100 for lossy formats; by default the writer decides.
+        overwrite: Do again what is already there.
+        workers: Photos worked on at the same time, at least 1.
+
+    Raises:
+        UsageError: Less than one worker.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        enhancer: Enhancer,
+        *,
+        strength: float = 1.0,
+        exposure: float = 0.0,
+        format: str | None = None,
+        quality: int | None = None,
+        overwrite: bool = False,
+        workers: int = 1,
+    ) -> None:
+        """Prepare the job; nothing is read before :meth:`run`."""
+        if workers < 1:
+            raise UsageError(f"a job needs at least 1 worker, not {workers}")
+        self._pairs = tuple(pairs)
+        self._enhancer = enhancer
+        self._strength = strength
+        self._exposure = exposure
+        self._format = format
+        self._quality = quality
+        self._overwrite = overwrite
+        self._workers = workers
+        self._summary = Summary()
+
+    @property
+    def summary(self) -> Summary:
+        """The counts of the last words that :meth:`run` has given so far."""
+        return self._summary
+
+    def run(self) -> Generator[Event, None, None]:
+        """Do the work, giving events in the caller's thread as they happen.
+
+        The inputs are begun in their order; with several workers their events interleave. An
+        error of one input is an event and does not stop the others. Closing the generator, or a
+        KeyboardInterrupt in it, stops the job: photos being enhanced are abandoned, one being
+        written is finished, and no half-written file is left.
+        """
+        self._summary = Summary()
+        stop = threading.Event()
+        events: SimpleQueue[Event | None] = SimpleQueue()
+        todo: SimpleQueue[Pair] = SimpleQueue()
+        for pair in self._pairs:
+            todo.put(pair)
+
+        def work() -> None:
+            try:
+                while not stop.is_set():
+                    self._process(todo.get_nowait(), events.put, stop)
+            except (Empty, _StoppedError):
+                pass
+            finally:
+                events.put(None)
+
+        # Daemons, so that a second interrupt while the first is being obeyed ends the process.
+        threads = [
+            threading.Thread(target=work, name=f"undark-job-{number}", daemon=True)
+            for number in range(min(self._workers, len(self._pairs)))
+        ]
+        for thread in threads:
+            thread.start()
+        running = len(threads)
+        try:
+            while running:
+                with suppress(Empty):
+                    event = events.get(timeout=_WAIT)
+                    if event is None:
+                        running -= 1
+                    else:
+                        self._count(event)
+                        yield event
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
+    def _count(self, event: Event) -> None:
+        counts = self._summary
+        self._summary = Summary(
+            counts.done + isinstance(event, Done),
+            counts.skipped + isinstance(event, Skipped),
+            counts.failed + isinstance(event, Failed),
+        )
+
+    def _process(self, pair: Pair, tell: Callable[[Event], None], stop: threading.Event) -> None:
+        source, destination = pair.source, pair.destination
+        if not self._overwrite and destination.exists():
+            tell(Skipped(source, destination))
+            return
+
+        def progress(fraction: float) -> None:
+            if stop.is_set():
+                raise _StoppedError
+            tell(Progress(source, destination, fraction))
+
+        tell(Started(source, destination))
+        begin = perf_counter()
+        try:
+            photo = self._enhancer.enhance(
+                read_photo(source),
+                strength=self._strength,
+                exposure=self._exposure,
+                progress=progress,
+            )
+            if stop.is_set():
+                raise _StoppedError
+            write_photo(photo, destination, format=self._format, quality=self._quality)
+        except _StoppedError:
+            raise
+        except Exception as error:
+            tell(Failed(source, destination, perf_counter() - begin, _worded(source, error)))
+        else:
+            tell(Done(source, destination, perf_counter() - begin))
+
+
+def _worded(source: Path, error: Exception) -> UndarkError:
+    """The error as one line that names the source; the original is its cause."""
+    if isinstance(error, UndarkError):
+        return error
+    if isinstance(error, MemoryError):
+        worded: UndarkError = DeviceError(
+            f"{source}: not enough memory; close other programs, or use fewer jobs at a time"
+        )
+    else:
+        reason = " ".join(str(error).split()) or "no reason given"
+        worded = UndarkError(f"{source}: unexpected {type(error).__name__}: {reason}")
+    worded.__cause__ = error
+    return worded
