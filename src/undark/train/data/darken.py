@@ -1,0 +1,97 @@
+"""Synthetic darkness: what a camera would have recorded with far less light.
+
+A physical model after Brooks et al., "Unprocessing Images for Learned Raw Denoising" (CVPR 2019)
+and Wei et al., "A Physics-Based Noise Formation Model for Extreme Low-Light Raw Denoising"
+(CVPR 2020): back to linear light, less exposure, a drifting white balance, shot and read noise
+that is partly correlated as demosaicking leaves it, a pedestal per channel whose negatives are
+clipped, a tone curve, 8-bit levels and JPEG.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from undark.photo import FloatImage, from_float, to_float
+from undark.tone import linear_to_srgb, srgb_to_linear
+
+__all__ = ["Darkness", "darken", "draw_darkness"]
+
+
+@dataclass(frozen=True, slots=True)
+class Darkness:
+    """One way for a photo to be dark.
+
+    Attributes:
+        ev: Exposure taken away, in EV (positive is darker).
+        white_balance: Gain per channel in linear light.
+        shot: Variance of the shot noise per unit of linear signal.
+        read: Standard deviation of the read noise per channel, in linear units.
+        correlation: Standard deviation in pixels of the blur that correlates the noise.
+        pedestal: Offset per channel in linear units; the sum is clipped at 0.
+        gamma: Exponent of the camera's own tone curve, around 1, on encoded values.
+        quality: JPEG quality, or 0 for none.
+    """
+
+    ev: float
+    white_balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    shot: float = 0.0
+    read: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    correlation: float = 0.0
+    pedestal: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    gamma: float = 1.0
+    quality: int = 0
+
+
+def _triple(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    return (float(values[0]), float(values[1]), float(values[2]))
+
+
+def draw_darkness(random: np.random.Generator) -> Darkness:
+    """A plausible darkness: from a dim room to a nearly black night."""
+    red, blue = np.exp(random.normal(0.0, 0.08, 2))
+    return Darkness(
+        ev=float(random.uniform(1.5, 5.5)),
+        white_balance=(float(red), 1.0, float(blue)),
+        shot=float(10.0 ** random.uniform(-4.2, -2.6)),
+        read=_triple(10.0 ** random.uniform(-3.9, -2.6) * random.uniform(0.8, 1.3, 3)),
+        correlation=float(random.uniform(0.4, 0.9)) if random.random() < 0.6 else 0.0,
+        pedestal=_triple(random.uniform(-0.001, 0.002) + random.normal(0.0, 0.0006, 3)),
+        gamma=float(np.exp(random.normal(0.0, 0.06))),
+        quality=int(random.integers(70, 97)) if random.random() < 0.5 else 0,
+    )
+
+
+def darken(image: FloatImage, darkness: Darkness, random: np.random.Generator) -> FloatImage:
+    """`image` as a camera would have recorded it in `darkness`.
+
+    Args:
+        image: H×W×3 sRGB in [0, 1], well lit.
+        darkness: What to do; see :func:`draw_darkness`.
+        random: Of the noise.
+
+    Returns:
+        H×W×3 in [0, 1] on 8-bit levels.
+    """
+    light = srgb_to_linear(image) * np.float32(2.0**-darkness.ev)
+    light *= np.asarray(darkness.white_balance, np.float32)
+    read = np.asarray(darkness.read, np.float32)
+    deviation = np.sqrt(np.float32(darkness.shot) * light + read * read)
+    noise = random.standard_normal(image.shape, dtype=np.float32)
+    if darkness.correlation > 0:
+        noise = cv2.GaussianBlur(noise, (0, 0), darkness.correlation)
+        # Blurring weakens noise more than demosaicking does: give part of it back.
+        noise /= np.float32(np.sqrt(max(float(noise.std()), 1e-3)))
+    light = light + deviation * noise + np.asarray(darkness.pedestal, np.float32)
+    encoded = linear_to_srgb(np.clip(light, 0.0, 1.0)) ** np.float32(darkness.gamma)
+    levels = from_float(encoded.astype(np.float32), np.dtype(np.uint8))
+    if darkness.quality:
+        done, coded = cv2.imencode(
+            ".jpg", levels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, darkness.quality]
+        )
+        if done:
+            levels = np.ascontiguousarray(cv2.imdecode(coded, cv2.IMREAD_COLOR)[:, :, ::-1])
+    return to_float(levels)

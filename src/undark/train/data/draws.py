@@ -1,0 +1,152 @@
+"""Batches of crops, each a pure function of the seed and the step.
+
+A run that is stopped and resumed at step k therefore sees from there on exactly what it would
+have seen, whatever the number of worker processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from undark.errors import DataError
+from undark.photo import FloatImage, to_float
+from undark.tone import linear_to_srgb, srgb_to_linear
+from undark.train.data.sources import Body, Drawn
+from undark.train.recipe import Augment
+
+__all__ = ["Batch", "Draws", "to_tensor"]
+
+Batch = dict[str, Tensor]
+"""``image`` and ``truth`` (N×3×crop×crop) and, with a glance, ``glance`` and ``truth_glance``
+(N×3×glance×glance); RGB in [0, 1]."""
+
+_FRESH = 400
+"""Steps after which synthetic darkness is made anew."""
+
+
+def to_tensor(image: FloatImage) -> Tensor:
+    """H×W×3 as a contiguous 3×H×W tensor."""
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+
+
+class Draws(IterableDataset[Batch]):
+    """An endless stream of batches, from step `start` on."""
+
+    def __init__(
+        self,
+        bodies: Sequence[Body],
+        *,
+        crop: int,
+        batch: int,
+        augment: Augment,
+        seed: int,
+        start: int = 0,
+    ) -> None:
+        """Draw from `bodies` by their weights; the other arguments are the recipe's.
+
+        Raises:
+            DataError: There is nothing to draw from.
+        """
+        super().__init__()
+        if not any(len(body) for body in bodies):
+            raise DataError("there is nothing to learn from")
+        self._bodies = list(bodies)
+        weights = np.array([body.weight if len(body) else 0.0 for body in bodies])
+        self._shares = weights / weights.sum()
+        self._crop = crop
+        self._batch = batch
+        self._augment = augment
+        self._seed = seed
+        self._start = start
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches of the steps `start`, `start` + 1, ... without end."""
+        worker = get_worker_info()
+        first, stride = (worker.id, worker.num_workers) if worker else (0, 1)
+        step = self._start + first
+        while True:
+            yield self.at(step)
+            step += stride
+
+    def at(self, step: int) -> Batch:
+        """The batch of one step."""
+        random = np.random.default_rng((self._seed, step))
+        items = [self._item(random, step) for _ in range(self._batch)]
+        return {key: torch.stack([item[key] for item in items]) for key in items[0]}
+
+    def _item(self, random: np.random.Generator, step: int) -> Batch:
+        body = self._bodies[int(random.choice(len(self._bodies), p=self._shares))]
+        drawn = body.draw(int(random.integers(len(body))), step // _FRESH)
+        low, high = self._cut(drawn, random)
+        glances = [drawn.low_glance, drawn.high_glance]
+        low, glances[0] = self._vary(low, glances[0], random)
+        pictures = [low, high, *glances]
+        if self._augment.flip:
+            turns, mirrored = int(random.integers(4)), bool(random.integers(2))
+            pictures = [
+                None if picture is None else _turn(picture, turns, mirrored)
+                for picture in pictures
+            ]
+        names = ("image", "truth", "glance", "truth_glance")
+        return {
+            name: to_tensor(picture)
+            for name, picture in zip(names, pictures, strict=True)
+            if picture is not None
+        }
+
+    def _cut(self, drawn: Drawn, random: np.random.Generator) -> tuple[FloatImage, FloatImage]:
+        crop = self._crop
+        rows, columns = drawn.low.shape[:2]
+        angle = 0.0
+        if self._augment.rotate > 0 and random.random() < self._augment.share:
+            angle = float(random.uniform(-self._augment.rotate, self._augment.rotate))
+        # A turned crop needs a margin; what still falls outside is reflected.
+        side = crop if angle == 0.0 else int(np.ceil(crop * 1.1)) + 2
+        side_rows, side_columns = min(side, rows), min(side, columns)
+        top = int(random.integers(rows - side_rows + 1))
+        left = int(random.integers(columns - side_columns + 1))
+
+        def piece(pixels: NDArray[Any]) -> FloatImage:
+            part = to_float(pixels[top : top + side_rows, left : left + side_columns])
+            if angle == 0.0 and part.shape[:2] == (crop, crop):
+                return part
+            matrix = cv2.getRotationMatrix2D((side_columns / 2, side_rows / 2), angle, 1.0)
+            matrix[:, 2] += (crop - side_columns) / 2, (crop - side_rows) / 2
+            mode = cv2.INTER_LINEAR if angle else cv2.INTER_NEAREST
+            return cv2.warpAffine(
+                part, matrix, (crop, crop), flags=mode, borderMode=cv2.BORDER_REFLECT_101
+            ).astype(np.float32)
+
+        return piece(drawn.low), piece(drawn.high)
+
+    def _vary(
+        self, low: FloatImage, glance: FloatImage | None, random: np.random.Generator
+    ) -> tuple[FloatImage, FloatImage | None]:
+        """Another exposure and more noise of the same scene, in linear light."""
+        augment = self._augment
+        if augment.exposure > 0 and random.random() < augment.share:
+            gain = np.float32(2.0 ** random.uniform(-augment.exposure, augment.exposure))
+            low = _expose(low, gain)
+            glance = None if glance is None else _expose(glance, gain)
+        if augment.noise > 0 and random.random() < augment.share:
+            deviation = augment.noise * random.random() * np.sqrt(0.1 + low)
+            noise = random.standard_normal(low.shape, dtype=np.float32)
+            low = np.clip(low + deviation * noise, 0.0, 1.0).astype(np.float32)
+        return low, glance
+
+
+def _expose(image: FloatImage, gain: np.float32) -> FloatImage:
+    return linear_to_srgb(np.minimum(srgb_to_linear(image) * gain, np.float32(1.0)))
+
+
+def _turn(image: FloatImage, turns: int, mirrored: bool) -> FloatImage:
+    image = np.rot90(image, turns)
+    return image[:, ::-1] if mirrored else image

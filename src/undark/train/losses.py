@@ -1,0 +1,84 @@
+"""The terms of the supervised loss: pure functions on N×3×H×W tensors, each a scalar.
+
+What each term earns is measured in ``docs/training.md``.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["charbonnier", "colour", "exposure", "match_means", "structure"]
+
+_WINDOW = 7
+
+
+def charbonnier(output: Tensor, truth: Tensor, *, epsilon: float = 1e-3) -> Tensor:
+    """A smooth L1: mean of ``sqrt(difference² + epsilon²)`` (Charbonnier et al., ICIP 1994)."""
+    return torch.sqrt((output - truth).square() + epsilon * epsilon).mean()
+
+
+def structure(output: Tensor, truth: Tensor, *, scales: int = 2) -> Tensor:
+    """1 - SSIM over a uniform 7×7 window, averaged over `scales` halvings of the size.
+
+    Wang et al., "Image quality assessment: from error visibility to structural similarity" (TIP
+    2004), with the multi-scale idea of Wang et al. (Asilomar 2003): fine scales mind grain, coarse
+    ones shape. Scales whose pictures are smaller than the window are left out.
+    """
+    terms: list[Tensor] = []
+    for scale in range(scales):
+        if scale:
+            output, truth = F.avg_pool2d(output, 2), F.avg_pool2d(truth, 2)
+        if min(output.shape[2:]) < _WINDOW:
+            break
+        terms.append(1.0 - _ssim(output, truth))
+    return torch.stack(terms).mean()
+
+
+def _ssim(first: Tensor, second: Tensor) -> Tensor:
+    count = _WINDOW * _WINDOW
+    unbiased = count / (count - 1.0)
+    stacked = torch.cat((first, second, first * first, second * second, first * second))
+    means = F.avg_pool2d(stacked, _WINDOW, stride=1)
+    mean1, mean2, square1, square2, product = means.chunk(5)
+    variance1 = unbiased * (square1 - mean1 * mean1)
+    variance2 = unbiased * (square2 - mean2 * mean2)
+    covariance = unbiased * (product - mean1 * mean2)
+    c1, c2 = 0.01**2, 0.03**2
+    top = (2.0 * mean1 * mean2 + c1) * (2.0 * covariance + c2)
+    bottom = (mean1.square() + mean2.square() + c1) * (variance1 + variance2 + c2)
+    return (top / bottom).mean()
+
+
+def match_means(output: Tensor, truth: Tensor) -> Tensor:
+    """`output` scaled, picture by picture, to the truth's mean; no gradient through the scale.
+
+    How bright the truth is cannot be read from the dark picture; a loss on matched pictures
+    teaches structure where brightness is a matter of taste.
+    """
+    with torch.no_grad():
+        dims = (1, 2, 3)
+        ratio = truth.mean(dims, keepdim=True) / output.mean(dims, keepdim=True).clamp(min=1e-3)
+    return output * ratio.clamp(0.25, 4.0)
+
+
+def colour(output: Tensor, truth: Tensor) -> Tensor:
+    """Mean absolute difference of smoothed chromaticity (R, G, B over their sum).
+
+    Blind to brightness, and smoothed over 8×8 pixels so that noise in shadows does not count.
+    """
+    output, truth = F.avg_pool2d(output.clamp(min=0.0), 8), F.avg_pool2d(truth, 8)
+    first = (output + 0.02) / (output + 0.02).sum(1, keepdim=True)
+    second = (truth + 0.02) / (truth + 0.02).sum(1, keepdim=True)
+    return 3.0 * (first - second).abs().mean()
+
+
+def exposure(relit: Tensor, truth: Tensor) -> Tensor:
+    """What the glance decided, against the whole photo's truth.
+
+    Mean absolute difference in EV of the pictures' mean levels, a quarter of it, plus the mean
+    absolute difference of the relit glance, both channel by channel.
+    """
+    level = torch.log2(relit.mean((2, 3)) + 0.01) - torch.log2(truth.mean((2, 3)) + 0.01)
+    return 0.25 * level.abs().mean() + (F.avg_pool2d(relit, 4) - F.avg_pool2d(truth, 4)).abs().mean()

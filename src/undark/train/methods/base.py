@@ -1,0 +1,148 @@
+"""What every method shares: optimiser, step count, validation on whole pictures."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, cast
+
+import lightning
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from undark.errors import DivergedError
+from undark.evaluate.metrics import psnr, ssim
+from undark.models.card import Scaling
+from undark.photo import area_resize, from_float, to_float
+from undark.train.data.draws import Batch, to_tensor
+from undark.train.data.sources import LoadedPair
+from undark.train.recipe import Recipe
+
+__all__ = ["Method", "fit_to_multiple"]
+
+
+def fit_to_multiple(image: Tensor, multiple: int) -> Tensor:
+    """`image` (N×3×H×W) padded below and to the right, by replication, to the multiple."""
+    rows, columns = (-image.shape[2]) % multiple, (-image.shape[3]) % multiple
+    return F.pad(image, (0, columns, 0, rows), mode="replicate") if rows or columns else image
+
+
+class Method(lightning.LightningModule, ABC):
+    """A way to learn. Subclasses build a network and say what a step's losses are.
+
+    Attributes:
+        recipe: What the run depends on.
+        network: The part that is exported; called with ``image`` and, where `glance` is above 0,
+            ``glance``.
+        glance: Side of the glance in pixels; 0 for none.
+        multiple: Height and width that the network takes are multiples of this.
+        batches: Training steps done, also across a resume.
+        kind: The card's word for the method.
+        papers: Works that it is built on.
+    """
+
+    kind: ClassVar[str]
+    papers: ClassVar[tuple[str, ...]] = ()
+
+    network: nn.Module
+    glance: int
+    multiple: int
+
+    def __init__(self, recipe: Recipe) -> None:
+        """Keep the recipe; subclasses build the network after this."""
+        super().__init__()
+        self.recipe = recipe
+        self.batches = 0
+        self.losses_now: dict[str, float] = {}
+
+    @abstractmethod
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """The step's loss terms; ``loss`` is the one to minimise."""
+
+    @abstractmethod
+    def scaling(self) -> Scaling:
+        """How the exported graph runs on large photos."""
+
+    # What Lightning calls.
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """One step; its randomness depends on seed and step alone, so that a resume is exact.
+
+        Raises:
+            DivergedError: The loss is not finite.
+        """
+        del batch_idx
+        torch.manual_seed((self.recipe.seed << 32) + self.batches)
+        terms = self.losses(batch)
+        self.losses_now = {name: float(value.detach()) for name, value in terms.items()}
+        if not math.isfinite(self.losses_now["loss"]):
+            raise DivergedError(
+                f"the loss became {self.losses_now['loss']} at step {self.batches};"
+                " the last checkpoint is kept: resume with a lower fit.lr"
+            )
+        self.batches += 1
+        return terms["loss"]
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with a linear warm-up and a cosine down to a hundredth (Loshchilov 2017, 2019)."""
+        fit = self.recipe.fit
+        optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=fit.lr, weight_decay=fit.weight_decay
+        )
+
+        def factor(step: int) -> float:
+            warm = min(1.0, (step + 1) / max(1, fit.warmup))
+            done = min(1.0, step / fit.steps)
+            return warm * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * done)))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Put the recipe and the step into the checkpoint."""
+        checkpoint["recipe"] = self.recipe.to_dict()
+        checkpoint["batches"] = self.batches
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the step from the checkpoint."""
+        self.batches = checkpoint["batches"]
+
+    # Whole pictures.
+
+    @torch.no_grad()
+    def enhance(self, low: NDArray[Any]) -> NDArray[np.uint8]:
+        """A whole picture, H×W×3 of any depth, enhanced in float32 and rounded to 8 bits."""
+        network = self.network.eval()
+        device = next(network.parameters()).device
+        image = fit_to_multiple(to_tensor(to_float(low))[None].to(device), self.multiple)
+        image = image.to(memory_format=torch.channels_last)
+        with torch.autocast(device.type, enabled=False):
+            if self.glance:
+                shrunk = to_tensor(area_resize(low, self.glance, self.glance))[None].to(device)
+                output = network(image, shrunk)
+            else:
+                output = network(image)
+        whole = output[0, :, : low.shape[0], : low.shape[1]].float().cpu().numpy()
+        return cast(
+            NDArray[np.uint8], from_float(whole.transpose(1, 2, 0), np.dtype(np.uint8))
+        )
+
+    def measure(self, pair: LoadedPair) -> tuple[dict[str, float], NDArray[np.uint8]]:
+        """PSNR and SSIM of one pair in the plain protocol, brightness-matched PSNR, the output."""
+        output = self.enhance(pair.low)
+        truth = pair.high
+        ratio = float(to_float(truth).mean()) / max(float(to_float(output).mean()), 1e-3)
+        matched = np.clip(to_float(output) * np.float32(ratio), 0.0, 1.0)
+        values = {
+            "psnr": min(psnr(output, truth), 99.0),
+            "ssim": ssim(output, truth),
+            "psnr_matched": min(psnr(matched, truth), 99.0),
+            "error_ev": -math.log2(max(ratio, 1e-3)),
+        }
+        return values, output

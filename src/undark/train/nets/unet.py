@@ -1,0 +1,227 @@
+"""A U-Net that decides exposure from the whole photo and restores its parts.
+
+The encoder-decoder with skip connections is that of Ronneberger et al., "U-Net: Convolutional
+Networks for Biomedical Image Segmentation" (MICCAI 2015), working at half the photo's size behind
+a pixel-unshuffle (Shi et al., CVPR 2016) with residual blocks. What must be decided from the
+whole — exposure, black point, colour cast — comes from a *glance*, the photo shrunk to a few
+thousand pixels, through feature-wise modulation (FiLM; Perez et al., AAAI 2018); so tiles of a
+large photo agree.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+__all__ = ["Decision", "GlanceEncoder", "UNet", "curve"]
+
+_EPSILON = 1e-4
+
+
+def curve(image: Tensor, gain: Tensor, black: Tensor) -> Tensor:
+    """Brighten by ``1 - (1 - x)**gain`` after the black point is taken off.
+
+    The slope at black is `gain` and white stays white, so nothing that was not clipped clips;
+    with gain 1 and black 0 it is the identity.
+
+    Args:
+        image: N×3×H×W in [0, 1].
+        gain: N×3×1×1, above 0.
+        black: N×3×1×1 in [0, 1): the level that becomes black.
+
+    Returns:
+        N×3×H×W in [0, 1].
+    """
+    lifted = ((image - black) / (1.0 - black)).clamp(0.0, 1.0 - _EPSILON)
+    return 1.0 - torch.exp(gain * torch.log(1.0 - lifted))
+
+
+class Decision(NamedTuple):
+    """What was decided from the glance.
+
+    Attributes:
+        gain: N×3×1×1, exponent of the brightening curve per channel.
+        black: N×3×1×1, black point per channel.
+        context: N×C, features that modulate the restoration.
+    """
+
+    gain: Tensor
+    black: Tensor
+    context: Tensor
+
+
+class GlanceEncoder(nn.Module):
+    """Decides exposure, black point and context from the glance.
+
+    Exposure is predicted as the mean level that the photo should have (a learned prior plus a
+    correction), from which the gain follows; a correction of nought therefore means "as bright as
+    photos usually are", whatever the darkness.
+    """
+
+    def __init__(self, *, context: int = 48, width: int = 24, dropout: float = 0.1) -> None:
+        """Make an encoder giving `context` features, with `width` channels in its first layer."""
+        super().__init__()
+        steps: list[nn.Module] = []
+        channels = 6
+        for factor in (1, 2, 3, 4):
+            steps += [nn.Conv2d(channels, width * factor, 3, 2, 1), nn.ReLU(inplace=True)]
+            channels = width * factor
+        self.convolutions = nn.Sequential(*steps)
+        self.mix = nn.Sequential(
+            nn.Linear(2 * channels + 6, 128),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+        )
+        self.context = nn.Linear(128, context)
+        self.decide = nn.Linear(128, 7)
+        nn.init.zeros_(self.decide.weight)
+        nn.init.zeros_(self.decide.bias)
+        self.prior = nn.Parameter(torch.tensor(-0.2))
+
+    def forward(self, glance: Tensor) -> Decision:
+        """Decide from `glance`, N×3×H×W in [0, 1]."""
+        mean = glance.mean(dim=(2, 3), keepdim=True)
+        level = mean.mean(dim=1, keepdim=True).clamp(1e-3, 0.95)
+        ranged = (glance * (0.25 / level)).clamp(max=2.0)
+        features = self.convolutions(torch.cat((glance, ranged), dim=1))
+        pooled = torch.cat(
+            (
+                features.mean(dim=(2, 3)),
+                features.amax(dim=(2, 3)),
+                torch.log(level).flatten(1),
+                (mean / level - 1.0).flatten(1),
+                ranged.std(dim=(1, 2, 3), correction=0).unsqueeze(1),
+                (glance > 0.9).to(glance.dtype).mean(dim=(1, 2, 3)).unsqueeze(1),
+            ),
+            dim=1,
+        )
+        mixed = self.mix(pooled)
+        raw = self.decide(mixed)[:, :, None, None]
+        target = torch.sigmoid(self.prior + raw[:, 0:1]).clamp(0.02, 0.97)
+        gain = torch.log(1.0 - target) / torch.log(1.0 - level)
+        gain = (gain * torch.exp(0.5 * torch.tanh(raw[:, 1:4]))).clamp(0.5, 60.0)
+        black = 0.08 * torch.tanh(F.relu(raw[:, 4:7]))
+        return Decision(gain, black, self.context(mixed))
+
+
+class _Residual(nn.Module):
+    """Two 3×3 convolutions around a FiLM and a ReLU, added to their input."""
+
+    def __init__(self, channels: int, context: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, 1, 1)
+        self.second = nn.Conv2d(channels, channels, 3, 1, 1)
+        self.film = nn.Linear(context, 2 * channels) if context else None
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)  # pyright: ignore[reportArgumentType]
+        if self.film is not None:
+            nn.init.zeros_(self.film.weight)
+            nn.init.zeros_(self.film.bias)
+
+    def forward(self, x: Tensor, context: Tensor | None) -> Tensor:
+        y = self.first(x)
+        if self.film is not None and context is not None:
+            scale, shift = self.film(context)[:, :, None, None].chunk(2, dim=1)
+            y = y * (1.0 + scale) + shift
+        return x + self.second(F.relu(y))
+
+
+class UNet(nn.Module):
+    """The shipped supervised network.
+
+    Args:
+        widths: Channels at 1/2, 1/4, 1/8, ... of the photo's size; its length is the depth.
+        blocks: Residual blocks at each level on the way down (as many on the way up).
+        glance: Side of the square glance in pixels; 0 makes the plain U-Net, which decides by
+            what its receptive field shows.
+        context: Features that the glance hands to the blocks.
+        dropout: Of the glance encoder's hidden layer.
+    """
+
+    def __init__(
+        self,
+        *,
+        widths: tuple[int, ...] = (32, 64, 96, 128),
+        blocks: int = 1,
+        glance: int = 64,
+        context: int = 48,
+        dropout: float = 0.1,
+    ) -> None:
+        """Build the network; sizes in the class's description."""
+        super().__init__()
+        self.glance = glance
+        self.multiple = 2 ** len(widths)
+        context = context if glance else 0
+        self.encoder = GlanceEncoder(context=context, dropout=dropout) if glance else None
+        inputs = 6 if glance else 3
+        self.stem = nn.Conv2d(4 * inputs, widths[0], 3, 1, 1)
+        self.down_blocks = nn.ModuleList(
+            nn.ModuleList(_Residual(width, context) for _ in range(blocks)) for width in widths
+        )
+        self.downs = nn.ModuleList(
+            nn.Conv2d(a, b, 2, 2) for a, b in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.ups = nn.ModuleList(
+            nn.Conv2d(b, a, 3, 1, 1) for a, b in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.merges = nn.ModuleList(nn.Conv2d(2 * width, width, 1) for width in widths[:-1])
+        self.up_blocks = nn.ModuleList(
+            nn.ModuleList(_Residual(width, context) for _ in range(blocks)) for width in widths[:-1]
+        )
+        self.head = nn.Conv2d(widths[0], 4 * 8, 3, 1, 1)
+        self.last = nn.Conv2d(8 + inputs, 3, 3, 1, 1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)  # pyright: ignore[reportArgumentType]
+
+    def decide(self, glance: Tensor) -> Decision:
+        """What the glance decides; a plain U-Net (``glance=0``) has nothing to decide."""
+        if self.encoder is None:
+            raise ValueError("this network takes no glance")
+        return self.encoder(glance)
+
+    def forward(self, image: Tensor, glance: Tensor | None = None) -> Tensor:
+        """Enhance.
+
+        Args:
+            image: N×3×H×W RGB in [0, 1], height and width multiples of `multiple`.
+            glance: N×3×glance×glance, the whole photos shrunk by area averaging; None for a
+                plain U-Net.
+
+        Returns:
+            N×3×H×W, about [0, 1]; the caller clamps.
+        """
+        if self.encoder is None:
+            return self.restore(image, image, None)
+        if glance is None:
+            raise ValueError("this network needs the glance of the whole photo")
+        decision = self.encoder(glance)
+        return self.restore(image, curve(image, decision.gain, decision.black), decision.context)
+
+    def restore(self, image: Tensor, relit: Tensor, context: Tensor | None) -> Tensor:
+        """Clean `relit` (`image` brightened; both N×3×H×W), modulated by `context`."""
+        full = torch.cat((image, relit), dim=1) if self.encoder is not None else image
+        x = self.stem(F.pixel_unshuffle(full, 2))
+        skips: list[Tensor] = []
+        for level, group in enumerate(self.down_blocks):
+            if level:
+                skips.append(x)
+                x = self.downs[level - 1](x)
+            for block in group:  # pyright: ignore[reportGeneralTypeIssues]
+                x = block(x, context)
+        for level in range(len(self.ups) - 1, -1, -1):
+            # Resize, then convolve: no checkerboard (Odena et al., Distill 2016).
+            x = self.ups[level](F.interpolate(x, scale_factor=2.0, mode="nearest"))
+            x = self.merges[level](torch.cat((x, skips[level]), dim=1))
+            for block in self.up_blocks[level]:  # pyright: ignore[reportGeneralTypeIssues]
+                x = block(x, context)
+        fine = F.pixel_shuffle(self.head(F.relu(x)), 2)
+        return relit + self.last(torch.cat((F.relu(fine), full), dim=1))
+
+
+def parameters(network: nn.Module) -> int:
+    """Number of learned parameters."""
+    return sum(math.prod(item.shape) for item in network.parameters())

@@ -1,0 +1,336 @@
+"""The Recipe: everything that one training run depends on, in one TOML file.
+
+Every table of the file is a dataclass here, so the defaults, the types and the names of all keys
+stand in one place. An unknown key is an error that names the nearest known one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+
+from undark.errors import RecipeError
+
+__all__ = [
+    "Augment",
+    "Data",
+    "Fit",
+    "Loss",
+    "Net",
+    "Recipe",
+    "Source",
+    "load_recipe",
+    "override",
+    "parse",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Net:
+    """The network's sizes; see :class:`undark.train.nets.unet.UNet`."""
+
+    widths: tuple[int, ...] = (32, 64, 96, 128)
+    blocks: int = 1
+    glance: int = 64
+    context: int = 48
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One body of training data.
+
+    Attributes:
+        kind: ``pairs``: a folder of dark/light pairs. ``darken``: a folder of well-lit photos
+            that are darkened by the physical model. ``keep``: well-lit photos that are their own
+            truth, so that bright photos are left alone.
+        path: Folder, relative to ``--data``.
+        weight: Share of the draws, relative to the other sources.
+        name: As the card shall name it; by default the folder's name.
+        licence: As its authors state it.
+        url: Where it comes from.
+    """
+
+    kind: Literal["pairs", "darken", "keep"] = "pairs"
+    path: str = "."
+    weight: float = 1.0
+    name: str = ""
+    licence: str = "not stated"
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Augment:
+    """Changes made to each draw.
+
+    Attributes:
+        flip: Mirror and turn by right angles.
+        rotate: Largest small rotation in degrees, by chance.
+        exposure: Largest change of the input's exposure in EV, in linear light.
+        noise: Largest standard deviation of sensor-like noise added to the input.
+        share: Chance of each of the last three.
+    """
+
+    flip: bool = True
+    rotate: float = 3.0
+    exposure: float = 0.5
+    noise: float = 0.01
+    share: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What is learned from, and how it is drawn.
+
+    Attributes:
+        sources: Bodies of data; by default the one folder of pairs that ``--data`` names.
+        held_out: Share of the scenes of each pair source that is kept for validation; 0 learns
+            from all and validates on nothing.
+        run: Validation takes whole runs of this many neighbouring scenes.
+        crop: Side of the square crops in pixels.
+        batch: Crops per step.
+        workers: Processes that draw ahead; 0 draws in the main one.
+    """
+
+    sources: tuple[Source, ...] = (Source(),)
+    held_out: float = 0.12
+    run: int = 6
+    crop: int = 128
+    batch: int = 8
+    workers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Weights of the loss's terms; see :mod:`undark.train.losses`. 0 leaves a term out."""
+
+    pixel: float = 1.0
+    structure: float = 0.4
+    matched: float = 1.0
+    colour: float = 0.2
+    exposure: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The loop.
+
+    Attributes:
+        steps: Optimiser steps in all.
+        lr: Peak learning rate of AdamW.
+        warmup: Steps of linear warm-up before the cosine.
+        weight_decay: AdamW's.
+        clip: Largest norm of the gradient; 0 does not clip.
+        ema: Decay of the moving average of the weights that is validated and exported.
+        precision: ``bf16-mixed``, ``16-mixed`` or ``32-true``, as Lightning names them.
+        validate_every: Steps between validations.
+        validate_on: Pictures per validation during the run; the last one takes all.
+        checkpoint_minutes: Minutes between checkpoints.
+    """
+
+    steps: int = 10_000
+    lr: float = 1e-3
+    warmup: int = 200
+    weight_decay: float = 1e-3
+    clip: float = 1.0
+    ema: float = 0.999
+    precision: Literal["bf16-mixed", "16-mixed", "32-true"] = "bf16-mixed"
+    validate_every: int = 1000
+    validate_on: int = 16
+    checkpoint_minutes: float = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything one training run depends on.
+
+    Attributes:
+        name: Of the run and of the model it makes.
+        method: A name in :data:`undark.train.methods.METHODS`.
+        title: One line for the card.
+        summary: For the card: when to use the model.
+        licence: Of the weights.
+        seed: Of every random choice.
+    """
+
+    name: str
+    method: str
+    title: str = ""
+    summary: str = ""
+    licence: str = "as the data's"
+    seed: int = 1
+    net: Net = Net()
+    data: Data = Data()
+    augment: Augment = Augment()
+    loss: Loss = Loss()
+    fit: Fit = Fit()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as plain tables, as TOML and JSON hold them."""
+        return _plain(dataclasses.asdict(self))
+
+    def to_toml(self) -> str:
+        """The recipe as a TOML file's text, every key spelled out."""
+        return tomli_w.dumps(self.to_dict())
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe file.
+
+    Raises:
+        RecipeError: The file cannot be read, is not TOML, or has an unknown key or wrong value.
+    """
+    try:
+        raw = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot read the recipe: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not a TOML file: {error}") from error
+    try:
+        return parse(raw)
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error}") from error
+
+
+def parse(raw: dict[str, Any]) -> Recipe:
+    """A recipe from plain tables.
+
+    Raises:
+        RecipeError: An unknown key, a value of the wrong type or out of range.
+    """
+    recipe = _build(Recipe, raw, "")
+    _check(recipe)
+    return recipe
+
+
+def override(recipe: Recipe, settings: typing.Sequence[str]) -> Recipe:
+    """The recipe with ``key=value`` settings, such as ``fit.steps=100``, put in.
+
+    Values are TOML; what is not TOML is taken as text.
+
+    Raises:
+        RecipeError: A setting is not ``key=value``, or its key or value does not fit.
+    """
+    raw = recipe.to_dict()
+    for setting in settings:
+        path, separator, text = setting.partition("=")
+        keys = path.strip().split(".")
+        if not separator or not all(keys):
+            raise RecipeError(f"--set {setting}: expected key=value, such as fit.steps=100")
+        try:
+            value: Any = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text.strip()
+        table = raw
+        for key in keys[:-1]:
+            inner = table.get(key)
+            if not isinstance(inner, dict):
+                raise RecipeError(_unknown(key, [k for k, v in table.items() if _is_table(v)]))
+            table = inner
+        if keys[-1] not in table:
+            raise RecipeError(_unknown(path.strip(), _paths(recipe.to_dict())))
+        table[keys[-1]] = value
+    return parse(raw)
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _paths(table: dict[str, Any], prefix: str = "") -> list[str]:
+    found: list[str] = []
+    for key, value in table.items():
+        found += _paths(value, f"{prefix}{key}.") if isinstance(value, dict) else [prefix + key]
+    return found
+
+
+def _unknown(key: str, known: typing.Sequence[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
+    return f"unknown key {key!r}{hint}"
+
+
+def _build(kind: type[Any], raw: object, where: str) -> Any:
+    if not isinstance(raw, dict):
+        raise RecipeError(f"{where or 'recipe'}: expected a table")
+    hints = typing.get_type_hints(kind)
+    names = [item.name for item in dataclasses.fields(kind)]
+    values: dict[str, Any] = {}
+    for key, value in raw.items():
+        if key not in names:
+            full = [f"{where}.{name}" if where else name for name in names]
+            raise RecipeError(_unknown(f"{where}.{key}" if where else str(key), full))
+        values[key] = _convert(hints[key], value, f"{where}.{key}" if where else str(key))
+    for item in dataclasses.fields(kind):
+        if (
+            item.default is dataclasses.MISSING
+            and item.default_factory is dataclasses.MISSING
+            and item.name not in values
+        ):
+            raise RecipeError(f"missing key {f'{where}.{item.name}' if where else item.name!r}")
+    return kind(**values)
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        return _build(typing.cast(type[Any], hint), value, where)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise RecipeError(f"{where}: expected a list")
+        return tuple(_convert(arguments[0], item, where) for item in value)
+    if origin is Literal:
+        if value not in arguments:
+            raise RecipeError(f"{where}: {value!r} is none of {', '.join(map(repr, arguments))}")
+        return value
+    if origin in (typing.Union, types.UnionType):
+        return _convert(next(a for a in arguments if a is not type(None)), value, where)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise RecipeError(f"{where}: expected {hint.__name__}, not {value!r}")
+    return value
+
+
+def _check(recipe: Recipe) -> None:
+    net, data, fit = recipe.net, recipe.data, recipe.fit
+    rules = (
+        (bool(net.widths) and min(net.widths) >= 1, "net.widths: needs at least one width"),
+        (net.blocks >= 1, "net.blocks: must be at least 1"),
+        (net.glance == 0 or net.glance >= 16, "net.glance: must be 0 or at least 16"),
+        (0 <= net.dropout < 1, "net.dropout: must be in [0, 1)"),
+        (bool(data.sources), "data.sources: needs at least one source"),
+        (all(s.weight > 0 for s in data.sources), "data.sources: weights must be above 0"),
+        (0 <= data.held_out < 1, "data.held_out: must be in [0, 1)"),
+        (data.run >= 1, "data.run: must be at least 1"),
+        (
+            data.crop >= 16 and data.crop % 2 ** len(net.widths) == 0,
+            f"data.crop: must be a multiple of {2 ** len(net.widths)} for this depth",
+        ),
+        (data.batch >= 1, "data.batch: must be at least 1"),
+        (data.workers >= 0, "data.workers: must be at least 0"),
+        (fit.steps >= 1, "fit.steps: must be at least 1"),
+        (fit.lr > 0, "fit.lr: must be above 0"),
+        (0 <= fit.ema < 1, "fit.ema: must be in [0, 1)"),
+        (fit.validate_every >= 1, "fit.validate_every: must be at least 1"),
+        (fit.checkpoint_minutes > 0, "fit.checkpoint_minutes: must be above 0"),
+    )
+    for holds, message in rules:
+        if not holds:
+            raise RecipeError(message)

@@ -1,0 +1,128 @@
+"""Weights for learning: safetensors with the recipe in their metadata; nothing that unpickles."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx.numpy_helper
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from undark.errors import ModelError, UndarkError
+from undark.io.atomic import write_atomically
+from undark.models.store import resolve
+from undark.train.recipe import Recipe, parse
+
+__all__ = ["CHECKPOINT", "WEIGHTS", "Weights", "load_checkpoint", "load_weights", "save_weights"]
+
+WEIGHTS = "weights.safetensors"
+"""Name of the exportable weights in a run's folder."""
+
+CHECKPOINT = "last.ckpt"
+"""Name of the checkpoint that a run resumes from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A network's state by parameter name, the recipe that made it, and what was measured."""
+
+    state: dict[str, Tensor]
+    recipe: Recipe
+    measured: list[dict[str, Any]]
+
+
+def save_weights(weights: Weights, path: Path) -> None:
+    """Write `weights` as a safetensors file, atomically.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    metadata = {
+        "recipe": json.dumps(weights.recipe.to_dict()),
+        "measured": json.dumps(weights.measured),
+    }
+    state = {name: value.detach().cpu().contiguous() for name, value in weights.state.items()}
+    write_atomically(path, safetensors.torch.save(state, metadata))
+
+
+def load_weights(model: str | Path) -> Weights:
+    """Weights to start from or to export.
+
+    Args:
+        model: A run's folder, a ``.safetensors`` or ``.ckpt`` file of a run, an ONNX file that
+            undark exported, or a name of the catalog.
+
+    Raises:
+        ModelError: There are no such weights, or they were not made by undark.
+    """
+    path = Path(model)
+    if path.is_dir():
+        path = path / (WEIGHTS if (path / WEIGHTS).is_file() else CHECKPOINT)
+    try:
+        if path.suffix == ".safetensors":
+            return _from_safetensors(path)
+        if path.suffix == ".ckpt":
+            return _from_checkpoint(path)
+        return _from_onnx(resolve(model).read(), str(model))
+    except UndarkError:
+        raise
+    except Exception as error:
+        raise ModelError(f"{path}: not weights that undark made: {error}") from error
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """A Lightning checkpoint, read without unpickling anything but tensors and plain values.
+
+    Raises:
+        ModelError: The file is missing or is not a checkpoint.
+    """
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ModelError(f"{path}: not a checkpoint that undark made: {error}") from error
+    if not isinstance(loaded, dict) or "recipe" not in loaded:
+        raise ModelError(f"{path}: not a checkpoint that undark made: it holds no recipe")
+    return loaded
+
+
+def _from_safetensors(path: Path) -> Weights:
+    with safetensors.safe_open(path, framework="pt") as opened:
+        metadata = opened.metadata() or {}
+        state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    return Weights(
+        state, parse(json.loads(metadata["recipe"])), json.loads(metadata.get("measured", "[]"))
+    )
+
+
+def _from_checkpoint(path: Path) -> Weights:
+    checkpoint = load_checkpoint(path)
+    averaged = checkpoint.get("average")
+    if averaged is None:
+        prefix = "network."
+        averaged = {
+            name.removeprefix(prefix): value
+            for name, value in checkpoint["state_dict"].items()
+            if name.startswith(prefix)
+        }
+    return Weights(averaged, parse(checkpoint["recipe"]), [])
+
+
+def _from_onnx(content: bytes, name: str) -> Weights:
+    graph = onnx.load_model_from_string(content)
+    metadata = {item.key: item.value for item in graph.metadata_props}
+    if "recipe" not in metadata:
+        raise ModelError(f"{name}: an ONNX file without undark's recipe cannot be learned from")
+    state = {
+        item.name: torch.from_numpy(np.array(onnx.numpy_helper.to_array(item)))
+        for item in graph.graph.initializer
+    }
+    return Weights(
+        state, parse(json.loads(metadata["recipe"])), json.loads(metadata.get("measured", "[]"))
+    )
