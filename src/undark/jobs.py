@@ -80,6 +80,11 @@ class Summary:
     skipped: int = 0
     failed: int = 0
 
+    @property
+    def total(self) -> int:
+        """All of them together."""
+        return self.done + self.skipped + self.failed
+
 
 class _StoppedError(Exception):
     """The job was stopped while this input was being enhanced."""

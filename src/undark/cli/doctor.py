@@ -1,0 +1,213 @@
+"""`undark doctor`: what is here, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import platform
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from typing import Any, Final, get_args
+
+import typer
+
+from undark.cli.options import Debug, Json
+from undark.cli.shell import FAILED, command, result, result_json, say
+from undark.errors import UndarkError
+
+__all__ = ["doctor"]
+
+_ESSENTIAL: Final[Mapping[str, str]] = {
+    "numpy": "numpy",
+    "onnxruntime": "onnxruntime",
+    "cv2": "opencv-python-headless",
+    "PIL": "pillow",
+    "pillow_heif": "pillow-heif",
+    "tifffile": "tifffile",
+}
+
+_EXTRAS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
+    "openvino": ("a faster runtime on the CPU", {"openvino": "openvino"}),
+    "raw": ("camera RAW files", {"rawpy": "rawpy"}),
+    "evaluate": (
+        "undark evaluate",
+        {"skimage": "scikit-image", "matplotlib": "matplotlib"},
+    ),
+    "train": (
+        "undark train, undark export",
+        {
+            "torch": "torch",
+            "lightning": "lightning",
+            "onnx": "onnx",
+            "onnxscript": "onnxscript",
+            "safetensors": "safetensors",
+            "tensorboard": "tensorboard",
+        },
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """One thing looked at; `note` says what is there or how to get it."""
+
+    kind: str
+    name: str
+    ok: bool
+    note: str
+    essential: bool = False
+
+
+@command
+def doctor(
+    *,
+    as_json: Json = False,
+    debug: Debug = False,  # noqa: ARG001 - read by @command
+) -> None:
+    """Show versions, devices, what is missing and how to get it."""
+    findings = [*_packages(), *_runtimes(), *_extras(), *_models(), *_formats()]
+    broken = [item for item in findings if item.essential and not item.ok]
+    if as_json:
+        result_json(
+            {
+                "undark": metadata.version("undark"),
+                "python": platform.python_version(),
+                "system": platform.platform(),
+                "ok": not broken,
+                "findings": [asdict(item) for item in findings],
+            },
+            indent=2,
+        )
+    else:
+        result(f"undark {metadata.version('undark')}, Python {platform.python_version()}")
+        result(f"{platform.platform()}, {sys.executable}")
+        kind = ""
+        for item in findings:
+            if item.kind != kind:
+                kind = item.kind
+                result(f"\n{kind}")
+            mark = "ok" if item.ok else ("BROKEN" if item.essential else "missing")
+            result(f"  {mark:<8} {item.name:<24} {item.note}")
+    if broken:
+        say(
+            f"broken: {', '.join(item.name for item in broken)}; reinstall with: pip install undark"
+        )
+        raise typer.Exit(FAILED)
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "version unknown"
+
+
+def _packages() -> list[_Finding]:
+    return [_imported(module, name) for module, name in _ESSENTIAL.items()]
+
+
+def _imported(module: str, distribution: str) -> _Finding:
+    # A package may be there and yet not load (a library of the system is missing): try it.
+    try:
+        importlib.import_module(module)
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        return _Finding("packages", distribution, False, f"does not load: {reason}", True)
+    return _Finding("packages", distribution, True, _version(distribution), True)
+
+
+def _runtimes() -> list[_Finding]:
+    findings: list[_Finding] = []
+    try:
+        import onnxruntime
+    except Exception:
+        devices: list[str] = []
+    else:
+        providers: list[str] = onnxruntime.get_available_providers()
+        devices = _known_devices(providers)
+    findings.append(
+        _Finding(
+            "runtimes",
+            "onnxruntime",
+            bool(devices),
+            f"devices: {', '.join(devices) or 'none'}",
+            True,
+        )
+    )
+    if importlib.util.find_spec("openvino") is None:
+        findings.append(_Finding("runtimes", "openvino", False, "pip install 'undark[openvino]'"))
+    else:
+        findings.append(_Finding("runtimes", "openvino", True, "devices: cpu"))
+    return findings
+
+
+def _known_devices(providers: list[str]) -> list[str]:
+    """The devices, as --device takes them, behind ONNX Runtime's names for them."""
+    from undark.engine.session import Device
+
+    names = [name.removesuffix("ExecutionProvider").lower() for name in providers]
+    present = {"directml" if name == "dml" else name for name in names}
+    return [name for name in get_args(Device) if name in present]
+
+
+def _extras() -> list[_Finding]:
+    findings: list[_Finding] = []
+    for extra, (purpose, modules) in _EXTRAS.items():
+        missing = [
+            name for module, name in modules.items() if importlib.util.find_spec(module) is None
+        ]
+        if missing:
+            note = f"{purpose}: pip install 'undark[{extra}]' (lacks {', '.join(missing)})"
+        else:
+            versions = ", ".join(f"{name} {_version(name)}" for name in modules.values())
+            note = f"{purpose}: {versions}"
+        findings.append(_Finding("extras", extra, not missing, note))
+    return findings
+
+
+def _models() -> list[_Finding]:
+    from undark.models import DEFAULT, names, resolve
+
+    findings: list[_Finding] = []
+    for name in names():
+        try:
+            model = resolve(name)
+            model.read()
+        except UndarkError as error:
+            findings.append(_Finding("models", name, False, str(error), name == DEFAULT))
+        else:
+            note = f"sha256 {model.card.sha256[:12]}… is its card's"
+            findings.append(_Finding("models", name, True, note, name == DEFAULT))
+    return findings
+
+
+def _formats() -> list[_Finding]:
+    from undark.io.formats import PHOTO_SUFFIXES, RAW_SUFFIXES, WRITABLE_FORMATS
+
+    features: Any = None
+    with suppress(ImportError):
+        features = importlib.import_module("PIL.features")
+    findings: list[_Finding] = []
+    suffixes: dict[str, list[str]] = {}
+    for suffix, name in PHOTO_SUFFIXES.items():
+        suffixes.setdefault(name, []).append(suffix)
+    for name, known in suffixes.items():
+        use = "read and write" if name in WRITABLE_FORMATS else "read"
+        findings.append(
+            _Finding("formats", name, _codec(features, name), f"{use} {' '.join(known)}")
+        )
+    raw = importlib.util.find_spec("rawpy") is not None
+    note = f"read {' '.join(sorted(RAW_SUFFIXES))}" if raw else "pip install 'undark[raw]'"
+    findings.append(_Finding("formats", "RAW", raw, note))
+    return findings
+
+
+def _codec(features: Any, name: str) -> bool:
+    """Whether the codec behind a format is there; those without a name are always there."""
+    if name == "HEIF":
+        return importlib.util.find_spec("pillow_heif") is not None
+    codec = {"JPEG": "jpg", "PNG": "zlib", "WEBP": "webp", "AVIF": "avif"}.get(name)
+    return features is not None and (codec is None or bool(features.check(codec)))

@@ -1,0 +1,80 @@
+"""How commands speak: results on stdout, talk on stderr, errors as one line and an exit code."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from typing import Any, ParamSpec
+
+import typer
+
+from undark.errors import (
+    DeviceError,
+    MissingExtraError,
+    ModelError,
+    RecipeError,
+    UndarkError,
+    UsageError,
+)
+
+__all__ = ["FAILED", "INTERRUPTED", "USAGE", "command", "result", "result_json", "say"]
+
+FAILED = 1
+"""Exit code: some inputs failed, or what was asked for could not be done."""
+
+USAGE = 2
+"""Exit code: wrong usage; nothing was done."""
+
+INTERRUPTED = 130
+"""Exit code: stopped with Ctrl-C."""
+
+# What was asked for does not exist here: a mistyped option, a model, device or extra that is not
+# there. Such an error comes before any work; one that befalls a single input is told with it.
+_WRONG_USAGE = (UsageError, ModelError, DeviceError, MissingExtraError, RecipeError)
+
+P = ParamSpec("P")
+
+
+def say(line: str) -> None:
+    """One line of talk on stderr."""
+    print(f"undark: {line}", file=sys.stderr)  # noqa: T201
+
+
+def result(line: str) -> None:
+    """One line of result on stdout, at once, so that a pipe sees it when it is true."""
+    print(line, flush=True)  # noqa: T201
+
+
+def result_json(value: Any, *, indent: int | None = None) -> None:
+    """One JSON value on stdout, in ASCII so that no terminal's encoding can spoil it."""
+    result(json.dumps(value, indent=indent, allow_nan=False))
+
+
+def command(function: Callable[P, None]) -> Callable[P, None]:
+    """Make `function` a command: its errors become one line on stderr and an exit code.
+
+    A command has an option `debug`, which shows the traceback instead.
+    """
+
+    @functools.wraps(function)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+        except KeyboardInterrupt:
+            say("stopped; what is finished stays, and the same command goes on from there")
+            raise typer.Exit(INTERRUPTED) from None
+        except (typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if kwargs.get("debug"):
+                raise
+            if isinstance(error, UndarkError):
+                say(str(error))
+            else:
+                reason = " ".join(str(error).split())
+                say(f"unexpected {type(error).__name__}: {reason} (--debug shows where)")
+            raise typer.Exit(USAGE if isinstance(error, _WRONG_USAGE) else FAILED) from None
+
+    return guarded
