@@ -1,0 +1,265 @@
+"""The Enhancer: one model, kept ready, for photos of any size, depth and type."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar, overload
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from undark import tone
+from undark.engine.adapters import apply
+from undark.engine.guided import run_guided
+from undark.engine.session import Device, Precision, Runtime, open_session
+from undark.engine.tiling import run_tiles, to_nchw
+from undark.errors import UsageError
+from undark.models.card import Card
+from undark.models.store import Model, resolve
+from undark.photo import FloatImage, Photo, from_float
+
+__all__ = ["Enhancer", "enhance"]
+
+_T = TypeVar("_T", bytes, Photo, Image.Image, NDArray[Any])
+
+Progress = Callable[[float], None]
+
+_PIECE_PIXELS = 1 << 19
+
+
+class Enhancer:
+    """Runs one model: photo in, photo out. Threads may share one.
+
+    Args:
+        model: A catalog name, the path of a user's ``.onnx`` with its card beside it, or a
+            Model.
+        runtime: ``auto``, ``onnxruntime`` or ``openvino``.
+        device: ``auto``, ``cpu``, ``cuda``, ``coreml`` or ``directml``.
+        threads: CPU threads of the network; None lets the runtime choose.
+        precision: ``exact`` (float32), or ``fast`` to let OpenVINO compute with fewer bits.
+
+    Raises:
+        ModelError: No such model, its weights were altered, or they do not fit their card.
+        DeviceError: The runtime or device asked for is not there.
+        UsageError: An option makes no sense.
+
+    Example:
+        >>> import numpy as np
+        >>> from undark import Enhancer
+        >>> enhancer = Enhancer()
+        >>> dark = np.full((40, 60, 3), 12, dtype=np.uint8)
+        >>> bright = enhancer(dark)
+        >>> bright.shape, bright.dtype
+        ((40, 60, 3), dtype('uint8'))
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Model = "default",
+        *,
+        runtime: Runtime = "auto",
+        device: Device = "auto",
+        threads: int | None = None,
+        precision: Precision = "exact",
+    ) -> None:
+        """Find the model, check its weights and load them."""
+        found = model if isinstance(model, Model) else resolve(model)
+        self._card = found.card
+        self._session = open_session(
+            found.read(), runtime=runtime, device=device, threads=threads, precision=precision
+        )
+        self._session.check(self._card)
+
+    @property
+    def card(self) -> Card:
+        """What the model is."""
+        return self._card
+
+    @property
+    def runtime(self) -> str:
+        """The library that runs it: ``onnxruntime`` or ``openvino``."""
+        return self._session.runtime
+
+    @property
+    def device(self) -> str:
+        """What it really runs on: ``cpu``, ``cuda``, ``coreml`` or ``directml``."""
+        return self._session.device
+
+    def describe(self) -> str:
+        """Model, runtime and device in a line for a person."""
+        return f"{self._card.name} by {self._session.describe()}"
+
+    @overload
+    def enhance(
+        self,
+        x: str | Path,
+        *,
+        strength: float = 1.0,
+        exposure: float = 0.0,
+        progress: Progress | None = None,
+    ) -> Photo: ...
+    @overload
+    def enhance(
+        self,
+        x: _T,
+        *,
+        strength: float = 1.0,
+        exposure: float = 0.0,
+        progress: Progress | None = None,
+    ) -> _T: ...
+    def enhance(
+        self,
+        x: object,
+        *,
+        strength: float = 1.0,
+        exposure: float = 0.0,
+        progress: Progress | None = None,
+    ) -> Any:
+        """Bring a photo to light.
+
+        Args:
+            x: One of
+
+                - a path: gives a Photo, which `undark.write_photo` writes;
+                - bytes of an image file: gives bytes of the same format;
+                - a PIL image (L, LA, RGB, RGBA, I;16): gives one of the same mode and `info`; its
+                  orientation tag is not applied, so it still holds for the result;
+                - an array, H×W or H×W×C, uint8, uint16 or float in [0, 1], where C is 1 (grey),
+                  2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha): gives the same shape and type;
+                - a Photo: gives a Photo.
+            strength: Share of the effect, from 0 (the source, bit for bit) to 1.
+            exposure: More or less light than the model chose, in EV, -4 to 4. Highlights roll
+                off; none that was not white becomes so by clipping.
+            progress: Called with the share done, rising to 1.
+
+        Returns:
+            The same type, size, depth and alpha. Greyscale stays greyscale.
+
+        Raises:
+            UsageError: A value is out of range, or `x` is of no such type.
+            InputError: A file is missing, damaged or of a kind that undark does not take.
+            DeviceError: The runtime failed, or memory ran out.
+        """
+        if not (math.isfinite(strength) and 0.0 <= strength <= 1.0):
+            raise UsageError(f"strength must be between 0 and 1, not {strength}")
+        if not (math.isfinite(exposure) and -4.0 <= exposure <= 4.0):
+            raise UsageError(f"exposure must be between -4 and 4 EV, not {exposure}")
+        report = progress or _ignore
+
+        def change(photo: Photo) -> Photo:
+            return self._photo(photo, strength, exposure, report)
+
+        return apply(change, x)
+
+    __call__ = enhance
+
+    def _photo(self, photo: Photo, strength: float, exposure: float, progress: Progress) -> Photo:
+        if strength == 0.0 and exposure == 0.0:
+            progress(1.0)
+            return photo
+        # Written in native depth as bands come: a photo is never held in float as a whole.
+        pixels = np.empty(photo.pixels.shape, dtype=photo.pixels.dtype)
+        for top, band in self._bands(photo, strength, progress):
+            step = max(1, _PIECE_PIXELS // photo.width)
+            for first in range(0, band.shape[0], step):
+                rows = slice(top + first, top + min(first + step, band.shape[0]))
+                piece = _finish(photo.rgb(rows), band[first : first + step], strength, exposure)
+                if photo.gray:
+                    piece = np.repeat(tone.luma(piece)[..., None], 3, axis=2)
+                pixels[rows] = from_float(piece, photo.pixels.dtype)
+        return photo.with_pixels(pixels)
+
+    def _bands(
+        self, photo: Photo, strength: float, progress: Progress
+    ) -> Iterator[tuple[int, FloatImage]]:
+        """What the network makes of the photo, from top to bottom."""
+        if strength == 0.0:
+            step = max(1, _PIECE_PIXELS // photo.width)
+            for top in range(0, photo.height, step):
+                band = photo.rgb(slice(top, top + step))
+                yield top, band
+                progress((top + band.shape[0]) / photo.height)
+            return
+        size = self._card.glance
+        glance = None if size is None else to_nchw(photo.glance(size.height, size.width))
+        scaling = self._card.scaling
+        run = run_guided if scaling.mode == "guided" else run_tiles
+        yield from run(self._session, photo, glance, scaling, progress=progress)
+
+
+def _ignore(_share: float) -> None:
+    """Progress that nobody asked for."""
+
+
+def _finish(
+    source: FloatImage, enhanced: FloatImage, strength: float, exposure: float
+) -> FloatImage:
+    mixed = enhanced
+    if strength < 1.0:
+        mixed = np.asarray(source + strength * (enhanced - source), dtype=np.float32)
+    return mixed if exposure == 0.0 else tone.exposure(mixed, exposure)
+
+
+_opening = threading.Lock()
+
+
+@lru_cache(maxsize=4)
+def _kept(
+    path: Path, _sha256: str, runtime: Runtime, device: Device, threads: int | None
+) -> Enhancer:
+    """Enhancers of `enhance`, kept by file and hash, so that a model exported anew is loaded."""
+    return Enhancer(path, runtime=runtime, device=device, threads=threads)
+
+
+@overload
+def enhance(
+    x: str | Path,
+    *,
+    model: str | Path = ...,
+    strength: float = ...,
+    exposure: float = ...,
+    runtime: Runtime = ...,
+    device: Device = ...,
+    threads: int | None = ...,
+) -> Photo: ...
+@overload
+def enhance(
+    x: _T,
+    *,
+    model: str | Path = ...,
+    strength: float = ...,
+    exposure: float = ...,
+    runtime: Runtime = ...,
+    device: Device = ...,
+    threads: int | None = ...,
+) -> _T: ...
+def enhance(
+    x: Any,
+    *,
+    model: str | Path = "default",
+    strength: float = 1.0,
+    exposure: float = 0.0,
+    runtime: Runtime = "auto",
+    device: Device = "auto",
+    threads: int | None = None,
+) -> Any:
+    """Bring a photo to light; see `Enhancer` and `Enhancer.enhance` for all options and errors.
+
+    The last few models are kept ready, so calling this in a loop is no slower than an Enhancer.
+
+    Example:
+        >>> import numpy as np
+        >>> import undark
+        >>> dark = np.full((40, 60, 3), 3000, dtype=np.uint16)
+        >>> undark.enhance(dark, strength=0.5).dtype
+        dtype('uint16')
+    """
+    found = resolve(model)
+    with _opening:
+        enhancer = _kept(found.path.resolve(), found.card.sha256, runtime, device, threads)
+    return enhancer.enhance(x, strength=strength, exposure=exposure)

@@ -1,0 +1,92 @@
+"""Large photos through a graph whose useful size is bounded: its change, carried to full size.
+
+The graph sees the photo reduced. How each region and channel changed is a local linear model,
+enhanced ≈ a·source + b (He, Sun: Fast Guided Filter, 2015); a and b are enlarged and applied to
+the photo's own pixels, so its detail stays. Nothing is decided in parts, so there is no seam.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from undark.engine.session import Session
+from undark.engine.tiling import forward
+from undark.models.card import Scaling
+from undark.photo import FloatImage, Photo, area_resize
+from undark.tone import guided_coefficients
+
+__all__ = ["run_guided", "upsample_rows"]
+
+_RADIUS = 4
+_EPSILON = 1e-4
+_BAND_PIXELS = 1 << 20
+
+
+def upsample_rows(
+    small: NDArray[np.float32], height: int, width: int, top: int, bottom: int
+) -> NDArray[np.float32]:
+    """Rows `top` to `bottom` of `small` enlarged bilinearly to height×width.
+
+    The same as those rows of the whole enlarged, so bands meet without a seam.
+
+    Args:
+        small: h×w×C float32.
+        height: Rows of the whole enlarged picture.
+        width: Columns of it.
+        top: First row wanted.
+        bottom: First row not wanted.
+    """
+    rows = small.shape[0]
+    at = (np.arange(top, bottom, dtype=np.float64) + 0.5) * rows / height - 0.5
+    at = np.clip(at, 0.0, rows - 1.0)
+    above = np.minimum(at.astype(np.intp), max(rows - 2, 0))
+    share = (at - above).astype(np.float32)[:, None, None]
+    below = np.minimum(above + 1, rows - 1)
+    tall = small[above] * (1.0 - share) + small[below] * share
+    wide = cv2.resize(tall, (width, bottom - top), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(wide, dtype=np.float32).reshape(bottom - top, width, small.shape[2])
+
+
+def run_guided(
+    session: Session,
+    photo: Photo,
+    glance: NDArray[np.float32] | None,
+    scaling: Scaling,
+    *,
+    progress: Callable[[float], None],
+) -> Iterator[tuple[int, FloatImage]]:
+    """The enhanced photo in bands from top to bottom.
+
+    A photo no longer than `scaling.max_side` is run as it is.
+
+    Args:
+        session: The graph.
+        photo: The source.
+        glance: The whole photo at glance size as 1×3×h×w, or None.
+        scaling: Sizes.
+        progress: Told the share done.
+
+    Yields:
+        First row of a band, and the band as B×W×3 float32 in [0, 1]. Together they cover the
+        photo once.
+    """
+    height, width = photo.height, photo.width
+    shrink = scaling.max_side / max(height, width)
+    if shrink >= 1.0:
+        yield 0, forward(session, photo.rgb(), glance, scaling)
+        progress(1.0)
+        return
+    small = area_resize(photo.pixels, max(1, round(height * shrink)), max(1, round(width * shrink)))
+    change = guided_coefficients(
+        small, forward(session, small, glance, scaling), radius=_RADIUS, epsilon=_EPSILON
+    )
+    step = max(1, _BAND_PIXELS // width)
+    for top in range(0, height, step):
+        bottom = min(top + step, height)
+        slope, offset = (upsample_rows(part, height, width, top, bottom) for part in change)
+        yield top, np.clip(slope * photo.rgb(slice(top, bottom)) + offset, 0.0, 1.0)
+        progress(bottom / height)
