@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from undark.cli.opening import open_enhancer
 from undark.cli.options import Debug, Device, Json, Model, Overwrite, Runtime, Threads
 from undark.cli.progress import progress_bar
 from undark.cli.shell import FAILED, command, result, result_json, say
@@ -44,7 +45,12 @@ def enhance(
     model: Model = "default",
     strength: Annotated[
         float,
-        typer.Option(min=0.0, max=1.0, metavar="0..1", help="From 0, the photo as it is, to 1, the full effect."),
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            metavar="0..1",
+            help="From 0, the photo as it is, to 1, the full effect.",
+        ),
     ] = 1.0,
     exposure: Annotated[
         float,
@@ -91,7 +97,7 @@ def enhance(
             raise UsageError("- (stdin) cannot be mixed with other inputs")
         stream = _Stream(output, written, quality, overwrite, as_json)
         stream.check()
-        enhancer = _open(model, runtime, device, threads)
+        enhancer = open_enhancer(model, runtime=runtime, device=device, threads=threads)
         stream.run(enhancer, strength, exposure)
         return
 
@@ -99,7 +105,7 @@ def enhance(
     from undark.jobs import Job, Progress
 
     pairs = plan(inputs, output=output, recursive=recursive, format=written)
-    enhancer = _open(model, runtime, device, threads)
+    enhancer = open_enhancer(model, runtime=runtime, device=device, threads=threads)
     job = Job(
         pairs,
         enhancer,
@@ -134,15 +140,6 @@ def _format(name: str) -> str:
         choices = ", ".join(item.lower() for item in WRITABLE_FORMATS)
         raise UsageError(f"cannot write {name!r}; formats: {choices}")
     return known
-
-
-def _open(model: str, runtime: str, device: str, threads: int | None) -> Enhancer:
-    """The model, opened; says once what really runs it."""
-    from undark.engine.enhancer import Enhancer
-
-    enhancer = Enhancer(model, runtime=runtime, device=device, threads=threads)
-    say(f"{enhancer.card.name} runs with {enhancer.runtime} on {enhancer.device}")
-    return enhancer
 
 
 def _tell(event: Event, as_json: bool, debug: bool) -> None:

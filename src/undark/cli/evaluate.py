@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from undark.cli.opening import open_enhancer
 from undark.cli.options import Data, Debug, Device, Json, Runtime, Threads
 from undark.cli.progress import progress_bar
 from undark.cli.shell import FAILED, command, result, result_json, say
@@ -55,18 +56,16 @@ def evaluate(
     debug: Debug = False,  # noqa: ARG001 - read by @command
 ) -> None:
     """Measure models on pairs of dark and well-lit pictures."""
-    from undark.engine.enhancer import Enhancer
     from undark.evaluate import protocol as protocols
     from undark.evaluate import run
 
     chosen = protocols.protocol(protocol)
     contenders = list(run.BASELINES) if baselines else []
     for name in model or ["default"]:
-        enhancer = Enhancer(name, runtime=runtime, device=device, threads=threads)
+        enhancer = open_enhancer(name, runtime=runtime, device=device, threads=threads)
         # Two files may hold cards of one name (a run before and after): tell them by path.
         label = name if name.lower().endswith(".onnx") else enhancer.card.name
         contenders.append(run.contender(label, enhancer))
-        say(f"{label} runs with {enhancer.runtime} on {enhancer.device}")
     with progress_bar() as show:
         found = run.evaluate(data, contenders, protocol_name=protocol, limit=limit, progress=show)
     for failure in found.failures:

@@ -64,7 +64,7 @@ class ContenderResult:
     Attributes:
         name: Catalog name, path, or name of the baseline.
         sha256: Digest of the weights, or None for a baseline.
-        runtime: What ran it ("onnxruntime on cpu"), or None for a baseline.
+        runtime: What ran it ("unet by openvino 2026.4 on cpu"), or None for a baseline.
         pictures: One result per picture, in the order of the pairs; at least one.
     """
 

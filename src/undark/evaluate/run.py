@@ -55,11 +55,15 @@ BASELINES: tuple[Contender, ...] = (
 
 def contender(name: str, enhancer: Enhancer) -> Contender:
     """A model, opened as `enhancer`, under the name that the report gives it."""
+
+    def enhance(photo: Photo) -> Photo:
+        return enhancer.enhance(photo)
+
     return Contender(
         name,
-        enhancer.enhance,
+        enhance,
         sha256=enhancer.card.sha256,
-        runtime=f"{enhancer.runtime} on {enhancer.device}",
+        runtime=enhancer.describe(),
     )
 
 
