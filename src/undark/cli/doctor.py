@@ -93,7 +93,7 @@ def doctor(
             result(f"  {mark:<8} {item.name:<24} {item.note}")
     if broken:
         say(
-            f"broken: {', '.join(item.name for item in broken)}; reinstall with: pip install undark"
+            f"broken: {', '.join(item.name for item in broken)}; try: pip install --force-reinstall undark"
         )
         raise typer.Exit(FAILED)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from undark.cli.options import Debug
-from undark.cli.shell import command, result
+from undark.cli.shell import command, result, say
 
 __all__ = ["export"]
 
@@ -16,7 +16,10 @@ __all__ = ["export"]
 @command
 def export(
     checkpoint: Annotated[
-        Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint that `undark train` wrote.")
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT", help="A run's folder, or its .safetensors or .ckpt file."
+        ),
     ],
     *,
     output: Annotated[
@@ -25,7 +28,7 @@ def export(
     ],
     name: Annotated[
         str | None,
-        typer.Option("--name", metavar="NAME", help="The model's name [default: the file's]."),
+        typer.Option("--name", metavar="NAME", help="The model's name [default: the recipe's]."),
     ] = None,
     debug: Debug = False,  # noqa: ARG001 - read by @command
 ) -> None:
@@ -33,10 +36,12 @@ def export(
     from undark.errors import MissingExtraError
 
     try:
-        from undark.train.export import export_model
+        from undark.train import export_model
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("undark"):
             raise
         raise MissingExtraError("training and export", "train") from error
-    export_model(checkpoint, output, name=name)
-    result(str(output))
+    done = export_model(checkpoint, output, name=name)
+    say(f"largest difference from PyTorch: {done.difference:.2g} of white")
+    result(str(done.model))
+    result(str(done.card))

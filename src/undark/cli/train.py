@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from undark.cli.options import Data, Debug
-from undark.cli.shell import command, result
+from undark.cli.shell import INTERRUPTED, command, result, say
 
 __all__ = ["train"]
 
@@ -22,7 +22,9 @@ def train(
     data: Data,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="Where the run is kept [default: runs/…]."),
+        typer.Option(
+            "--out", "-o", metavar="DIR", help="Where the run is kept [default: runs/NAME]."
+        ),
     ] = None,
     changes: Annotated[
         list[str] | None,
@@ -35,17 +37,32 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out where it stopped.")
     ] = False,
+    device: Annotated[
+        str, typer.Option("--device", metavar="NAME", help="Where to learn: auto, cpu or cuda.")
+    ] = "auto",
     debug: Debug = False,  # noqa: ARG001 - read by @command
 ) -> None:
     """Learn a model from pairs of dark and well-lit pictures."""
     from undark.errors import MissingExtraError
 
     try:
-        from undark.train.fit import run
+        from undark.train import run
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("undark"):
             raise
         raise MissingExtraError("training and export", "train") from error
-    result(
-        str(run(recipe, data=data, out=out, overrides=changes or (), start=start, resume=resume))
-    )
+    try:
+        done = run(
+            recipe,
+            data=data,
+            out=out,
+            overrides=changes or (),
+            start=start,
+            resume=resume,
+            device=device,
+            notify=say,
+        )
+    except KeyboardInterrupt:
+        say("stopped; the same command with --resume goes on from the last checkpoint")
+        raise typer.Exit(INTERRUPTED) from None
+    result(str(done.weights))

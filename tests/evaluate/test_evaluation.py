@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from undark.errors import DataError, DeviceError, UsageError
+from undark.evaluate.metrics import METRICS
+from undark.evaluate.run import BASELINES, Contender, evaluate
+from undark.photo import Photo
+
+SIZE = (24, 16)
+
+
+def double(photo: Photo) -> Photo:
+    return photo.with_pixels((photo.pixels * 2).astype(np.uint8))
+
+
+DOUBLE = Contender("double", double, sha256="ab" * 32, runtime="numpy on cpu")
+
+
+def save(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Three pairs whose truth is exactly twice the dark side."""
+    folder = tmp_path / "pairs"
+    for number in (1, 2, 10):
+        random = np.random.default_rng(number)
+        dark = random.integers(5, 60, (SIZE[1], SIZE[0], 3)).astype(np.uint8)
+        save(folder / "low" / f"{number}.png", dark)
+        save(folder / "high" / f"{number}.png", dark * 2)
+    return folder
+
+
+def test_the_right_answer_scores_full_marks(data: Path) -> None:
+    report = evaluate(data, [*BASELINES, DOUBLE])
+    identity, gamma, ours = report.contenders
+    assert [row.picture for row in ours.pictures] == ["1", "2", "10"]
+    assert ours.means["psnr"] == float("inf")
+    assert ours.means["ssim"] == pytest.approx(1)
+    assert ours.means["mae"] == 0
+    assert identity.means["psnr"] < 25
+    assert identity.means["mean_level"] * 2 == pytest.approx(ours.means["mean_level"])
+    assert gamma.means["mean_level"] == pytest.approx(0.45, abs=0.01)
+    assert report.protocol == "plain"
+    assert not report.failures
+
+
+def test_means_are_means_over_pictures(data: Path) -> None:
+    result = evaluate(data, [BASELINES[0]]).contenders[0]
+    for name in METRICS:
+        values = [picture.values[name] for picture in result.pictures]
+        assert result.means[name] == pytest.approx(sum(values) / 3)
+
+
+def test_gt_mean_forgives_a_wrong_gain(data: Path) -> None:
+    plain = evaluate(data, [BASELINES[0]]).contenders[0].means["psnr"]
+    matched = evaluate(data, [BASELINES[0]], protocol_name="gt-mean").contenders[0].means["psnr"]
+    assert matched > plain + 10
+
+
+def test_a_bad_pair_counts_for_nobody_and_is_named(data: Path) -> None:
+    save(data / "high" / "2.png", np.zeros((5, 5, 3), np.uint8))
+    report = evaluate(data, [BASELINES[0], DOUBLE])
+    assert [item.picture for item in report.failures] == ["2"]
+    assert "24×16" in report.failures[0].reason
+    assert "5×5" in report.failures[0].reason
+    assert {len(item.pictures) for item in report.contenders} == {2}
+
+
+def test_a_contender_that_fails_takes_the_picture_from_all(data: Path) -> None:
+    first = np.asarray(Image.open(data / "low" / "1.png"))
+
+    def moody(photo: Photo) -> Photo:
+        if np.array_equal(photo.pixels, first):
+            raise DeviceError("not this one")
+        return photo
+
+    report = evaluate(data, [Contender("moody", moody), DOUBLE])
+    assert [item.picture for item in report.failures] == ["1"]
+    assert {len(item.pictures) for item in report.contenders} == {2}
+
+
+def test_no_pair_left_is_an_error_with_the_first_reason(data: Path) -> None:
+    for number in (1, 2, 10):
+        save(data / "high" / f"{number}.png", np.zeros((5, 5, 3), np.uint8))
+    with pytest.raises(DataError, match="one size"):
+        evaluate(data, [DOUBLE])
+
+
+def test_limit_spreads_over_the_pairs(data: Path) -> None:
+    report = evaluate(data, [DOUBLE], limit=2)
+    assert [row.picture for row in report.contenders[0].pictures] == ["1", "2"]
+    assert evaluate(data, [DOUBLE], limit=99).pictures == 3
+
+
+def test_progress_names_each_pair(data: Path) -> None:
+    told: list[tuple[int, int, str]] = []
+    evaluate(data, [DOUBLE], progress=lambda *news: told.append(news))
+    assert told == [(0, 3, "1"), (1, 3, "2"), (2, 3, "10")]
+
+
+def test_what_makes_no_sense_is_refused(data: Path) -> None:
+    with pytest.raises(UsageError, match="nothing to evaluate"):
+        evaluate(data, [])
+    with pytest.raises(UsageError, match="twice"):
+        evaluate(data, [DOUBLE, DOUBLE])
+    with pytest.raises(UsageError, match="limit"):
+        evaluate(data, [DOUBLE], limit=0)
+    with pytest.raises(UsageError, match="protocol"):
+        evaluate(data, [DOUBLE], protocol_name="best")
+
+
+def test_the_written_report_holds_everything(data: Path, tmp_path: Path) -> None:
+    (data / "low" / "7.png").write_bytes((data / "low" / "1.png").read_bytes())
+    folder = tmp_path / "out" / "report"
+    report = evaluate(data, [BASELINES[0], DOUBLE])
+    written = report.write(folder)
+    assert sorted(path.name for path in written) == ["grid.jpg", "pictures.csv", "report.json"]
+    assert set(folder.iterdir()) == set(written)
+
+    found = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    assert found["protocol"]["name"] == "plain"
+    assert "255" in found["protocol"]["formula"]
+    assert found["contenders"][1]["sha256"] == "ab" * 32
+    assert found["contenders"][1]["runtime"] == "numpy on cpu"
+    assert found["contenders"][1]["means"]["psnr"] is None, "infinite"
+    assert found["contenders"][0]["means"]["psnr"] == pytest.approx(
+        report.contenders[0].means["psnr"]
+    )
+    assert found["pictures"] == 3
+    assert {"undark", "python", "numpy", "scikit-image"} <= set(found["versions"])
+    assert found["hardware"]["threads"] >= 1
+    assert [Path(path).name for path in found["unmatched"]] == ["7.png"]
+
+    with (folder / "pictures.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["model"], row["picture"]) for row in rows] == [
+        (name, picture) for name in ("identity", "double") for picture in ("1", "2", "10")
+    ]
+    assert float(rows[0]["psnr"]) == pytest.approx(
+        report.contenders[0].pictures[0].values["psnr"], rel=1e-4
+    )
+    with Image.open(folder / "grid.jpg") as grid:
+        assert grid.width > 4 * 300, "dark, two outputs, truth"
+        assert grid.height > 3 * 16
