@@ -1,0 +1,6 @@
+"""Learning: the only room that knows PyTorch. Needs the ``[train]`` extra."""
+
+from undark.train.export import Exported, export_model
+from undark.train.fit import Run, run
+
+__all__ = ["Exported", "Run", "export_model", "run"]

@@ -32,23 +32,32 @@ def structure(output: Tensor, truth: Tensor, *, scales: int = 2) -> Tensor:
             output, truth = F.avg_pool2d(output, 2), F.avg_pool2d(truth, 2)
         if min(output.shape[2:]) < _WINDOW:
             break
-        terms.append(1.0 - _ssim(output, truth))
+        terms.append(1.0 - _ssim(output.contiguous(), truth.contiguous()))
     return torch.stack(terms).mean()
 
 
-def _ssim(first: Tensor, second: Tensor) -> Tensor:
-    count = _WINDOW * _WINDOW
-    unbiased = count / (count - 1.0)
-    stacked = torch.cat((first, second, first * first, second * second, first * second))
-    means = F.avg_pool2d(stacked, _WINDOW, stride=1)
-    mean1, mean2, square1, square2, product = means.chunk(5)
+def _ssim(output: Tensor, truth: Tensor) -> Tensor:
+    unbiased = _WINDOW**2 / (_WINDOW**2 - 1.0)
+    with torch.no_grad():
+        mean2, square2 = _box(torch.cat((truth, truth * truth))).chunk(2)
+        variance2 = unbiased * (square2 - mean2 * mean2)
+    mean1, square1, product = _box(torch.cat((output, output * output, output * truth))).chunk(3)
     variance1 = unbiased * (square1 - mean1 * mean1)
-    variance2 = unbiased * (square2 - mean2 * mean2)
     covariance = unbiased * (product - mean1 * mean2)
     c1, c2 = 0.01**2, 0.03**2
     top = (2.0 * mean1 * mean2 + c1) * (2.0 * covariance + c2)
     bottom = (mean1.square() + mean2.square() + c1) * (variance1 + variance2 + c2)
     return (top / bottom).mean()
+
+
+def _box(values: Tensor) -> Tensor:
+    """Means over all whole 7×7 windows; sums of 2, 4 and 7 cost a third of pooling on a CPU."""
+    for dim in (2, 3):
+        size = values.shape[dim] - 6
+        two = values.narrow(dim, 0, size + 5) + values.narrow(dim, 1, size + 5)
+        four = two.narrow(dim, 0, size) + two.narrow(dim, 2, size)
+        values = four + two.narrow(dim, 4, size) + values.narrow(dim, 6, size)
+    return values / float(_WINDOW**2)
 
 
 def match_means(output: Tensor, truth: Tensor) -> Tensor:

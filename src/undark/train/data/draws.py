@@ -28,7 +28,7 @@ Batch = dict[str, Tensor]
 """``image`` and ``truth`` (N×3×crop×crop) and, with a glance, ``glance`` and ``truth_glance``
 (N×3×glance×glance); RGB in [0, 1]."""
 
-_FRESH = 400
+_FRESH = 2500
 """Steps after which synthetic darkness is made anew."""
 
 

@@ -1,0 +1,204 @@
+"""From learned weights to a model that runs anywhere: ONNX, checked against PyTorch, with a card."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import tempfile
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+
+from undark.errors import ModelError
+from undark.io.atomic import write_atomically
+from undark.models.card import Card, DataSource, Glance, Metric
+from undark.train.methods import make_method
+from undark.train.methods.base import Method
+from undark.train.weights import Weights, load_weights
+
+__all__ = ["Exported", "export_model"]
+
+OPSET = 20
+
+_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export wrote.
+
+    Attributes:
+        model: The ONNX file.
+        card: The card beside it.
+        difference: Largest difference between PyTorch's and ONNX Runtime's results over pictures
+            of several sizes, on a scale where white is 1.
+    """
+
+    model: Path
+    card: Path
+    difference: float
+
+
+def export_model(
+    checkpoint: str | Path,
+    output: Path,
+    *,
+    name: str | None = None,
+    metrics: Sequence[Metric] = (),
+) -> Exported:
+    """Write weights as ONNX with dynamic size, and the card beside it.
+
+    Args:
+        checkpoint: A run's folder, or a ``.safetensors`` or ``.ckpt`` file of a run.
+        output: The ``.onnx`` file to write; the card gets the same stem and ``.json``.
+        name: Name on the card; by default the recipe's.
+        metrics: Further results for the card, beside those of the run's own validation.
+
+    Raises:
+        ModelError: The weights cannot be used, or the graph's results differ from PyTorch's.
+        OutputError: A file cannot be written.
+    """
+    output = Path(output)
+    if output.suffix.lower() != ".onnx":
+        raise ModelError(f"{output}: an exported model's name must end in .onnx")
+    weights = load_weights(checkpoint)
+    method = make_method(weights.recipe)
+    method.network.load_state_dict(weights.state)
+    method.network.eval()
+    content = _annotate(_to_onnx(method), weights)
+    difference = _compare(method, content)
+    if difference > _TOLERANCE:
+        raise ModelError(
+            f"{output}: the exported graph differs from PyTorch by {difference:.2g}; not written"
+        )
+    card = _card(method, weights, content, name or weights.recipe.name, tuple(metrics))
+    write_atomically(output, content)
+    write_atomically(output.with_suffix(".json"), card.dump().encode())
+    return Exported(output, output.with_suffix(".json"), difference)
+
+
+def _to_onnx(method: Method) -> bytes:
+    multiple = method.multiple
+    image = torch.rand(2, 3, 4 * multiple, 6 * multiple)
+    batch = torch.export.Dim("n")
+    shapes: dict[str, Any] = {
+        "image": {
+            0: batch,
+            2: torch.export.Dim("h") * multiple,
+            3: torch.export.Dim("w") * multiple,
+        }
+    }
+    inputs: tuple[torch.Tensor, ...] = (image,)
+    if method.glance:
+        inputs = (image, torch.rand(2, 3, method.glance, method.glance))
+        shapes["glance"] = {0: batch}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        path = Path(folder) / "model.onnx"
+        program = torch.onnx.export(
+            method.network.to(memory_format=torch.contiguous_format),
+            inputs,
+            input_names=list(shapes),
+            output_names=["enhanced"],
+            dynamic_shapes=shapes,
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+        assert program is not None
+        program.save(path, external_data=False)
+        return path.read_bytes()
+
+
+def _annotate(content: bytes, weights: Weights) -> bytes:
+    """Put in the recipe, so that the model can be learned from; drop the exporter's notes."""
+    model = onnx.load_model_from_string(content)
+    for node in model.graph.node:
+        del node.metadata_props[:]
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        del value.metadata_props[:]
+    for tensor in model.graph.initializer:
+        del tensor.metadata_props[:]
+    del model.graph.metadata_props[:]
+    del model.graph.value_info[:]
+    model.producer_name = "undark"
+    onnx.helper.set_model_props(
+        model,
+        {
+            "recipe": json.dumps(weights.recipe.to_dict()),
+            "measured": json.dumps(weights.measured),
+        },
+    )
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def _compare(method: Method, content: bytes) -> float:
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    random = np.random.default_rng(0)
+    largest = 0.0
+    for rows, columns in ((1, 1), (5, 3), (8, 12)):
+        size = (1, 3, rows * method.multiple, columns * method.multiple)
+        feed: dict[str, NDArray[np.float32]] = {
+            "image": random.random(size, dtype=np.float32) * np.float32(0.3)
+        }
+        if method.glance:
+            feed["glance"] = random.random(
+                (1, 3, method.glance, method.glance), dtype=np.float32
+            ) * np.float32(0.3)
+        with torch.no_grad():
+            expected = method.network(*(torch.from_numpy(value) for value in feed.values()))
+        result: Any = session.run(None, feed)[0]
+        largest = max(largest, float(np.abs(result - expected.numpy()).max()))
+    return largest
+
+
+def _card(
+    method: Method, weights: Weights, content: bytes, name: str, metrics: tuple[Metric, ...]
+) -> Card:
+    recipe = weights.recipe
+    measured = tuple(
+        Metric(
+            on=f"{record['on']}, unseen scenes",
+            protocol="plain",
+            pictures=int(record["pictures"]),
+            values={key: round(float(record[key]), 4) for key in ("psnr", "ssim")},
+        )
+        for record in weights.measured
+    )
+    sources = {
+        source.name or source.path: DataSource(
+            name=source.name or source.path, licence=source.licence, source=source.url
+        )
+        for source in recipe.data.sources
+    }
+    return Card(
+        name=name,
+        title=recipe.title or f"{recipe.method}, trained on own data",
+        summary=recipe.summary or "Trained with undark on the data named here.",
+        method=method.kind,
+        sha256=hashlib.sha256(content).hexdigest(),
+        parameters=sum(item.numel() for item in method.network.parameters()),
+        licence=recipe.licence,
+        data=tuple(sources.values()),
+        recipe=f"{recipe.name}.toml",
+        glance=Glance(method.glance, method.glance) if method.glance else None,
+        scaling=method.scaling(),
+        metrics=(*measured, *metrics),
+        papers=method.papers,
+    )
+

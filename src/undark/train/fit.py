@@ -1,0 +1,255 @@
+"""One training run, from a recipe to exportable weights, in a folder of its own.
+
+The folder holds ``recipe.toml``, ``last.ckpt`` (to resume from), ``weights.safetensors`` (to
+export, or to start another run from), ``history.csv``, ``curves.png``, ``grids/`` and TensorBoard
+events.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import datetime
+import json
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch.utils.data import DataLoader
+
+from undark.errors import DataError, RecipeError, TrainError
+from undark.io.atomic import write_atomically
+from undark.train.callbacks import Average, History, Stop, Stopped, Validate
+from undark.train.data.draws import Draws
+from undark.train.data.sources import load_bodies
+from undark.train.methods import METHODS, make_method
+from undark.train.methods.base import Method
+from undark.train.recipe import Recipe, load_recipe, override
+from undark.train.weights import (
+    CHECKPOINT,
+    WEIGHTS,
+    Weights,
+    load_checkpoint,
+    load_weights,
+    save_weights,
+)
+
+__all__ = ["Run", "run"]
+
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a finished run left.
+
+    Attributes:
+        folder: The run's folder.
+        weights: The exportable weights in it.
+        measured: A record per held-out source: ``on``, ``pictures`` and means of the metrics.
+    """
+
+    folder: Path
+    weights: Path
+    measured: list[dict[str, Any]]
+
+
+def _quiet(message: str) -> None:
+    del message
+
+
+def run(
+    recipe: str | Path | Recipe,
+    *,
+    data: Path,
+    out: Path | None = None,
+    overrides: Sequence[str] = (),
+    start: str | Path | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    notify: Notify = _quiet,
+) -> Run:
+    """Train.
+
+    Args:
+        recipe: A recipe, the path of its TOML file, or the name of a method, which takes that
+            method's defaults and the pairs in `data`.
+        data: Folder that the recipe's sources are relative to.
+        out: Folder of the run; by default ``runs/NAME``.
+        overrides: ``key=value`` settings put into the recipe, such as ``fit.steps=100``.
+        start: Weights to start from instead of random ones: a run's folder, a ``.safetensors``
+            file, an ONNX file that undark exported, or a name of the catalog. A recipe given as a
+            method's name takes the network's sizes from there.
+        resume: Go on from the run's last checkpoint, to the very step.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        notify: Told of progress, a line each.
+
+    Raises:
+        RecipeError: The recipe does not hold up, or differs from the one being resumed.
+        DataError: The data are missing or do not fit.
+        ModelError: The weights to start from are not usable.
+        DivergedError: The loss became NaN or infinite.
+        KeyboardInterrupt: The run was asked to stop; its state was saved first.
+        TrainError: The folder holds another run.
+    """
+    origin = load_weights(start) if start is not None and not resume else None
+    plan = override(_read(recipe, origin), overrides)
+    folder = Path("runs") / plan.name if out is None else Path(out)
+    checkpoint = folder / CHECKPOINT
+    if resume:
+        _check_same(plan, checkpoint)
+    elif checkpoint.exists():
+        raise TrainError(
+            f"{folder} already holds a run: add --resume to go on with it, or choose another --out"
+        )
+    if not Path(data).is_dir():
+        raise DataError(f"{data}: no such folder of training data")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "recipe.toml", plan.to_toml().encode())
+
+    _tune_allocator()
+    torch.manual_seed(plan.seed)
+    method = make_method(plan)
+    if origin is not None:
+        _load_into(method, origin)
+    bodies, held = load_bodies(
+        plan.data, root=Path(data), glance=method.glance, seed=plan.seed, notify=notify
+    )
+    counts = ", ".join(
+        f"{len(body)} of {source.path}"
+        for body, source in zip(bodies, plan.data.sources, strict=True)
+    )
+    notify(
+        f"{plan.name}: {sum(p.numel() for p in method.network.parameters())} parameters;"
+        f" learning from {counts}; unseen: {sum(map(len, held.values()))} pairs"
+    )
+    average = Average(plan.fit.ema)
+    history = History(folder, every=max(1, min(100, plan.fit.steps // 20)), notify=notify)
+    validate = Validate(held, average, history, folder=folder, notify=notify)
+    _fit(plan, method, bodies, [average, history, validate], folder, resume, device)
+    measured = validate.run(method) if held else []
+    history.write()
+    weights = folder / WEIGHTS
+    save_weights(Weights(average.state, plan, measured), weights)
+    write_atomically(folder / "measured.json", json.dumps(measured, indent=2).encode())
+    return Run(folder, weights, measured)
+
+
+def _read(recipe: str | Path | Recipe, origin: Weights | None) -> Recipe:
+    if isinstance(recipe, Recipe):
+        return recipe
+    text = str(recipe)
+    if text.endswith(".toml"):
+        return load_recipe(Path(text))
+    if text not in METHODS:
+        make_method(Recipe(name=text, method=text))  # raises with the nearest known name
+    plan = Recipe(name=text, method=text)
+    return plan if origin is None else replace(plan, net=origin.recipe.net)
+
+
+def _check_same(plan: Recipe, checkpoint: Path) -> None:
+    if not checkpoint.is_file():
+        raise TrainError(f"{checkpoint.parent}: nothing to resume there; leave --resume out")
+    stored = load_checkpoint(checkpoint)["recipe"]
+    asked = json.loads(json.dumps(plan.to_dict()))
+    stored = json.loads(json.dumps(stored))
+    if asked != stored:
+        keys = [key for key in asked if asked[key] != stored.get(key)]
+        raise RecipeError(
+            f"{checkpoint.parent} was begun with another recipe (it differs in {', '.join(keys)});"
+            " resume with the same recipe and the same --set, or choose another --out"
+        )
+
+
+def _load_into(method: Method, origin: Weights) -> None:
+    own = method.network.state_dict()
+    fitting = {
+        name: value
+        for name, value in origin.state.items()
+        if name in own and own[name].shape == value.shape
+    }
+    if len(fitting) < len(own):
+        missing = next(name for name in own if name not in fitting)
+        raise RecipeError(
+            f"the weights to start from are of another network ({missing!r} does not fit);"
+            " use their recipe's [net] table"
+        )
+    method.network.load_state_dict(fitting)
+
+
+def _fit(
+    plan: Recipe,
+    method: Method,
+    bodies: Sequence[Any],
+    callbacks: list[Any],
+    folder: Path,
+    resume: bool,
+    device: str,
+) -> None:
+    class Loaders(lightning.LightningDataModule):
+        """Draws from the step that the run stands at, which is known once it is restored."""
+
+        def train_dataloader(self) -> DataLoader[Any]:
+            draws = Draws(
+                bodies,
+                crop=plan.data.crop,
+                batch=plan.data.batch,
+                augment=plan.augment,
+                seed=plan.seed,
+                start=method.batches,
+            )
+            return DataLoader(
+                draws,
+                batch_size=None,
+                num_workers=plan.data.workers,
+                persistent_workers=plan.data.workers > 0,
+            )
+
+    saver = ModelCheckpoint(
+        dirpath=folder,
+        filename=Path(CHECKPOINT).stem,
+        save_top_k=1,
+        enable_version_counter=False,
+        train_time_interval=datetime.timedelta(minutes=plan.fit.checkpoint_minutes),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trainer = lightning.Trainer(
+            accelerator={"cuda": "gpu"}.get(device, device),
+            devices=1,
+            precision=plan.fit.precision,
+            max_steps=plan.fit.steps,
+            gradient_clip_val=plan.fit.clip or None,
+            callbacks=[*callbacks, saver, Stop(folder / CHECKPOINT)],
+            logger=False,
+            enable_model_summary=False,
+            enable_progress_bar=sys.stderr.isatty(),
+            num_sanity_val_steps=0,
+            limit_val_batches=0,
+        )
+        try:
+            trainer.fit(
+                method,
+                datamodule=Loaders(),
+                ckpt_path=str(folder / CHECKPOINT) if resume else None,
+            )
+        except Stopped:
+            raise KeyboardInterrupt from None
+        trainer.save_checkpoint(folder / CHECKPOINT)
+
+
+def _tune_allocator() -> None:
+    """Let glibc keep what it has: fresh pages cost a third of a training step on a CPU."""
+    if sys.platform != "linux":
+        return
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
+        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
+    except (OSError, AttributeError):  # not glibc
+        return
