@@ -1,4 +1,4 @@
-"""Fixtures for all rooms: small models built on the spot, so that no test needs real weights."""
+"""Fixtures that several rooms' tests share: a tiny model, and dark photos."""
 
 from __future__ import annotations
 
@@ -9,78 +9,54 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
+from PIL import Image
 
-from undark.models import Card, DataSource, Glance, Scaling
+from undark.models import Card, DataSource, Metric
 
-MakeModel = Callable[..., Path]
-
-
-def bright_graph(glance: Glance | None, multiple: int) -> onnx.ModelProto:
-    """A graph that brightens by 3 - 2·mean(glance) (or by 2 without one) and blurs 3×3.
-
-    It regroups blocks of `multiple` pixels and back, so it fails on any other size.
-    """
-    kernel = np.zeros((3, 1, 3, 3), dtype=np.float32)
-    kernel[:, 0] = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], dtype=np.float32) / 16
-    constants = [numpy_helper.from_array(kernel, "kernel")]
-    nodes = [
-        helper.make_node("SpaceToDepth", ["image"], ["deep"], blocksize=multiple),
-        helper.make_node("DepthToSpace", ["deep"], ["same"], blocksize=multiple),
-        helper.make_node("Conv", ["same", "kernel"], ["soft"], group=3, pads=[1, 1, 1, 1]),
-    ]
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, "h", "w"])
-    inputs = [image]
-    if glance is None:
-        constants.append(numpy_helper.from_array(np.array(2.0, dtype=np.float32), "gain"))
-    else:
-        size = ["n", 3, glance.height, glance.width]
-        inputs.append(helper.make_tensor_value_info("glance", TensorProto.FLOAT, size))
-        constants.append(numpy_helper.from_array(np.array(-2.0, dtype=np.float32), "slope"))
-        constants.append(numpy_helper.from_array(np.array(3.0, dtype=np.float32), "most"))
-        nodes += [
-            helper.make_node("ReduceMean", ["glance"], ["mean"], axes=[1, 2, 3], keepdims=1),
-            helper.make_node("Mul", ["mean", "slope"], ["less"]),
-            helper.make_node("Add", ["less", "most"], ["gain"]),
-        ]
-    nodes.append(helper.make_node("Mul", ["soft", "gain"], ["enhanced"]))
-    output = helper.make_tensor_value_info("enhanced", TensorProto.FLOAT, ["n", 3, "h", "w"])
-    graph = helper.make_graph(nodes, "bright", inputs, [output], constants)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+GAIN = 4.0
 
 
-def save_model(graph: onnx.ModelProto, path: Path, glance: Glance | None, scaling: Scaling) -> Path:
-    """Write a graph as `path` with a card beside it."""
-    data = graph.SerializeToString()
-    path.write_bytes(data)
+@pytest.fixture
+def gain_model(tmp_path: Path) -> Path:
+    """An ONNX file with its card that makes a photo four times as bright."""
+    shape = ["n", 3, "h", "w"]
+    graph = helper.make_graph(
+        [helper.make_node("Mul", ["image", "gain"], ["enhanced"])],
+        "gain",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("enhanced", TensorProto.FLOAT, shape)],
+        [helper.make_tensor("gain", TensorProto.FLOAT, [1], [GAIN])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path = tmp_path / "models" / "gain.onnx"
+    path.parent.mkdir()
+    onnx.save(model, path)
     card = Card(
-        name=path.stem,
-        title="A small model for tests",
-        summary="Brightens by a gain that the whole photo decides.",
+        name="gain",
+        title="Four times the light",
+        summary="For tests.",
         method="supervised",
-        sha256=hashlib.sha256(data).hexdigest(),
-        parameters=27,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        parameters=1,
         licence="MIT",
-        data=(DataSource(name="none", licence="CC0-1.0"),),
-        recipe="none.toml",
-        glance=glance,
-        scaling=scaling,
+        data=(DataSource("none", "CC0"),),
+        recipe="gain.toml",
+        metrics=(Metric("nothing", "plain", 1, {"psnr": 20.0}),),
     )
     path.with_suffix(".json").write_text(card.dump(), encoding="utf-8")
     return path
 
 
-@pytest.fixture(scope="session")
-def make_model(tmp_path_factory: pytest.TempPathFactory) -> MakeModel:
-    """Build a small model that brightens; keywords but `glance` go to its `Scaling`."""
+@pytest.fixture
+def dark_photo() -> Callable[..., Path]:
+    """Writes a dark, noisy photo to a path, lossless where the suffix allows, and gives it back."""
 
-    def make(*, glance: bool = True, multiple: int = 8, **scaling: object) -> Path:
-        size = Glance(16, 24) if glance else None
-        return save_model(
-            bright_graph(size, multiple),
-            tmp_path_factory.mktemp("model") / "bright.onnx",
-            size,
-            Scaling(multiple=multiple, **scaling),
-        )
+    def write(path: Path, *, size: tuple[int, int] = (40, 24), level: int = 20) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        random = np.random.default_rng(level)
+        noise = random.integers(-5, 6, (size[1], size[0], 3))
+        Image.fromarray((level + noise).clip(0, 255).astype(np.uint8)).save(path)
+        return path
 
-    return make
+    return write
