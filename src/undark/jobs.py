@@ -213,7 +213,13 @@ class Job:
             )
             if stop.is_set():
                 raise _StoppedError
-            write_photo(photo, destination, format=self._format, quality=self._quality)
+            write_photo(
+                photo,
+                destination,
+                format=self._format,
+                quality=self._quality,
+                overwrite=self._overwrite,
+            )
         except _StoppedError:
             raise
         except Exception as error:

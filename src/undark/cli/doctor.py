@@ -92,9 +92,8 @@ def doctor(
             mark = "ok" if item.ok else ("BROKEN" if item.essential else "missing")
             result(f"  {mark:<8} {item.name:<24} {item.note}")
     if broken:
-        say(
-            f"broken: {', '.join(item.name for item in broken)}; try: pip install --force-reinstall undark"
-        )
+        names = ", ".join(item.name for item in broken)
+        say(f"broken: {names}; try: pip install --force-reinstall undark")
         raise typer.Exit(FAILED)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import traceback
-from pathlib import Path, PurePath
+from contextlib import closing
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
@@ -91,7 +92,9 @@ def enhance(
 
     Each result's path is written on stdout. What is already there is skipped.
     """
-    written = None if format is None else _format(format)
+    from undark.io.formats import format_named
+
+    written = None if format is None else format_named(format)
     if _STDIN in inputs:
         if len(inputs) > 1:
             raise UsageError("- (stdin) cannot be mixed with other inputs")
@@ -117,8 +120,9 @@ def enhance(
         workers=jobs,
     )
     fractions: dict[Path, float] = {}
-    with progress_bar() as show:
-        for event in job.run():
+    # Closed at once on Ctrl-C, so that the workers have ended before the command does.
+    with progress_bar() as show, closing(job.run()) as events:
+        for event in events:
             fractions[event.source] = event.fraction if isinstance(event, Progress) else 0.0
             done = job.summary.total + sum(fractions.values())
             show(done, len(pairs), event.source.name)
@@ -128,18 +132,6 @@ def enhance(
         say(f"{summary.done} done, {summary.skipped} skipped, {summary.failed} failed")
     if summary.failed:
         raise typer.Exit(FAILED)
-
-
-def _format(name: str) -> str:
-    """The format as Pillow spells it, from its name or a suffix."""
-    from undark.io.formats import WRITABLE_FORMATS, suffix_format
-
-    known = name.upper() if name.upper() in WRITABLE_FORMATS else None
-    known = known or suffix_format(PurePath(f"photo.{name.lstrip('.')}"))
-    if known is None:
-        choices = ", ".join(item.lower() for item in WRITABLE_FORMATS)
-        raise UsageError(f"cannot write {name!r}; formats: {choices}")
-    return known
 
 
 def _tell(event: Event, as_json: bool, debug: bool) -> None:
@@ -217,7 +209,7 @@ class _Stream:
 
     def run(self, enhancer: Enhancer, strength: float, exposure: float) -> None:
         """Read, enhance and write the photo."""
-        from undark.io.images import encode_photo, output_format, read_photo, write_photo
+        from undark.io.images import encode_photo, read_photo, write_photo
 
         output = self._output
         if output is not None and output.exists() and not self._overwrite:
@@ -229,11 +221,17 @@ class _Stream:
         photo = read_photo(sys.stdin.buffer.read(), name="stdin")
         photo = enhancer.enhance(photo, strength=strength, exposure=exposure)
         if output is None:
-            name = self._format or output_format(photo)[0]
-            sys.stdout.buffer.write(encode_photo(photo, format=name, quality=self._quality))
+            content = encode_photo(photo, format=self._format, quality=self._quality)
+            sys.stdout.buffer.write(content)
             sys.stdout.buffer.flush()
             return
-        write_photo(photo, output, format=self._format, quality=self._quality)
+        write_photo(
+            photo,
+            output,
+            format=self._format,
+            quality=self._quality,
+            overwrite=self._overwrite,
+        )
         if self._as_json:
             result_json(_record(_STDIN, output, "done", perf_counter() - begin))
         else:
