@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from undark.errors import UsageError
 
-__all__ = ["FloatImage", "Photo", "area_resize", "from_float", "to_float"]
+__all__ = ["Encoding", "FloatImage", "Photo", "area_resize", "from_float", "to_float"]
 
 FloatImage = NDArray[np.float32]
 """H×W×3 float32 RGB in [0, 1], encoded as the photo is (usually the sRGB curve)."""
 
 _BAND_PIXELS = 1 << 21
+_INTEGERS = (np.dtype(np.uint8), np.dtype(np.uint16))
 
 
 def to_float(pixels: NDArray[Any]) -> NDArray[np.float32]:
@@ -32,7 +33,7 @@ def to_float(pixels: NDArray[Any]) -> NDArray[np.float32]:
     Raises:
         UsageError: The type is neither uint8, uint16 nor a float.
     """
-    if pixels.dtype == np.uint8 or pixels.dtype == np.uint16:
+    if pixels.dtype in _INTEGERS:
         scale = np.float32(1.0 / np.iinfo(pixels.dtype).max)
         return pixels.astype(np.float32) * scale
     if np.issubdtype(pixels.dtype, np.floating):
@@ -48,7 +49,7 @@ def from_float(values: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any
     """
     dtype = np.dtype(dtype)
     clipped = np.clip(values, 0.0, 1.0)
-    if dtype == np.uint8 or dtype == np.uint16:
+    if dtype in _INTEGERS:
         return (clipped * np.float32(np.iinfo(dtype).max) + np.float32(0.5)).astype(dtype)
     if np.issubdtype(dtype, np.floating):
         return clipped.astype(dtype)
@@ -100,6 +101,26 @@ def _resize(values: FloatImage, height: int, width: int) -> FloatImage:
     return values
 
 
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How the source file was encoded, for a result that follows it.
+
+    Attributes:
+        quality: 1..100, estimated from a JPEG's tables; None where there is none to follow.
+        subsampling: Chroma as Pillow numbers it: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0; None where
+            unknown.
+        lossless: A format that can be either was lossless (WebP).
+        dpi: Horizontal and vertical resolution in pixels per inch.
+        png_colour: PNG chunks that say what the samples mean (gAMA, cHRM, sRGB, cICP), as stored.
+    """
+
+    quality: int | None = None
+    subsampling: int | None = None
+    lossless: bool = False
+    dpi: tuple[float, float] | None = None
+    png_colour: bytes = b""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Photo:
     """One picture and all that must survive enhancing it.
@@ -114,7 +135,8 @@ class Photo:
             and thumbnail dropped.
         xmp: XMP packet, as stored.
         format: Name of the source's format as Pillow spells it ("JPEG", "PNG", "TIFF", "WEBP",
-            "AVIF", "HEIF", "BMP"), "RAW", or None where there was no file.
+            "AVIF", "HEIF", "BMP", "GIF"), "RAW", or None where there was no file.
+        encoding: How the source was encoded.
     """
 
     pixels: NDArray[Any]
@@ -124,6 +146,7 @@ class Photo:
     exif: bytes | None = None
     xmp: bytes | None = None
     format: str | None = None
+    encoding: Encoding = Encoding()
 
     def __post_init__(self) -> None:
         """Check shape and type.
@@ -133,7 +156,7 @@ class Photo:
         """
         if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or 0 in self.pixels.shape:
             raise UsageError(f"pixels must be height×width×3, not {self.pixels.shape}")
-        if self.pixels.dtype not in (np.uint8, np.uint16, np.float32):
+        if self.pixels.dtype not in (*_INTEGERS, np.dtype(np.float32)):
             raise UsageError(f"pixels must be uint8, uint16 or float32, not {self.pixels.dtype}")
         if self.alpha is not None and (
             self.alpha.shape != self.pixels.shape[:2] or self.alpha.dtype != self.pixels.dtype

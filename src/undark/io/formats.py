@@ -5,7 +5,10 @@ Kept apart from `undark.io.images` so that scanning folders and `--help` stay qu
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePath
+
+from undark.errors import UsageError
 
 __all__ = [
     "FORMAT_SUFFIX",
@@ -13,7 +16,9 @@ __all__ = [
     "RAW_SUFFIXES",
     "READABLE_SUFFIXES",
     "WRITABLE_FORMATS",
+    "format_named",
     "is_readable_name",
+    "natural_key",
     "suffix_format",
 ]
 
@@ -71,3 +76,23 @@ def suffix_format(path: PurePath) -> str | None:
     """The writable format that the suffix of `path` names, or None."""
     name = PHOTO_SUFFIXES.get(path.suffix.lower())
     return name if name in WRITABLE_FORMATS else None
+
+
+def format_named(name: str) -> str:
+    """The writable format that a user means by "jpg", ".tiff", "HEIC", ...
+
+    Raises:
+        UsageError: It is not one that undark writes.
+    """
+    written = name.strip().lower().lstrip(".")
+    found = PHOTO_SUFFIXES.get(f".{written}")
+    if found not in WRITABLE_FORMATS:
+        known = ", ".join(FORMAT_SUFFIX[item].lstrip(".") for item in WRITABLE_FORMATS)
+        raise UsageError(f"{name!r} is not a format that undark writes; choose one of {known}")
+    return found
+
+
+def natural_key(text: str) -> list[tuple[bool, int, str]]:
+    """Sort key by which "2" comes before "10"."""
+    parts = (part for part in re.split(r"([0-9]+)", text) if part)
+    return [(False, int(p), p) if p.isdecimal() else (True, 0, p) for p in parts]

@@ -6,14 +6,13 @@ Used by training and by evaluation. Nothing is decoded here: sizes are checked b
 from __future__ import annotations
 
 import csv
-import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from undark.errors import DataError
-from undark.io.formats import is_readable_name
+from undark.io.formats import is_readable_name, natural_key
 
 __all__ = ["LAYOUTS", "PairSet", "TrainingPair", "find_pairs"]
 
@@ -86,12 +85,6 @@ def find_pairs(folder: Path) -> PairSet:
     return found
 
 
-def _natural(text: str) -> list[tuple[bool, int, str]]:
-    """Sort key by which 2 comes before 10."""
-    parts = (part for part in re.split(r"([0-9]+)", text) if part)
-    return [(not p[0].isdecimal(), int(p), p) if p.isdecimal() else (True, 0, p) for p in parts]
-
-
 def _rows(table: Path, columns: Iterable[str]) -> list[dict[str, str]]:
     """The rows of a CSV file that must have `columns`; blank lines are left out."""
     try:
@@ -127,7 +120,7 @@ def _from_table(table: Path) -> PairSet:
             name = f"{row['low']} to {row['high']}"
         names.add(name)
         pairs.append(TrainingPair(low, high, row.get("scene") or f"pair {name}", name))
-    pairs.sort(key=lambda pair: _natural(pair.name))
+    pairs.sort(key=lambda pair: natural_key(pair.name))
     return PairSet(tuple(pairs), tuple(unmatched))
 
 
@@ -169,12 +162,12 @@ def _from_folders(folder: Path) -> PairSet:
             scenes.get(_same(lows[stem].stem)) or f"pair {lows[stem].stem}",
             lows[stem].stem,
         )
-        for stem in sorted(lows.keys() & highs.keys(), key=_natural)
+        for stem in sorted(lows.keys() & highs.keys(), key=natural_key)
     ]
     unmatched = [
         pictures[stem]
         for pictures, others in ((lows, highs), (highs, lows))
-        for stem in sorted(pictures.keys() - others.keys(), key=_natural)
+        for stem in sorted(pictures.keys() - others.keys(), key=natural_key)
     ]
     return PairSet(tuple(pairs), tuple(unmatched))
 

@@ -1,0 +1,100 @@
+"""Writing a file so that its final name never bears half a result."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from undark.errors import OutputError
+
+__all__ = ["PART_SUFFIX", "write_atomically"]
+
+PART_SUFFIX = ".undark-part"
+"""How the name of an unfinished file ends; folder scans skip it."""
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "the disk quota is used up; free some space",
+    errno.EFBIG: "the file would be larger than allowed here",
+    errno.EACCES: "no permission to write there; choose another folder with -o",
+    errno.EPERM: "no permission to write there; choose another folder with -o",
+    errno.EROFS: "the disk is read-only; choose another folder with -o",
+    errno.ENOTDIR: "a part of its path is a file, not a folder",
+    errno.EEXIST: "a part of its path is a file, not a folder",
+    errno.ENAMETOOLONG: "the name is too long for this disk",
+}
+
+
+def write_atomically(
+    path: Path, data: bytes | Callable[[BinaryIO], object], *, overwrite: bool = True
+) -> None:
+    """Write `path` whole or not at all: write beside it, flush to the disk, rename.
+
+    Missing parent folders are made. A file that is replaced hands on its permissions; a new one
+    gets the usual ones. A symbolic link is replaced, not followed, so its target stays as it is.
+
+    Args:
+        path: The file to write.
+        data: Its contents, or a function that writes them to the open (seekable, readable) file.
+        overwrite: Replace a file that is there.
+
+    Raises:
+        OutputError: It could not be written; the message names `path` and the reason.
+    """
+    path = Path(path)
+    if path.is_dir() and not path.is_symlink():
+        raise OutputError(f"{path}: is a folder; name a file in it")
+    if not overwrite and os.path.lexists(path):
+        raise OutputError(f"{path}: already exists; use --overwrite to replace it")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part, handle = _create_beside(path)
+        try:
+            with os.fdopen(handle, "w+b") as file:
+                if callable(data):
+                    data(file)
+                else:
+                    file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                part.unlink()
+            raise
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
+        raise OutputError(f"{path}: could not be written: {reason}") from error
+    _sync_folder(path.parent)
+
+
+def _create_beside(path: Path) -> tuple[Path, int]:
+    """A new file in the folder of `path`, with the permissions the result is to have."""
+    # The name plus its additions must fit into the 255 bytes that a name may have.
+    stem = os.fsdecode(os.fsencode(path.name)[:200]) if len(path.name) > 50 else path.name
+    if os.name == "nt":  # names are text there; cut bytes need not decode
+        stem = path.name[:200]
+    part = path.with_name(f".{stem}.{secrets.token_hex(4)}{PART_SUFFIX}")
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    handle = os.open(part, flags, 0o666)
+    with contextlib.suppress(OSError):
+        old = path.lstat()
+        if stat.S_ISREG(old.st_mode):
+            part.chmod(stat.S_IMODE(old.st_mode))
+    return part, handle
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself durable, where the system knows how."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

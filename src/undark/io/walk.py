@@ -1,0 +1,281 @@
+"""From what a user names (files, folders, globs) to pairs of a source and its destination."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from undark.errors import UsageError
+from undark.io.formats import (
+    FORMAT_SUFFIX,
+    PHOTO_SUFFIXES,
+    RAW_SUFFIXES,
+    format_named,
+    is_readable_name,
+    natural_key,
+    suffix_format,
+)
+
+__all__ = ["OUTPUT_MARK", "Pair", "plan"]
+
+OUTPUT_MARK = ".undark"
+"""What stands before the suffix of a result that lies beside its source."""
+
+_SEPARATORS = (os.sep, os.altsep or os.sep)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One photo to enhance and where its result goes."""
+
+    source: Path
+    destination: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A source, and its place below the input that named it."""
+
+    path: Path
+    place: Path
+
+
+def plan(
+    inputs: Sequence[str | Path],
+    *,
+    output: str | Path | None = None,
+    recursive: bool = False,
+    format: str | None = None,
+    in_place: bool = False,
+) -> list[Pair]:
+    """Which photos are meant, and where each result goes.
+
+    Inputs are files, folders and globs (``*``, ``?``, ``[...]``, ``**``). A folder gives its own
+    photos, with `recursive` also those below it; hidden files, results of earlier runs
+    (``night.undark.jpg``) and unfinished files are left out. A result that is named among its own
+    source, as a shell's ``*.jpg`` does, is left out too. A file that does not exist is kept, so
+    that reading it reports it without stopping the others.
+
+    Without `output`, ``night.jpg`` becomes ``night.undark.jpg`` beside it. With a folder it
+    becomes ``FOLDER/night.jpg``, and the tree below an input folder is kept. With a file (one
+    input, and a suffix that can be written) exactly that. Camera RAW becomes ``.tif``, GIF
+    ``.png``, all else keeps its suffix unless `format` asks for another. Where sources of one
+    folder differ only in their suffix and would meet, each keeps its own in the name:
+    ``night.heic.undark.jpg``.
+
+    Args:
+        inputs: Files, folders and globs.
+        output: A folder, or a file for a single photo.
+        recursive: Look into sub-folders.
+        format: Format of all results ("png", "jpg", ...).
+        in_place: Replace the sources themselves.
+
+    Returns:
+        Pairs in the order of the inputs, and in natural order within each; no source and no
+        destination twice.
+
+    Raises:
+        UsageError: Nothing is found, two results would meet, a result would replace a source
+            without `in_place`, or the options contradict each other.
+    """
+    kind = format_named(format) if format else None
+    if in_place and (output is not None or kind):
+        raise UsageError("--in-place keeps name and format; leave out -o and --format")
+    folder, file = _target(inputs, output, kind)
+    found = _without_results(_unique(_expand(inputs, recursive, folder)))
+    if not found:
+        raise UsageError(_nothing(inputs, recursive))
+    if in_place:
+        return [Pair(item.path, _own_place(item.path)) for item in found]
+    if file is not None:
+        pairs = [Pair(item.path, file) for item in found]
+    else:
+        pairs = [Pair(item.path, _destination(item, folder, kind)) for item in found]
+        crowded = _meeting(pairs)
+        pairs = [
+            Pair(item.path, _destination(item, folder, kind, whole_name=True))
+            if _key(pair.destination) in crowded and len(crowded[_key(pair.destination)]) == 1
+            else pair
+            for item, pair in zip(found, pairs, strict=True)
+        ]
+    _check(pairs)
+    return pairs
+
+
+def _target(
+    inputs: Sequence[str | Path], output: str | Path | None, kind: str | None
+) -> tuple[Path | None, Path | None]:
+    """The output folder or the output file; neither where results lie beside their sources."""
+    if output is None:
+        return None, None
+    path = Path(output)
+    folder = path.is_dir() or str(output).endswith(_SEPARATORS)
+    if folder or (not path.suffix and not path.is_file()):
+        return path, None
+    if len(inputs) != 1 or Path(inputs[0]).is_dir() or _is_glob(inputs[0]):
+        if path.is_file() or suffix_format(path):
+            raise UsageError(f"{output}: several inputs need a folder for -o, not a file")
+        return path, None
+    written = suffix_format(path)
+    if written is None:
+        raise UsageError(
+            f"{output}: undark does not write {path.suffix or 'such'} files; choose another suffix,"
+            " or end the name of a folder with a slash"
+        )
+    if kind and kind != written:
+        raise UsageError(f"{output}: -o and --format {kind.lower()} contradict each other")
+    return None, path
+
+
+def _is_glob(item: str | Path) -> bool:
+    return glob.has_magic(str(item)) and not os.path.lexists(item)
+
+
+def _expand(inputs: Sequence[str | Path], recursive: bool, folder: Path | None) -> Iterator[_Found]:
+    for item in inputs:
+        path = Path(item)
+        if path.is_dir():
+            for child in _scan(path, recursive, folder):
+                yield _Found(child, child.relative_to(path))
+        elif _is_glob(item):
+            matches = sorted(glob.glob(str(item), recursive=True), key=natural_key)  # noqa: PTH207
+            photos = [Path(name) for name in matches if is_readable_name(Path(name))]
+            root = _fixed_part(str(item))
+            for photo in photos:
+                if photo.is_file() and OUTPUT_MARK not in photo.suffixes:
+                    yield _Found(photo, photo.relative_to(root))
+        else:
+            yield _Found(path, Path(path.name))
+
+
+def _fixed_part(pattern: str) -> Path:
+    """The folder of a glob above which nothing varies; the tree below it is kept."""
+    fixed: list[str] = []
+    for part in Path(pattern).parts[:-1]:
+        if glob.has_magic(part):
+            break
+        fixed.append(part)
+    return Path(*fixed)
+
+
+def _scan(folder: Path, recursive: bool, output: Path | None) -> Iterator[Path]:
+    """The photos in a folder; with `recursive` also below it, each real folder once.
+
+    A folder that may not be listed is given itself, so that reading it says so.
+    """
+    skipped = output.resolve() if output else None
+    seen: set[Path] = set()
+    denied: list[Path] = []
+
+    def refuse(error: OSError) -> None:
+        denied.append(Path(error.filename))
+
+    for here, folders, files in os.walk(folder, followlinks=True, onerror=refuse):
+        path = Path(here)
+        seen.add(path.resolve())
+        inside = sorted((name for name in folders if not name.startswith(".")), key=natural_key)
+        folders[:] = []
+        for name in inside if recursive else []:
+            real = (path / name).resolve()
+            if real not in seen and real != skipped:
+                seen.add(real)
+                folders.append(name)
+        for name in sorted(files, key=natural_key):
+            child = path / name
+            if is_readable_name(child) and OUTPUT_MARK not in child.suffixes[-2:-1]:
+                yield child
+    yield from denied
+
+
+def _unique(found: Iterator[_Found]) -> list[_Found]:
+    return list({_key(item.path): item for item in reversed(list(found))}.values())[::-1]
+
+
+def _without_results(found: list[_Found]) -> list[_Found]:
+    """Without those that an earlier run made from another of the sources."""
+    stems = {(item.path.parent, item.path.stem) for item in found}
+    names = {(item.path.parent, item.path.name) for item in found}
+
+    def is_result(path: Path) -> bool:
+        stem, mark, _ = path.stem.rpartition(OUTPUT_MARK)
+        made = mark and path.stem.endswith(OUTPUT_MARK)
+        return bool(made) and ((path.parent, stem) in stems or (path.parent, stem) in names)
+
+    return [item for item in found if not is_result(item.path)]
+
+
+def _key(path: Path) -> str:
+    return os.path.normcase(path.absolute())
+
+
+def _nothing(inputs: Sequence[str | Path], recursive: bool) -> str:
+    if not inputs:
+        return "no input given; name photos, folders or globs"
+    named = ", ".join(str(item) for item in inputs[:3]) + (", ..." if len(inputs) > 3 else "")
+    hint = "" if recursive else "; --recursive looks into sub-folders"
+    return f"{named}: no photo found{hint}"
+
+
+def _suffix(source: Path, kind: str | None) -> str:
+    """The suffix of the result: the source's own wherever that names the right format."""
+    own = suffix_format(source)
+    if kind is not None:
+        return source.suffix if own == kind else FORMAT_SUFFIX[kind]
+    if source.suffix.lower() in RAW_SUFFIXES:
+        return FORMAT_SUFFIX["TIFF"]
+    if source.suffix.lower() == ".mpo":
+        return FORMAT_SUFFIX["JPEG"]
+    return source.suffix if own else FORMAT_SUFFIX["PNG"]
+
+
+def _destination(
+    item: _Found, folder: Path | None, kind: str | None, *, whole_name: bool = False
+) -> Path:
+    stem = item.path.name if whole_name else _stem(item.path)
+    suffix = _suffix(item.path, kind)
+    if folder is None:
+        return item.path.with_name(f"{stem}{OUTPUT_MARK}{suffix}")
+    return folder / item.place.with_name(stem + suffix)
+
+
+def _stem(path: Path) -> str:
+    known = path.suffix.lower() in PHOTO_SUFFIXES or path.suffix.lower() in RAW_SUFFIXES
+    return path.stem if known else path.name
+
+
+def _meeting(pairs: list[Pair]) -> dict[str, set[Path]]:
+    """Destinations that more than one source has, and the folders of those sources."""
+    sources: dict[str, list[Path]] = defaultdict(list)
+    for pair in pairs:
+        sources[_key(pair.destination)].append(pair.source)
+    return {
+        key: {path.parent for path in paths} for key, paths in sources.items() if len(paths) > 1
+    }
+
+
+def _own_place(source: Path) -> Path:
+    if source.exists() and suffix_format(source) is None:
+        raise UsageError(f"{source}: cannot be replaced in place: undark does not write its format")
+    return source
+
+
+def _check(pairs: list[Pair]) -> None:
+    owner: dict[str, Path] = {}
+    for pair in pairs:
+        other = owner.setdefault(_key(pair.destination), pair.source)
+        if other != pair.source:
+            raise UsageError(
+                f"{other} and {pair.source} would both become {pair.destination};"
+                " enhance them in separate runs, or leave out -o"
+            )
+    real = {os.path.realpath(pair.source): pair.source for pair in pairs}
+    for pair in pairs:
+        source = real.get(os.path.realpath(pair.destination))
+        if source is not None:
+            raise UsageError(
+                f"{source}: would be replaced by a result; choose another -o, or ask for --in-place"
+            )
