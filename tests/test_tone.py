@@ -24,6 +24,7 @@ def patch(*rgb: float) -> np.ndarray:
 
 
 @given(names, pictures)
+@settings(deadline=None)
 def test_the_neutral_amount_changes_nothing_and_copies(name, image):
     operation = tone.OPERATIONS[name]
     result = operation(image, operation.neutral)
@@ -32,7 +33,7 @@ def test_the_neutral_amount_changes_nothing_and_copies(name, image):
 
 
 @given(names, pictures, st.floats(0, 1))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_results_are_float32_in_range_and_the_source_is_left_alone(name, image, share):
     operation = tone.OPERATIONS[name]
     before = image.copy()
@@ -46,6 +47,7 @@ def test_results_are_float32_in_range_and_the_source_is_left_alone(name, image, 
 
 @pytest.mark.parametrize("name", CURVES)
 @given(share=st.floats(0, 1))
+@settings(deadline=None)
 def test_curves_rise_with_the_value_and_keep_black(name, share):
     operation = tone.OPERATIONS[name]
     curve = operation(RAMP, operation.low + share * (operation.high - operation.low))[0, :, 0]
@@ -55,6 +57,7 @@ def test_curves_rise_with_the_value_and_keep_black(name, share):
 
 @pytest.mark.parametrize("name", ["exposure", "brightness", "gamma"])
 @given(shares=st.tuples(st.floats(0, 1), st.floats(0, 1)))
+@settings(deadline=None)
 def test_curves_rise_with_the_amount(name, shares):
     operation = tone.OPERATIONS[name]
     low, high = (operation.low + s * (operation.high - operation.low) for s in sorted(shares))
@@ -86,6 +89,7 @@ def test_the_exposure_curve_has_no_kink(amount):
 
 
 @given(arrays(np.float32, 50, elements=st.floats(0, 1, width=32)))
+@settings(deadline=None)
 def test_linear_light_and_back_is_the_same(values):
     back = tone.linear_to_srgb(tone.srgb_to_linear(values))
     np.testing.assert_allclose(back, values, atol=1e-5)
@@ -100,6 +104,7 @@ def test_grey_stays_grey_and_minus_one_is_grey():
 
 
 @given(pictures, st.floats(-1, 1))
+@settings(deadline=None)
 def test_saturation_keeps_luma(image, amount):
     np.testing.assert_allclose(
         tone.luma(tone.saturation(image, amount)), tone.luma(image), atol=1e-5

@@ -1,8 +1,10 @@
 """Large photos through a graph whose useful size is bounded: its change, carried to full size.
 
 The graph sees the photo reduced. How each region and channel changed is a local linear model,
-enhanced ≈ a·source + b (He, Sun: Fast Guided Filter, 2015); a and b are enlarged and applied to
-the photo's own pixels, so its detail stays. Nothing is decided in parts, so there is no seam.
+enhanced ≈ a·source + b (He, Sun: Fast Guided Filter, 2015), which in flat regions falls back to
+the local gain, so that detail too fine for the reduced photo is lifted like its surroundings;
+a and b are enlarged and applied to the photo's own pixels. Nothing is decided in parts, so there
+is no seam.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ __all__ = ["run_guided", "upsample_rows"]
 
 _RADIUS = 4
 _EPSILON = 1e-4
+# Half an 8-bit level: keeps the gain of black finite.
+_BLACK = 1 / 512
 _BAND_PIXELS = 1 << 20
 
 
@@ -49,6 +53,21 @@ def upsample_rows(
     tall = small[above] * (1.0 - share) + small[below] * share
     wide = cv2.resize(tall, (width, bottom - top), interpolation=cv2.INTER_LINEAR)
     return np.asarray(wide, dtype=np.float32).reshape(bottom - top, width, small.shape[2])
+
+
+def _change(
+    small: FloatImage, enhanced: FloatImage
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Slope and offset at each pixel and channel of the reduced photo."""
+    side = (2 * _RADIUS + 1,) * 2
+    before, after = (
+        np.asarray(cv2.blur(image, side), dtype=np.float32) + np.float32(_BLACK)
+        for image in (small, enhanced)
+    )
+    gain = np.asarray(after / before, dtype=np.float32)
+    rest = np.asarray(enhanced - gain * small, dtype=np.float32)
+    slope, offset = guided_coefficients(small, rest, radius=_RADIUS, epsilon=_EPSILON)
+    return gain + slope, offset
 
 
 def run_guided(
@@ -81,9 +100,7 @@ def run_guided(
         progress(1.0)
         return
     small = area_resize(photo.pixels, max(1, round(height * shrink)), max(1, round(width * shrink)))
-    change = guided_coefficients(
-        small, forward(session, small, glance, scaling), radius=_RADIUS, epsilon=_EPSILON
-    )
+    change = _change(small, forward(session, small, glance, scaling))
     step = max(1, _BAND_PIXELS // width)
     for top in range(0, height, step):
         bottom = min(top + step, height)

@@ -80,7 +80,7 @@ class Session(ABC):
         feeds = {"image": image} if glance is None else {"image": image, "glance": glance}
         try:
             with self._lock:
-                return self._run(feeds)
+                result = self._run(feeds)
         except MemoryError as error:
             raise DeviceError(_out_of_memory(image.shape)) from error
         except Exception as error:
@@ -88,8 +88,15 @@ class Session(ABC):
             if _is_out_of_memory(error):
                 raise DeviceError(_out_of_memory(image.shape)) from error
             raise DeviceError(
-                f"{self.runtime} failed on {self.device}: {_first_line(error)}"
+                f"{self.runtime} failed on {self.device}: {_reason(error)}"
             ) from error
+        if result.shape != image.shape:
+            # OpenVINO may leave its last result in place, and say nothing, where memory runs out.
+            raise DeviceError(
+                f"{self.runtime} gave back {_spell(result.shape)} for {_spell(image.shape)}: "
+                "out of memory, or a model that changes the size"
+            )
+        return result
 
     @abstractmethod
     def _run(self, feeds: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]: ...
@@ -141,11 +148,12 @@ def _spell(shape: tuple[int | None, ...]) -> str:
     return "×".join("any" if size is None else str(size) for size in shape)
 
 
-def _first_line(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # OpenVINO names its own source files first and the reason last.
-    told = [line for line in lines if not line.startswith("Exception from")]
-    return (told or lines or [type(error).__name__])[0][:200]
+    if not lines:
+        return type(error).__name__
+    # OpenVINO tells its own source lines first and the reason last; ONNX Runtime the reason first.
+    return lines[-1 if lines[0].startswith("Exception from") else 0][:200]
 
 
 def _is_out_of_memory(error: Exception) -> bool:
@@ -185,8 +193,8 @@ class _OnnxRuntime(Session):
             self._session = ort.InferenceSession(model, options, providers=providers)
         except Exception as error:
             if device != "cpu":
-                raise DeviceError(f"{device} cannot be used: {_first_line(error)}") from error
-            raise ModelError(f"not a graph that onnxruntime runs: {_first_line(error)}") from error
+                raise DeviceError(f"{device} cannot be used: {_reason(error)}") from error
+            raise ModelError(f"not a graph that onnxruntime runs: {_reason(error)}") from error
         if device != "cpu" and _PROVIDERS[device] not in self._session.get_providers():
             # ONNX Runtime falls back to the CPU without a word.
             raise DeviceError(f"{device} cannot be used by this onnxruntime; {_HOW_TO_GET[device]}")
@@ -231,7 +239,7 @@ class _OpenVino(Session):
             core = openvino.Core()
             compiled = core.compile_model(core.read_model(model), "CPU", settings)
         except Exception as error:
-            raise ModelError(f"not a graph that openvino runs: {_first_line(error)}") from error
+            raise ModelError(f"not a graph that openvino runs: {_reason(error)}") from error
         self._request = compiled.create_infer_request()
         self.inputs = {port.get_any_name(): _vino_shape(port) for port in compiled.inputs}
         self.outputs = {port.get_any_name(): _vino_shape(port) for port in compiled.outputs}

@@ -2,7 +2,7 @@
 
 Tiles of one size lie on the graph's own grid and overlap; each fades into its neighbour along a
 ramp. A tile that knows the whole through its glance differs from the whole only near its border,
-where the ramp gives it little weight, so there is no seam. Work goes in bands of tiles from top to
+and there it counts for nothing, so there is no seam. Work goes in bands of tiles from top to
 bottom, and only one band is held in float.
 """
 
@@ -45,8 +45,9 @@ class Axis:
     def weights(self, index: int, overlap: int) -> NDArray[np.float32]:
         """Share that tile `index` has in each of its pixels inside the photo; all tiles' sum is 1.
 
-        Between two neighbours the share runs linearly over `overlap` pixels in the middle of what
-        they have in common (or over the distance of the tiles, where that is less).
+        Between two neighbours the share runs linearly over half the `overlap`, in the middle of
+        what they have in common (less where tiles lie closer). So a quarter of the overlap along
+        a tile's border, where the graph misses what lies outside, counts for nothing.
         """
         positions = np.arange(self.starts[index], self.stop(index), dtype=np.float32) + 0.5
         shares = np.ones_like(positions)
@@ -62,7 +63,7 @@ class Axis:
         """From 0 to 1 where tile `index` hands over to the next."""
         middle = (self.starts[index + 1] + self.starts[index] + self.tile) / 2
         steps = [b - a for a, b in zip(self.starts, self.starts[1:], strict=False)]
-        width = max(1, min(overlap, *steps, self.tile - max(steps)))
+        width = max(1, min(overlap // 2, *steps, self.tile - max(steps)))
         return np.clip((positions - (middle - width / 2)) / width, 0.0, 1.0).astype(np.float32)
 
 
