@@ -106,6 +106,22 @@ def test_failures_are_named_and_the_others_done(
     assert names(tmp_path / "out") == ["good.png"]
 
 
+def test_a_source_is_replaced_only_when_asked(
+    undark: Undark, tmp_path: Path, dark_photo: Write, gain_model: Path
+) -> None:
+    source = dark_photo(tmp_path / "a.png")
+    before = source.read_bytes()
+    done = undark("enhance", source, "-m", gain_model, "-o", tmp_path, "--overwrite")
+    assert done.exit_code == 2
+    assert source.read_bytes() == before
+    assert undark("enhance", "-", "-m", gain_model, "--in-place", stdin=before).exit_code == 2
+
+    done = undark("enhance", source, "-m", gain_model, "--in-place")
+    assert done.stdout == f"{source}\n"
+    assert mean(source) > 3 * mean(before)
+    assert names(tmp_path) == ["a.png", "models/gain.json", "models/gain.onnx"]
+
+
 def test_debug_shows_the_traceback_of_a_failed_input(
     undark: Undark, tmp_path: Path, gain_model: Path
 ) -> None:
@@ -189,7 +205,14 @@ def test_a_bad_photo_on_stdin_is_one_line_and_nothing_on_stdout(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["-", "--json"], ["-", "-o", "."], ["*.png"], ["empty-folder"]]
+    "arguments",
+    [
+        ["-", "--json"],
+        ["--in-place", "-o", "out", "*.png"],
+        ["-", "-o", "."],
+        ["*.png"],
+        ["empty-folder"],
+    ],
 )
 def test_what_makes_no_sense_is_wrong_usage(
     arguments: list[str],

@@ -61,6 +61,12 @@ def enhance(
         bool, typer.Option("--recursive", help="Take the folders inside folders too.")
     ] = False,
     overwrite: Overwrite = False,
+    in_place: Annotated[
+        bool,
+        typer.Option(
+            "--in-place", help="Replace the photos themselves; done again, it enhances again."
+        ),
+    ] = False,
     as_json: Json = False,
     jobs: Annotated[
         int, typer.Option("--jobs", min=1, metavar="N", help="Photos worked on at a time.")
@@ -98,6 +104,8 @@ def enhance(
     if _STDIN in inputs:
         if len(inputs) > 1:
             raise UsageError("- (stdin) cannot be mixed with other inputs")
+        if in_place:
+            raise UsageError("- (stdin) has no place to be replaced in; leave out --in-place")
         stream = _Stream(output, written, quality, overwrite, as_json)
         stream.check()
         enhancer = open_enhancer(model, runtime=runtime, device=device, threads=threads)
@@ -107,7 +115,7 @@ def enhance(
     from undark.io.walk import plan
     from undark.jobs import Job, Progress
 
-    pairs = plan(inputs, output=output, recursive=recursive, format=written)
+    pairs = plan(inputs, output=output, recursive=recursive, format=written, in_place=in_place)
     enhancer = open_enhancer(model, runtime=runtime, device=device, threads=threads)
     job = Job(
         pairs,
@@ -116,7 +124,7 @@ def enhance(
         exposure=exposure,
         format=written,
         quality=quality,
-        overwrite=overwrite,
+        overwrite=overwrite or in_place,
         workers=jobs,
     )
     fractions: dict[Path, float] = {}
