@@ -41,7 +41,7 @@ class Net:
     blocks: int = 1
     glance: int = 64
     context: int = 48
-    dropout: float = 0.1
+    dropout: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class Fit:
     """
 
     steps: int = 10_000
-    lr: float = 1e-3
+    lr: float = 2e-3
     warmup: int = 200
     weight_decay: float = 1e-3
     clip: float = 1.0

@@ -62,7 +62,7 @@ class GlanceEncoder(nn.Module):
     photos usually are", whatever the darkness.
     """
 
-    def __init__(self, *, context: int = 48, width: int = 24, dropout: float = 0.1) -> None:
+    def __init__(self, *, context: int = 48, width: int = 24, dropout: float = 0.3) -> None:
         """Make an encoder giving `context` features, with `width` channels in its first layer."""
         super().__init__()
         steps: list[nn.Module] = []
@@ -116,8 +116,6 @@ class _Residual(nn.Module):
         self.first = nn.Conv2d(channels, channels, 3, 1, 1)
         self.second = nn.Conv2d(channels, channels, 3, 1, 1)
         self.film = nn.Linear(context, 2 * channels) if context else None
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)  # pyright: ignore[reportArgumentType]
         if self.film is not None:
             nn.init.zeros_(self.film.weight)
             nn.init.zeros_(self.film.bias)
@@ -149,7 +147,7 @@ class UNet(nn.Module):
         blocks: int = 1,
         glance: int = 64,
         context: int = 48,
-        dropout: float = 0.1,
+        dropout: float = 0.3,
     ) -> None:
         """Build the network; sizes in the class's description."""
         super().__init__()
@@ -174,8 +172,21 @@ class UNet(nn.Module):
         )
         self.head = nn.Conv2d(widths[0], 4 * 8, 3, 1, 1)
         self.last = nn.Conv2d(8 + inputs, 3, 3, 1, 1)
+        self.keep = nn.Linear(context, 1) if context else None
+        self._initialise()
+
+    def _initialise(self) -> None:
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Conv2d) and not name.startswith("encoder"):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+                if name.endswith("second"):
+                    module.weight.data.mul_(0.3)  # residual blocks begin near the identity
         nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)  # pyright: ignore[reportArgumentType]
+        if self.keep is not None:
+            nn.init.zeros_(self.keep.weight)
+            nn.init.zeros_(self.keep.bias)
 
     def decide(self, glance: Tensor) -> Decision:
         """What the glance decides; a plain U-Net (``glance=0``) has nothing to decide."""
@@ -219,7 +230,12 @@ class UNet(nn.Module):
             for block in self.up_blocks[level]:  # pyright: ignore[reportGeneralTypeIssues]
                 x = block(x, context)
         fine = F.pixel_shuffle(self.head(F.relu(x)), 2)
-        return relit + self.last(torch.cat((F.relu(fine), full), dim=1))
+        output = self.last(torch.cat((F.relu(fine), full), dim=1))
+        if self.keep is not None and context is not None:
+            # Adding to the noisy picture learns slowly: noise must first be cancelled. So the
+            # network draws the picture itself, and the glance says how much may pass unchanged.
+            output = output + self.keep(context)[:, :, None, None] * relit
+        return output
 
 
 def parameters(network: nn.Module) -> int:

@@ -1,0 +1,67 @@
+"""Make the dark example photos from freely licensed pictures in scikit-image's data.
+
+    python examples/make.py
+
+needs the [train] extra. The pictures are darkened by the physical model of
+`undark.train.data.darken`, with the darkness of each written down here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from skimage import data
+
+from undark.photo import from_float, to_float
+from undark.train.data.darken import Darkness, darken
+
+PICTURES = {
+    "astronaut": (
+        data.astronaut,
+        Darkness(
+            ev=4.2,
+            white_balance=(1.06, 1.0, 0.92),
+            shot=3e-4,
+            read=(5e-4, 4e-4, 6e-4),
+            correlation=0.6,
+            pedestal=(2e-4, 1e-4, 3e-4),
+        ),
+    ),
+    "chelsea": (
+        data.chelsea,
+        Darkness(
+            ev=3.4,
+            white_balance=(1.0, 1.0, 0.95),
+            shot=6e-4,
+            read=(6e-4, 5e-4, 8e-4),
+            correlation=0.5,
+        ),
+    ),
+    "coffee": (
+        data.coffee,
+        Darkness(
+            ev=5.0,
+            white_balance=(1.0, 1.0, 1.05),
+            shot=2e-4,
+            read=(3e-4, 3e-4, 4e-4),
+            correlation=0.6,
+            pedestal=(1e-4, 1e-4, 2e-4),
+        ),
+    ),
+}
+
+
+def main() -> None:
+    folder = Path(__file__).parent
+    for number, (name, (load, darkness)) in enumerate(PICTURES.items()):
+        random = np.random.default_rng(number)
+        dark = darken(to_float(load()), darkness, random)
+        path = folder / f"{name}.jpg"
+        Image.fromarray(from_float(dark, np.dtype(np.uint8))).save(path, quality=95, subsampling=0)
+        print(path.name)
+
+
+if __name__ == "__main__":
+    main()
