@@ -8,10 +8,10 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 from PIL import Image
-from undark.io.walk import Pair
 
 from undark.engine.enhancer import Enhancer
 from undark.errors import DeviceError, InputError, UndarkError, UsageError
+from undark.io.walk import Pair
 from undark.jobs import Done, Event, Failed, Job, Progress, Skipped, Started, Summary
 
 Write = Callable[..., Path]

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -254,12 +255,47 @@ def test_a_pipe_sees_no_colour_and_no_progress_bar(
     assert b"\r" not in done.stderr.replace(b"\r\n", b"\n")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are not there on Windows")
+def test_a_terminal_sees_a_progress_bar_and_stdout_stays_clean(
+    tmp_path: Path, dark_photo: Write, gain_model: Path
+) -> None:
+    import pty
+
+    for name in ("a.png", "b.png"):
+        dark_photo(tmp_path / "in" / name)
+    reader, terminal = pty.openpty()
+    with os.fdopen(reader, "rb", buffering=0) as screen:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "undark.cli.app", "enhance", tmp_path / "in"),
+                *("-o", tmp_path / "out", "-m", gain_model),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=terminal,
+            env={**os.environ, "TERM": "xterm"},
+        )
+        os.close(terminal)
+        seen = b""
+        # Linux tells the end of a terminal as an input/output error.
+        with suppress(OSError):
+            while piece := screen.read(4096):
+                seen += piece
+        stdout, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, seen
+    assert b"2/2" in seen
+    assert b"2 done, 0 skipped, 0 failed" in seen
+    assert stdout.decode().splitlines() == [
+        str(tmp_path / "out" / name) for name in ("a.png", "b.png")
+    ]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to a child alone on Windows")
 def test_ctrl_c_is_130_a_clear_line_and_whole_files(
     tmp_path: Path, dark_photo: Write, gain_model: Path
 ) -> None:
-    for number in range(200):
-        dark_photo(tmp_path / "in" / f"{number:03}.png", size=(400, 300))
+    photo = dark_photo(tmp_path / "in" / "000.png", size=(600, 400)).read_bytes()
+    for number in range(1, 200):
+        (tmp_path / "in" / f"{number:03}.png").write_bytes(photo)
     out = tmp_path / "out"
     process = subprocess.Popen(
         [

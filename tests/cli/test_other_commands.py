@@ -113,7 +113,7 @@ def test_evaluate_without_pairs_tells_the_layouts(
     undark: Undark, tmp_path: Path, gain_model: Path
 ) -> None:
     done = undark("evaluate", "--data", tmp_path / "models", "-m", gain_model)
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "ground_truth" in done.stderr
 
 

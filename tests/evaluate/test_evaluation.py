@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from undark.errors import DataError, DeviceError, UsageError
+from undark.errors import DataError, DeviceError, InputError, UsageError
 from undark.evaluate.metrics import METRICS
 from undark.evaluate.run import BASELINES, Contender, evaluate
 from undark.photo import Photo
@@ -92,8 +92,13 @@ def test_a_contender_that_fails_takes_the_picture_from_all(data: Path) -> None:
 def test_no_pair_left_is_an_error_with_the_first_reason(data: Path) -> None:
     for number in (1, 2, 10):
         save(data / "high" / f"{number}.png", np.zeros((5, 5, 3), np.uint8))
-    with pytest.raises(DataError, match="one size"):
+    with pytest.raises(InputError, match="one size"):
         evaluate(data, [DOUBLE])
+
+
+def test_no_pair_found_tells_the_layouts(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"pairs\.csv"):
+        evaluate(tmp_path, [DOUBLE])
 
 
 def test_limit_spreads_over_the_pairs(data: Path) -> None:

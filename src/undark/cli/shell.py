@@ -11,6 +11,7 @@ from typing import Any, ParamSpec
 import typer
 
 from undark.errors import (
+    DataError,
     DeviceError,
     MissingExtraError,
     ModelError,
@@ -30,9 +31,10 @@ USAGE = 2
 INTERRUPTED = 130
 """Exit code: stopped with Ctrl-C."""
 
-# What was asked for does not exist here: a mistyped option, a model, device or extra that is not
-# there. Such an error comes before any work; one that befalls a single input is told with it.
-_WRONG_USAGE = (UsageError, ModelError, DeviceError, MissingExtraError, RecipeError)
+# What was asked for does not exist here: a mistyped option, a model, device, extra or folder of
+# pairs that is not there. Such an error comes before any work; one that befalls a single input is
+# told with it.
+_WRONG_USAGE = (UsageError, ModelError, DeviceError, MissingExtraError, RecipeError, DataError)
 
 P = ParamSpec("P")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from undark.errors import DataError, MissingExtraError, UndarkError, UsageError
+from undark.errors import DataError, InputError, MissingExtraError, UndarkError, UsageError
 from undark.evaluate.baselines import automatic_gamma, identity
 from undark.evaluate.metrics import measure
 from undark.evaluate.protocol import Protocol, protocol
@@ -89,7 +89,8 @@ def evaluate(
 
     Raises:
         UsageError: No contender, two of one name, an unknown protocol, or a limit below 1.
-        DataError: No pair was found, or none could be measured.
+        DataError: No pair was found.
+        InputError: None could be measured.
         MissingExtraError: The extra ``evaluate`` is not installed.
     """
     names = [item.name for item in contenders]
@@ -126,7 +127,7 @@ def evaluate(
             )
             grid.append((f"{pair.name}: {scores}", [_thumbnail(item) for item in pictures]))
     if not grid:
-        raise DataError(f"{data}: no pair could be measured; the first: {failures[0].reason}")
+        raise InputError(f"{data}: no pair could be measured; the first: {failures[0].reason}")
     return Report(
         data=str(data),
         protocol=chosen.name,
