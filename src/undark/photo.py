@@ -74,31 +74,30 @@ def area_resize(pixels: NDArray[Any], height: int, width: int) -> FloatImage:
         factor = max(1, min(rows // (2 * height), columns // (2 * width)))
         if factor > 1:
             band = max(1, _BAND_PIXELS // (columns * factor)) * factor
-            parts: list[NDArray[np.float32]] = []
-            for top in range(0, rows, band):
-                piece = to_float(pixels[top : top + band])
-                small = (
-                    max(1, round(columns / factor)),
-                    max(1, round(piece.shape[0] / factor)),
+            # Rows that fill no whole factor go with the last band.
+            tops = range(0, rows - factor + 1, band)
+            parts: list[FloatImage] = []
+            for top, bottom in zip(tops, [*tops[1:], rows], strict=True):
+                piece = to_float(pixels[top:bottom])
+                parts.append(
+                    _scaled(piece, piece.shape[0] // factor, columns // factor, cv2.INTER_AREA)
                 )
-                parts.append(cv2.resize(piece, small, interpolation=cv2.INTER_AREA))
             return _resize(np.concatenate(parts), height, width)
     return _resize(to_float(pixels), height, width)
 
 
 def _resize(values: FloatImage, height: int, width: int) -> FloatImage:
     rows, columns = values.shape[:2]
-    shrinks = rows >= height and columns >= width
-    mode = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     if rows > height or columns > width:
         # A thin picture shrinks along one side and grows along the other: average first.
-        values = cv2.resize(
-            values, (min(columns, width), min(rows, height)), interpolation=cv2.INTER_AREA
-        )
-        mode = cv2.INTER_LINEAR
+        values = _scaled(values, min(rows, height), min(columns, width), cv2.INTER_AREA)
     if values.shape[:2] != (height, width):
-        values = cv2.resize(values, (width, height), interpolation=mode)
+        values = _scaled(values, height, width, cv2.INTER_LINEAR)
     return values
+
+
+def _scaled(values: FloatImage, height: int, width: int, mode: int) -> FloatImage:
+    return np.asarray(cv2.resize(values, (width, height), interpolation=mode), np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,9 +54,10 @@ def write_atomically(
         raise OutputError(f"{path}: already exists; use --overwrite to replace it")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part, handle = _create_beside(path)
+        part = _part_name(path)
         try:
-            with os.fdopen(handle, "w+b") as file:
+            with part.open("x+b") as file:
+                _hand_on_permissions(path, part)
                 if callable(data):
                     data(file)
                 else:
@@ -74,20 +75,18 @@ def write_atomically(
     _sync_folder(path.parent)
 
 
-def _create_beside(path: Path) -> tuple[Path, int]:
-    """A new file in the folder of `path`, with the permissions the result is to have."""
-    # The name plus its additions must fit into the 255 bytes that a name may have.
-    stem = os.fsdecode(os.fsencode(path.name)[:200]) if len(path.name) > 50 else path.name
-    if os.name == "nt":  # names are text there; cut bytes need not decode
-        stem = path.name[:200]
-    part = path.with_name(f".{stem}.{secrets.token_hex(4)}{PART_SUFFIX}")
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    handle = os.open(part, flags, 0o666)
+def _part_name(path: Path) -> Path:
+    """A new name in the folder of `path`, no longer than a name may be."""
+    # With its additions it must fit into 255 bytes; a letter has up to four.
+    return path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}{PART_SUFFIX}")
+
+
+def _hand_on_permissions(path: Path, part: Path) -> None:
+    """Give `part` the permissions of the regular file it is to replace, if there is one."""
     with contextlib.suppress(OSError):
         old = path.lstat()
         if stat.S_ISREG(old.st_mode):
             part.chmod(stat.S_IMODE(old.st_mode))
-    return part, handle
 
 
 def _sync_folder(folder: Path) -> None:

@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 import cv2
@@ -66,7 +66,7 @@ class _Parts:
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
-    encoding: Encoding = Encoding()
+    encoding: Encoding = field(default_factory=Encoding)
     orientation: int = 1
 
 

@@ -71,9 +71,17 @@ def _converted(samples: NDArray[Any], dtype: type[np.uint8] | type[np.uint16]) -
     return result
 
 
+def _luma(pixels: NDArray[Any]) -> NDArray[Any]:
+    """One grey channel: the common value, or where an edit made them differ, their luma."""
+    first = pixels[..., 0]
+    if all(np.array_equal(first, pixels[..., n]) for n in (1, 2)):
+        return np.ascontiguousarray(first)
+    return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+
+
 def _channels(photo: Photo, dtype: type[np.uint8] | type[np.uint16] | None) -> list[NDArray[Any]]:
     """Grey or RGB, then alpha where there is one, in the depth `dtype` or the photo's own."""
-    colours = cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2GRAY) if photo.gray else photo.pixels
+    colours = _luma(photo.pixels) if photo.gray else photo.pixels
     found = [colours] if photo.alpha is None else [colours, photo.alpha]
     return [_converted(item, dtype) if dtype else item for item in found]
 

@@ -211,4 +211,6 @@ def _encode(photo: Photo, file: BinaryIO, kind: str, quality: int | None) -> Non
     except (OSError, *_DECODER_ERRORS) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise OutputError(f"could not be encoded as {kind}: {_first_line(error)}") from error
+        raise OutputError(
+            f"could not be encoded as {kind} ({_first_line(error)}); choose another --format"
+        ) from error

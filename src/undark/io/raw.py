@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from undark.errors import DamagedError, MissingExtraError, UnsupportedError
 from undark.io.exif import block_from_tags, read_tags
+from undark.io.tiff import check_extent
 
 __all__ = ["develop", "raw_exif"]
 
@@ -37,6 +38,7 @@ def develop(file: BinaryIO, *, max_pixels: int) -> NDArray[np.uint16]:
         import rawpy
     except ImportError as error:
         raise MissingExtraError("camera RAW files", "raw") from error
+    _check_whole(file)
     file.seek(0)
     try:
         with rawpy.imread(file) as raw:
@@ -54,8 +56,24 @@ def develop(file: BinaryIO, *, max_pixels: int) -> NDArray[np.uint16]:
             "no camera RAW that LibRaw knows; try converting it to DNG"
         ) from error
     except rawpy.LibRawError as error:
-        raise DamagedError(f"damaged or cut short: {error}") from error
+        raise DamagedError(f"damaged or cut short: {_said(error)}") from error
     return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels[..., :3]
+
+
+def _check_whole(file: BinaryIO) -> None:
+    """Refuse a file that ends too soon, of which LibRaw would tell on stderr."""
+    try:
+        tags = read_tags(file)
+    except ValueError:  # not TIFF inside
+        return
+    for directory in tags.walk():
+        check_extent(file, directory, tags)
+
+
+def _said(error: Exception) -> str:
+    """LibRaw's message, which it gives as bytes."""
+    text = error.args[0] if error.args else type(error).__name__
+    return text.decode("latin-1") if isinstance(text, bytes) else str(text)
 
 
 def raw_exif(file: BinaryIO) -> bytes | None:

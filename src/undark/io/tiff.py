@@ -28,7 +28,7 @@ from undark.io.exif import (
     read_tags,
 )
 
-__all__ = ["TiffInfo", "inspect_tiff", "is_raw", "read_deep_pixels", "write_tiff"]
+__all__ = ["TiffInfo", "check_extent", "inspect_tiff", "is_raw", "read_deep_pixels", "write_tiff"]
 
 # tifffile reports what it meets by logging; without a handler that would land on stderr.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -111,7 +111,9 @@ def inspect_tiff(file: BinaryIO) -> TiffInfo:
     width, height = number(256), number(257)
     if not width or not height:
         raise DamagedError("damaged: its size is missing")
-    _check_extent(file, directory, tags)
+    if not (directory.numbers(273, layout) or directory.numbers(324, layout)):
+        raise DamagedError("damaged: its pixels are missing")
+    check_extent(file, directory, tags)
     kinds = set(directory.numbers(339, layout, (1,)))
     depths = set(directory.numbers(258, layout, (1,)))
     deep = (kinds == {1} and depths == {16}) or (kinds == {3} and depths <= {16, 32, 64})
@@ -137,16 +139,17 @@ def inspect_tiff(file: BinaryIO) -> TiffInfo:
     )
 
 
-def _check_extent(file: BinaryIO, directory: Directory, tags: TagFile) -> None:
+def check_extent(file: BinaryIO, directory: Directory, tags: TagFile) -> None:
+    """Check that the strips or tiles of a picture lie within the file.
+
+    Raises:
+        DamagedError: The file ends before they do.
+    """
     end = file.seek(0, os.SEEK_END)
-    found = False
     for offset_tag, size_tag in ((273, 279), (324, 325)):
         offsets, sizes = (directory.numbers(tag, tags.layout) for tag in (offset_tag, size_tag))
-        found |= bool(offsets)
         if any(a + b > end for a, b in zip(offsets, sizes, strict=False)):
             raise DamagedError("cut short: some of its pixels are missing")
-    if not found:
-        raise DamagedError("damaged: its pixels are missing")
 
 
 def _dpi(directory: Directory, tags: TagFile) -> tuple[float, float] | None:

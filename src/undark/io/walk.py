@@ -98,7 +98,7 @@ def plan(
         crowded = _meeting(pairs)
         pairs = [
             Pair(item.path, _destination(item, folder, kind, whole_name=True))
-            if _key(pair.destination) in crowded and len(crowded[_key(pair.destination)]) == 1
+            if len(crowded.get(_key(pair.destination), ())) == 1
             else pair
             for item, pair in zip(found, pairs, strict=True)
         ]
@@ -192,7 +192,10 @@ def _scan(folder: Path, recursive: bool, output: Path | None) -> Iterator[Path]:
 
 
 def _unique(found: Iterator[_Found]) -> list[_Found]:
-    return list({_key(item.path): item for item in reversed(list(found))}.values())[::-1]
+    first: dict[str, _Found] = {}
+    for item in found:
+        first.setdefault(_key(item.path), item)
+    return list(first.values())
 
 
 def _without_results(found: list[_Found]) -> list[_Found]:
