@@ -18,7 +18,7 @@ from undark.engine.adapters import apply
 from undark.engine.guided import run_guided
 from undark.engine.session import Device, Precision, Runtime, open_session
 from undark.engine.tiling import run_tiles, to_nchw
-from undark.errors import UsageError
+from undark.errors import DeviceError, UsageError
 from undark.models.card import Card
 from undark.models.store import Model, resolve
 from undark.photo import FloatImage, Photo, from_float
@@ -154,7 +154,12 @@ class Enhancer:
         def change(photo: Photo) -> Photo:
             return self._photo(photo, strength, exposure, report)
 
-        return apply(change, x)
+        try:
+            return apply(change, x)
+        except MemoryError as error:
+            raise DeviceError(
+                "out of memory; close other programs or enhance fewer photos at a time"
+            ) from error
 
     __call__ = enhance
 

@@ -102,7 +102,7 @@ class Session(ABC):
     def _run(self, feeds: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]: ...
 
     def describe(self) -> str:
-        """Runtime, its version and the device, for a person: ``OpenVINO 2026.4 on cpu``."""
+        """Runtime, its version and the device, for a person: ``openvino 2026.4.1 on cpu``."""
         return f"{self.runtime} {self._version()} on {self.device}"
 
     @abstractmethod
