@@ -15,7 +15,7 @@ TARGET_MEAN = 0.45
 """The mean level that :func:`automatic_gamma` brings a photo to."""
 
 _STEEPEST = 6.0  # log2 of the most extreme exponent; a black photo has no solution.
-_BINS = 4096
+_LEVELS = 65535
 
 
 def identity(photo: Photo) -> Photo:
@@ -35,8 +35,10 @@ def automatic_gamma(photo: Photo) -> Photo:
 
 
 def _exponent(values: NDArray[Any]) -> float:
-    counts, edges = np.histogram(values, bins=_BINS, range=(0.0, 1.0))
-    levels = (edges[:-1] + edges[1:]) / 2
+    # Every level of 8 and of 16 bits has a bin of its own, black above all.
+    counts = np.bincount(np.rint(values * np.float32(_LEVELS)).astype(np.int64).ravel())
+    present = np.flatnonzero(counts)
+    levels, counts = present / _LEVELS, counts[present]
     low, high = -_STEEPEST, _STEEPEST
     for _ in range(40):
         middle = (low + high) / 2
