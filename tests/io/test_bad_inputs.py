@@ -236,7 +236,7 @@ def test_damaged_files_never_surprise(
 
 
 def test_errors_name_bytes_by_the_name_given(make_photo: Callable[..., Photo]) -> None:
-    with pytest.raises(DamagedError, match="^<stdin>: is empty"):
+    with pytest.raises(DamagedError, match=r"^<stdin>: is empty"):
         read_photo(b"", name="<stdin>")
-    with pytest.raises(DamagedError, match="^the input: "):
+    with pytest.raises(DamagedError, match=r"^the input: "):
         read_photo(encode_photo(make_photo())[:100])
