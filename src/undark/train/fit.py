@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import datetime
 import json
+import logging
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -217,6 +218,7 @@ def _fit(
         enable_version_counter=False,
         train_time_interval=datetime.timedelta(minutes=plan.fit.checkpoint_minutes),
     )
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # its tips are not for users
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer = lightning.Trainer(

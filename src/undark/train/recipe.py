@@ -283,7 +283,7 @@ def _build(kind: type[Any], raw: object, where: str) -> Any:
             and item.default_factory is dataclasses.MISSING
             and item.name not in values
         ):
-            raise RecipeError(f"missing key {f'{where}.{item.name}' if where else item.name!r}")
+            raise RecipeError(f"missing key {where}{'.' * bool(where)}{item.name}")
     return kind(**values)
 
 

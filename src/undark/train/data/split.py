@@ -24,11 +24,9 @@ def split_by_scene(
         run: Neighbouring scenes that stay together; made smaller for small sets.
     """
     scenes = list(dict.fromkeys(pair.scene for pair in pairs))
-    wanted = round(held_out * len(scenes))
-    if held_out > 0 and len(scenes) > 1:
-        wanted = min(max(wanted, 1), len(scenes) - 1)
-    if not wanted:
+    if held_out <= 0 or len(scenes) == 1:
         return list(pairs), []
+    wanted = min(max(round(held_out * len(scenes)), 1), len(scenes) - 1)
     run = min(run, wanted)
     count = max(1, round(wanted / run))
     stride = len(scenes) / count

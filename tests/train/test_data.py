@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from undark.errors import DataError
+from undark.io.pairs import TrainingPair, find_pairs
+from undark.train.data.darken import Darkness, darken, draw_darkness
+from undark.train.data.draws import Draws
+from undark.train.data.sources import load_bodies, load_pairs
+from undark.train.data.split import split_by_scene
+from undark.train.recipe import Augment, Data, Source
+
+
+def quiet(message: str) -> None:
+    del message
+
+
+def scene_pairs(scenes: list[int]) -> list[TrainingPair]:
+    return [
+        TrainingPair(Path(f"l{i}"), Path(f"h{i}"), str(scene), str(i))
+        for i, scene in enumerate(scenes)
+    ]
+
+
+@given(
+    scenes=st.lists(st.integers(0, 30), min_size=1, max_size=80),
+    held_out=st.floats(0.0, 0.9),
+    run=st.integers(1, 10),
+)
+def test_no_scene_stands_on_both_sides(scenes: list[int], held_out: float, run: int) -> None:
+    pairs = scene_pairs(scenes)
+    learn, check = split_by_scene(pairs, held_out=held_out, run=run)
+    assert sorted(p.name for p in learn + check) == sorted(p.name for p in pairs)
+    assert learn
+    assert not {p.scene for p in learn} & {p.scene for p in check}
+    assert bool(check) == (held_out > 0 and len(set(scenes)) > 1)
+
+
+def test_validation_takes_whole_runs_of_neighbours() -> None:
+    _, check = split_by_scene(scene_pairs(list(range(100))), held_out=0.12, run=6)
+    numbers = [int(p.scene) for p in check]
+    assert len(numbers) == 12
+    assert sum(b - a == 1 for a, b in zip(numbers, numbers[1:], strict=False)) == 10
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**20), height=st.integers(8, 40), width=st.integers(8, 40))
+def test_darkness_is_darker_and_on_8_bit_levels(seed: int, height: int, width: int) -> None:
+    random = np.random.default_rng(seed)
+    image = random.uniform(0.3, 1.0, (height, width, 3)).astype(np.float32)
+    dark = darken(image, draw_darkness(random), random)
+    assert dark.shape == image.shape
+    assert dark.dtype == np.float32
+    assert dark.mean() < image.mean()
+    assert np.allclose(dark * 255, np.round(dark * 255), atol=1e-3)
+
+
+def test_no_darkness_at_all_changes_nothing_but_levels() -> None:
+    image = np.random.default_rng(1).random((20, 20, 3), dtype=np.float32)
+    same = darken(image, Darkness(ev=0.0), np.random.default_rng(2))
+    assert np.abs(same - image).max() <= 0.51 / 255
+
+
+def test_noise_is_there_and_correlated_as_asked() -> None:
+    gray = np.full((128, 128, 3), 0.5, np.float32)
+    base = Darkness(ev=2.0, shot=1e-3, read=(1e-3, 1e-3, 1e-3))
+
+    def neighbours(darkness: Darkness) -> float:
+        noise = darken(gray, darkness, np.random.default_rng(3))
+        noise = noise - noise.mean()
+        assert noise.std() > 0.005
+        return float((noise[:, 1:] * noise[:, :-1]).mean() / noise.var())
+
+    assert abs(neighbours(base)) < 0.05
+    assert neighbours(replace(base, correlation=0.8)) > 0.2
+
+
+def test_a_pedestal_lifts_black_and_jpeg_is_done() -> None:
+    black = np.zeros((16, 16, 3), np.float32)
+    lifted = darken(black, Darkness(ev=1.0, pedestal=(0.004, 0.0, 0.002)), np.random.default_rng(0))
+    assert lifted[..., 0].mean() > lifted[..., 2].mean() > lifted[..., 1].mean() == 0.0
+    noisy = np.random.default_rng(1).random((16, 16, 3), dtype=np.float32)
+    plain = darken(noisy, Darkness(ev=1.0), np.random.default_rng(0))
+    coded = darken(noisy, Darkness(ev=1.0, quality=60), np.random.default_rng(0))
+    assert not np.array_equal(plain, coded)
+
+
+def bodies_of(folder: Path, *, glance: int = 16) -> list:
+    data = Data(sources=(Source(path="."), Source(kind="darken", path="light", weight=0.5)))
+    return load_bodies(data, root=folder, glance=glance, seed=1, notify=quiet)[0]
+
+
+def draws_of(folder: Path, *, start: int = 0, glance: int = 16, augment: Augment | None = None):
+    return Draws(
+        bodies_of(folder, glance=glance),
+        crop=32,
+        batch=3,
+        augment=augment or Augment(share=0.6, rotate=8.0),
+        seed=7,
+        start=start,
+    )
+
+
+def test_a_batch_depends_on_seed_and_step_alone(pairs: Path) -> None:
+    stream = iter(draws_of(pairs))
+    batches = [next(stream) for _ in range(4)]
+    again = next(iter(draws_of(pairs, start=3)))
+    assert set(again) == {"image", "truth", "glance", "truth_glance"}
+    for key, value in again.items():
+        assert torch.equal(value, batches[3][key])
+        assert not torch.equal(value, batches[2][key])
+
+
+def test_batches_have_the_promised_shapes_and_range(pairs: Path) -> None:
+    batch = draws_of(pairs).at(0)
+    assert batch["image"].shape == batch["truth"].shape == (3, 3, 32, 32)
+    assert batch["glance"].shape == batch["truth_glance"].shape == (3, 3, 16, 16)
+    for value in batch.values():
+        assert value.dtype == torch.float32
+        assert 0.0 <= float(value.min()) <= float(value.max()) <= 1.0
+    assert set(draws_of(pairs, glance=0).at(0)) == {"image", "truth"}
+
+
+def test_input_and_truth_stay_aligned(pairs: Path) -> None:
+    quiet_augment = Augment(exposure=0.0, noise=0.0, rotate=10.0, share=1.0)
+    body = bodies_of(pairs)[:1]
+    batch = Draws(body, crop=32, batch=8, augment=quiet_augment, seed=3).at(0)
+    for low, high in zip(batch["image"], batch["truth"], strict=True):
+        both = np.corrcoef(low.mean(0).flatten(), high.mean(0).flatten())
+        assert both[0, 1] > 0.7
+
+
+def test_a_crop_larger_than_the_picture_is_filled(pairs: Path) -> None:
+    batch = Draws(bodies_of(pairs), crop=64, batch=2, augment=Augment(), seed=1).at(0)
+    assert batch["image"].shape == (2, 3, 64, 64)
+    assert float(batch["truth"].amin((1, 2, 3)).min()) > 0.1
+
+
+def test_pairs_of_unequal_size_are_named(pairs: Path, tmp_path: Path) -> None:
+    for side, size in (("low", (30, 20)), ("high", (20, 30))):
+        (tmp_path / side).mkdir()
+        Image.new("RGB", size).save(tmp_path / side / "odd.png")
+    with pytest.raises(DataError, match=r"30×20 .* 20×30"):
+        load_pairs(find_pairs(tmp_path).pairs, notify=quiet)
+
+
+def test_an_unreadable_picture_is_told_of_and_left_out(tmp_path: Path) -> None:
+    for side in ("low", "high"):
+        (tmp_path / side).mkdir()
+        for name in ("a", "b"):
+            Image.new("RGB", (20, 20), (9, 9, 9)).save(tmp_path / side / f"{name}.png")
+    (tmp_path / "high" / "a.png").write_bytes(b"not a picture")
+    told: list[str] = []
+    loaded = load_pairs(find_pairs(tmp_path).pairs, notify=told.append)
+    assert [pair.name for pair in loaded] == ["b"]
+    assert len(told) == 1
+    assert "a.png" in told[0]
+
+
+@pytest.mark.slow  # starts worker processes, each of which imports torch
+def test_worker_processes_draw_the_same(pairs: Path) -> None:
+    loader = iter(DataLoader(draws_of(pairs), batch_size=None, num_workers=2))
+    alone = iter(draws_of(pairs))
+    for _ in range(5):
+        one, other = next(loader), next(alone)
+        assert all(torch.equal(one[key], other[key]) for key in other)

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.metrics import structural_similarity
+
+from undark.train import losses
+from undark.train.nets.unet import UNet, curve
+
+
+def scrambled(**sizes) -> UNet:
+    """A network whose every weight matters, as after training."""
+    torch.manual_seed(0)
+    network = UNet(**{"widths": (8, 12, 16), "glance": 16, "context": 4, **sizes}).eval()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.08)
+    return network
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    depth=st.integers(1, 4),
+    blocks=st.integers(1, 2),
+    rows=st.integers(1, 4),
+    columns=st.integers(1, 4),
+    glance=st.sampled_from([0, 16, 24]),
+)
+def test_any_depth_and_size(depth: int, blocks: int, rows: int, columns: int, glance: int) -> None:
+    network = UNet(widths=(4, 6, 8, 10)[:depth], blocks=blocks, glance=glance, context=3)
+    assert network.multiple == 2**depth
+    image = torch.rand(2, 3, rows * network.multiple, columns * network.multiple)
+    inputs = (image, torch.rand(2, 3, glance, glance)) if glance else (image,)
+    assert network(*inputs).shape == image.shape
+
+
+def test_a_network_with_a_glance_asks_for_it() -> None:
+    with pytest.raises(ValueError, match="glance"):
+        scrambled()(torch.rand(1, 3, 16, 16))
+
+
+def test_tiles_agree_because_the_glance_decides() -> None:
+    network = scrambled()
+    image, glance = torch.rand(1, 3, 192, 192), torch.rand(1, 3, 16, 16)
+    with torch.no_grad():
+        whole = network(image, glance)
+        tile = network(image[:, :, :128, :128], glance)
+    assert torch.allclose(whole[:, :, :40, :40], tile[:, :, :40, :40], atol=1e-5)
+
+
+def test_the_glance_changes_the_result() -> None:
+    network = scrambled()
+    image = torch.rand(1, 3, 32, 32) * 0.2
+    with torch.no_grad():
+        dim = network(image, torch.full((1, 3, 16, 16), 0.02))
+        lit = network(image, torch.full((1, 3, 16, 16), 0.5))
+    assert (dim - lit).abs().mean() > 1e-3
+
+
+@given(gain=st.floats(0.5, 60.0), black=st.floats(0.0, 0.08))
+def test_the_curve_is_monotone_and_keeps_black_and_white(gain: float, black: float) -> None:
+    ramp = torch.linspace(0, 1, 256).expand(1, 3, 1, 256)
+    out = curve(ramp, torch.full((1, 3, 1, 1), gain), torch.full((1, 3, 1, 1), black))
+    assert (out.diff(dim=3) >= -1e-6).all()
+    assert float(out.min()) == pytest.approx(0.0, abs=1e-5)
+    assert float(out.max()) > 0.98
+    assert float(out.max()) <= 1.0
+
+
+def test_the_curve_with_gain_one_is_the_identity() -> None:
+    ramp = torch.linspace(0, 1, 64).expand(1, 3, 1, 64)
+    same = curve(ramp, torch.ones(1, 3, 1, 1), torch.zeros(1, 3, 1, 1))
+    assert torch.allclose(same, ramp, atol=2e-4)
+
+
+def test_structure_is_one_minus_scikit_images_ssim() -> None:
+    random = np.random.default_rng(0)
+    first = random.random((40, 52, 3), dtype=np.float32)
+    second = (first + random.normal(0, 0.1, first.shape)).clip(0, 1).astype(np.float32)
+    expected = structural_similarity(first, second, channel_axis=2, data_range=1.0)
+    ours = losses.structure(
+        *(torch.from_numpy(x.transpose(2, 0, 1))[None] for x in (first, second)), scales=1
+    )
+    assert 1.0 - float(ours) == pytest.approx(float(expected), abs=1e-4)
+
+
+def test_terms_vanish_on_the_truth_and_grow_with_error() -> None:
+    truth = torch.rand(2, 3, 32, 32)
+    for term in (losses.charbonnier, losses.structure, losses.colour, losses.exposure):
+        near, far = truth * 0.98, truth * torch.tensor([0.9, 0.7, 0.5])[:, None, None]
+        assert float(term(truth, truth)) < 2e-3
+        assert float(term(truth, truth)) <= float(term(near, truth)) < float(term(far, truth))
+
+
+def test_colour_is_blind_to_brightness_and_matching_removes_it() -> None:
+    truth = torch.rand(2, 3, 32, 32) * 0.5 + 0.3
+    tinted = truth * torch.tensor([1.2, 1.0, 0.8])[:, None, None]
+    assert float(losses.colour(truth * 0.7, truth)) < 0.1 * float(losses.colour(tinted, truth))
+    assert torch.allclose(losses.match_means(truth * 0.7, truth), truth, atol=1e-5)
