@@ -153,10 +153,10 @@ def test_too_little_memory_is_one_clear_line(make_model, runtime):
         from undark import Enhancer
         from undark.errors import DeviceError
         enhancer = Enhancer({str(make_model(tile=8000))!r}, runtime={runtime!r}, threads=1)
-        image = np.zeros((6000, 6000, 3), dtype=np.uint8)
+        image = np.zeros((4000, 4000, 3), dtype=np.uint8)
         enhancer(image[:64, :64])
         used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-        limit = used + 1_400_000_000
+        limit = used + 620_000_000
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         try:
             enhancer(image)

@@ -11,14 +11,14 @@ from undark import Enhancer, Photo
 from undark.engine.tiling import plan_axis, plan_tiles
 from undark.models import Model, resolve
 
-lengths = st.integers(1, 6000)
+lengths = st.integers(1, 3000)
 tiles = st.integers(24, 1000)
 overlaps = st.integers(0, 300)
 multiples = st.sampled_from([1, 2, 8, 16, 32])
 
 
 @given(lengths, tiles, overlaps, multiples)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_tiles_cover_every_pixel_on_the_graphs_grid(length, tile, overlap, multiple):
     axis = plan_axis(length, tile, overlap, multiple)
     assert axis.starts[0] == 0
@@ -34,7 +34,7 @@ def test_tiles_cover_every_pixel_on_the_graphs_grid(length, tile, overlap, multi
 
 
 @given(lengths, tiles, overlaps, multiples)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_the_shares_of_all_tiles_sum_to_one(length, tile, overlap, multiple):
     axis = plan_axis(length, tile, overlap, multiple)
     total = np.zeros(length)
