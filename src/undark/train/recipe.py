@@ -101,9 +101,9 @@ class Data:
     """
 
     sources: tuple[Source, ...] = (Source(),)
-    held_out: float = 0.12
-    run: int = 6
-    crop: int = 128
+    held_out: float = 0.15
+    run: int = 4
+    crop: int = 112
     batch: int = 8
     workers: int = 0
 
@@ -136,7 +136,7 @@ class Fit:
         checkpoint_minutes: Minutes between checkpoints.
     """
 
-    steps: int = 10_000
+    steps: int = 9000
     lr: float = 2e-3
     warmup: int = 200
     weight_decay: float = 1e-3

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["Decision", "GlanceEncoder", "UNet", "curve"]
+__all__ = ["Decision", "GlanceEncoder", "UNet", "curve", "solve_gain"]
 
 _EPSILON = 1e-4
 
@@ -40,6 +40,34 @@ def curve(image: Tensor, gain: Tensor, black: Tensor) -> Tensor:
     return 1.0 - torch.exp(gain * torch.log(1.0 - lifted))
 
 
+def solve_gain(glance: Tensor, target: Tensor, *, iterations: int = 5) -> Tensor:
+    """The gain by which :func:`curve` (black point 0) gives `glance` the mean level `target`.
+
+    Newton's method on the logarithm of the gain; the mean is monotone in it, and steps are
+    limited, so a few iterations from the flat photo's solution suffice. Differentiable.
+
+    Args:
+        glance: N×3×H×W in [0, 1].
+        target: N×1×1×1 in (0, 1).
+        iterations: Newton steps.
+
+    Returns:
+        N×1×1×1 in [0.5, 60].
+    """
+    light = torch.log(1.0 - glance.clamp(0.0, 1.0 - _EPSILON))
+    level = glance.mean(dim=(1, 2, 3), keepdim=True).clamp(1e-3, 0.95)
+    low, high = math.log(0.5), math.log(60.0)
+    log_gain = torch.log(torch.log(1.0 - target) / torch.log(1.0 - level)).clamp(low, high)
+    for _ in range(iterations):
+        scaled = torch.exp(log_gain) * light
+        left = torch.exp(scaled)
+        mean = 1.0 - left.mean(dim=(1, 2, 3), keepdim=True)
+        slope = -(scaled * left).mean(dim=(1, 2, 3), keepdim=True)
+        step = ((target - mean) / slope.clamp(min=1e-3)).clamp(-1.0, 1.0)
+        log_gain = (log_gain + step).clamp(low, high)
+    return torch.exp(log_gain)
+
+
 class Decision(NamedTuple):
     """What was decided from the glance.
 
@@ -58,7 +86,7 @@ class GlanceEncoder(nn.Module):
     """Decides exposure, black point and context from the glance.
 
     Exposure is predicted as the mean level that the photo should have (a learned prior plus a
-    correction), from which the gain follows; a correction of nought therefore means "as bright as
+    correction), and the gain is solved for; a correction of nought therefore means "as bright as
     photos usually are", whatever the darkness.
     """
 
@@ -101,8 +129,7 @@ class GlanceEncoder(nn.Module):
         )
         mixed = self.mix(pooled)
         raw = self.decide(mixed)[:, :, None, None]
-        target = torch.sigmoid(self.prior + raw[:, 0:1]).clamp(0.02, 0.97)
-        gain = torch.log(1.0 - target) / torch.log(1.0 - level)
+        gain = solve_gain(glance, torch.sigmoid(self.prior + raw[:, 0:1]).clamp(0.02, 0.97))
         gain = (gain * torch.exp(0.5 * torch.tanh(raw[:, 1:4]))).clamp(0.5, 60.0)
         black = 0.08 * torch.tanh(F.relu(raw[:, 4:7]))
         return Decision(gain, black, self.context(mixed))
