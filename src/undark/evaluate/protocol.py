@@ -54,13 +54,13 @@ def _gt_mean(output: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.uint8]:
 PROTOCOLS: dict[str, Protocol] = {
     "plain": Protocol(
         "plain",
-        "y = round(255 · clip(output, 0, 1)); the truth's brightness is not used",
+        "y = round(255 * clip(output, 0, 1)); the truth's brightness is not used",
         False,
         _plain,
     ),
     "gt-mean": Protocol(
         "gt-mean",
-        "y = round(255 · clip(output · mean(grey(truth)) / mean(grey(output)), 0, 1)),"
+        "y = round(255 * clip(output * mean(grey(truth)) / mean(grey(output)), 0, 1)),"
         " grey = 0.299 R + 0.587 G + 0.114 B; uses the truth, so it is no user's result",
         True,
         _gt_mean,
