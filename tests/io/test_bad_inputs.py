@@ -151,6 +151,13 @@ def test_decompression_bombs(tmp_path: Path, stored: bytes) -> None:
     assert limit == Image.MAX_IMAGE_PIXELS, "the user's own setting stays"
 
 
+def test_pillows_own_limit_is_one_line_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = saved(Image.new("RGB", (40, 40)), "WEBP")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(DamagedError, match=r"^x\.webp: too large"):
+        read_photo(stored, name="x.webp")
+
+
 def test_larger_than_pillow_likes_is_fine(monkeypatch: pytest.MonkeyPatch) -> None:
     stored = saved(Image.new("RGB", (40, 40)), "PNG")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)

@@ -44,8 +44,9 @@ def written(samples: np.ndarray, **options: Any) -> bytes:
     ids=str,
 )
 @pytest.mark.parametrize("count", [1, 3, 4])
-def test_layouts(options: dict[str, Any], count: int) -> None:
-    samples = NOISE[..., :count] if count > 1 else NOISE[..., 0]
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_layouts(options: dict[str, Any], count: int, dtype: type) -> None:
+    samples = (NOISE[..., :count] if count > 1 else NOISE[..., 0]).astype(dtype)
     kind = "minisblack" if count == 1 else "rgb"
     photo = read_photo(written(samples, photometric=kind, **options))
     colours = samples[..., :3] if count > 1 else np.repeat(samples[..., None], 3, axis=2)
@@ -86,9 +87,11 @@ def test_lzw_from_other_programs(dtype: type, count: int) -> None:
     assert photo.pixels.dtype == dtype
 
 
-def test_white_is_zero() -> None:
-    photo = read_photo(written(NOISE[..., 0], photometric="miniswhite"))
-    assert np.array_equal(photo.pixels[..., 1], 65535 - NOISE[..., 0])
+@pytest.mark.parametrize(("dtype", "white"), [(np.uint8, 255), (np.uint16, 65535)])
+def test_white_is_zero(dtype: type, white: int) -> None:
+    gray = NOISE[..., 0].astype(dtype)
+    photo = read_photo(written(gray, photometric="miniswhite"))
+    assert np.array_equal(photo.pixels[..., 1], white - gray)
 
 
 def test_premultiplied_colours_are_divided_again() -> None:

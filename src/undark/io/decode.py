@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import struct
 import threading
 import warnings
@@ -53,6 +54,8 @@ _PLUGINS: dict[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
 _GRAY_MODES = ("1", "L", "LA")
 _MODES = (*_GRAY_MODES, "P", "PA", "RGB", "RGBA", "RGBX", "YCbCr", "CMYK")
 _quiet_lock = threading.Lock()
+# Pillow logs what it meets; without a handler that would land on stderr.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,9 +259,9 @@ def _decode_tiff(file: BinaryIO) -> _Parts:
     info = tiff.inspect_tiff(file)
     _check_size(info.width, info.height)
     icc, orientation = info.icc, info.orientation
-    if info.deep:
+    if info.plain:
         with _quiet():
-            samples = tiff.read_deep_pixels(file, info)
+            samples = tiff.read_pixels(file, info)
         if info.premultiplied and samples.shape[2] in (2, 4):
             samples = _unmultiplied(samples)
     else:
@@ -276,7 +279,7 @@ def _decode_tiff(file: BinaryIO) -> _Parts:
 
 def _unmultiplied(samples: NDArray[Any]) -> NDArray[Any]:
     """Samples whose colours were multiplied by their alpha, the last channel, as they were."""
-    top = 1.0 if samples.dtype.kind == "f" else 65535.0
+    top = 1.0 if samples.dtype.kind == "f" else float(np.iinfo(samples.dtype).max)
     for row in samples:
         alpha = row[:, -1:].astype(np.float64)
         colours = np.divide(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import cv2
+from PIL import Image
 
 from undark.errors import (
     DamagedError,
@@ -91,6 +92,11 @@ def read_photo(source: str | Path | bytes | BinaryIO, *, name: str | None = None
         raise UnreadableError(f"{label}: cannot be read: {_reason(error)}") from error
     except MemoryError as error:
         raise UnsupportedError(f"{label}: needs more memory than there is") from error
+    except Image.DecompressionBombError as error:
+        # Some of Pillow's decoders have its own limit built in.
+        raise DamagedError(
+            f"{label}: too large, a decompression bomb? {_first_line(error)}"
+        ) from error
     except _DECODER_ERRORS as error:
         raise DamagedError(f"{label}: damaged or cut short: {_first_line(error)}") from error
 

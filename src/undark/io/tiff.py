@@ -1,7 +1,8 @@
-"""TIFF: 16-bit and float pixels in, every depth out, with all descriptive tags kept.
+"""TIFF: grey and RGB pixels of every depth in and out, with all descriptive tags kept.
 
-Pillow has no 16-bit RGB, so tifffile reads and writes the deep ones; OpenCV, which carries a
-whole libtiff, reads the LZW-compressed ones that tifffile needs another package for.
+Pillow has no 16-bit RGB, so tifffile reads and writes; OpenCV, which carries a whole libtiff,
+reads the deep ones with LZW compression, for which tifffile needs another package. What is left
+(palettes, print colours, 8 bits with other compressions) is Pillow's, in `undark.io.decode`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from undark.errors import DamagedError, UnsupportedError
 from undark.io.exif import (
     Directory,
     Entry,
+    Layout,
     TagFile,
     block_from_tags,
     descriptive_tags,
@@ -28,7 +30,7 @@ from undark.io.exif import (
     read_tags,
 )
 
-__all__ = ["TiffInfo", "check_extent", "inspect_tiff", "is_raw", "read_deep_pixels", "write_tiff"]
+__all__ = ["TiffInfo", "check_extent", "inspect_tiff", "is_raw", "read_pixels", "write_tiff"]
 
 # tifffile reports what it meets by logging; without a handler that would land on stderr.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -38,6 +40,7 @@ _UNDEFINED, _RATIONAL, _SHORT = 7, 5, 3
 _CFA, _LINEAR_RAW, _DNG_VERSION = 32803, 34892, 50706
 _NONE, _LZW, _ZIP = 1, 5, (8, 32946)
 _FLOAT_PREDICTOR = 3
+_GRAY_OR_RGB = (0, 1, 2)
 # Level 1 halves the time of level 6 and costs 3 % in size on noisy 16-bit pixels.
 _LEVEL = 1
 
@@ -49,7 +52,7 @@ class TiffInfo:
     Attributes:
         width: Columns as stored.
         height: Rows as stored.
-        deep: 16-bit or float samples, for `read_deep_pixels`; else Pillow reads it.
+        plain: Grey or RGB samples that `read_pixels` takes; else Pillow reads it.
         premultiplied: Colours are already multiplied by alpha.
         orientation: 1..8.
         page: Index of the picture in the file.
@@ -63,7 +66,7 @@ class TiffInfo:
 
     width: int
     height: int
-    deep: bool
+    plain: bool
     premultiplied: bool
     orientation: int
     page: int
@@ -123,10 +126,11 @@ def inspect_tiff(file: BinaryIO) -> TiffInfo:
             f"TIFF with {bits}-bit samples of this kind is not taken; save it with 8 or 16 bits"
         )
     entries = directory.entries
+    simple = number(262, 1) in _GRAY_OR_RGB and _is_zipped(directory, layout)
     return TiffInfo(
         width,
         height,
-        deep,
+        deep or (simple and kinds == {1} and depths == {8}),
         1 in directory.numbers(338, layout),
         number(274, 1) if 1 <= number(274, 1) <= 8 else 1,
         page,
@@ -137,6 +141,13 @@ def inspect_tiff(file: BinaryIO) -> TiffInfo:
         tags,
         directory,
     )
+
+
+def _is_zipped(directory: Directory, layout: Layout) -> bool:
+    """Whether tifffile can decode it without another package."""
+    compression = directory.numbers(259, layout, (_NONE,))[0]
+    predictor = directory.numbers(317, layout, (1,))[0]
+    return compression in (_NONE, *_ZIP) and predictor != _FLOAT_PREDICTOR
 
 
 def check_extent(file: BinaryIO, directory: Directory, tags: TagFile) -> None:
@@ -165,8 +176,10 @@ def _dpi(directory: Directory, tags: TagFile) -> tuple[float, float] | None:
     return (x, y) if x > 0 and y > 0 else None
 
 
-def read_deep_pixels(file: BinaryIO, info: TiffInfo) -> NDArray[Any]:
-    """The samples as stored: H×W×C, uint16 or float32; C is 1, 2, 3 or 4, alpha being the last.
+def read_pixels(file: BinaryIO, info: TiffInfo) -> NDArray[Any]:
+    """The samples as stored: H×W×C, alpha being the last of 2 or 4 channels.
+
+    They are uint8, uint16 or float32; grey where white is 0 is inverted.
 
     Raises:
         UnsupportedError: A colour model or compression that is not taken.
@@ -174,18 +187,19 @@ def read_deep_pixels(file: BinaryIO, info: TiffInfo) -> NDArray[Any]:
     """
     layout, directory = info.tags.layout, info.directory
     photometric = directory.numbers(262, layout, (1,))[0]
-    if photometric not in (0, 1, 2):
+    if photometric not in _GRAY_OR_RGB:
         raise UnsupportedError("only grey and RGB are taken in 16-bit TIFF; save it as RGB")
     samples = _decode(file, info)
     if samples.dtype.kind == "f":
         samples = samples.astype(np.float32, copy=False)
     elif not samples.dtype.isnative:
-        samples = samples.astype(np.uint16)
+        samples = samples.astype(samples.dtype.newbyteorder("="))
     colours = 3 if photometric == 2 else 1
     if samples.shape[2] < colours:
         raise DamagedError("damaged: a colour channel is missing")
     if photometric == 0:
-        white = np.float32(1.0) if samples.dtype.kind == "f" else np.uint16(65535)
+        top = 1 if samples.dtype.kind == "f" else int(np.iinfo(samples.dtype.name).max)
+        white = np.asarray(top, samples.dtype)
         samples = np.concatenate([white - samples[..., :1], samples[..., 1:]], axis=2)
     extra = samples.shape[2] - colours
     if not extra:
@@ -202,9 +216,8 @@ def _decode(file: BinaryIO, info: TiffInfo) -> NDArray[Any]:
 
     layout, directory = info.tags.layout, info.directory
     compression = directory.numbers(259, layout, (_NONE,))[0]
-    predictor = directory.numbers(317, layout, (1,))[0]
     planar = directory.numbers(284, layout, (1,))[0] == 2
-    if compression in (_NONE, *_ZIP) and predictor != _FLOAT_PREDICTOR:
+    if _is_zipped(directory, layout):
         file.seek(0)
         with tifffile.TiffFile(file) as tiff:
             stored: NDArray[Any] = tiff.pages[info.page].asarray()
