@@ -35,7 +35,9 @@ def dark_photo(height: int, width: int) -> NDArray[np.float32]:
     return np.clip(picture.astype(np.float32) / 255 * 0.12 + noise, 0, 1).astype(np.float32)
 
 
-def enhanced(model: Model, tile: int, overlap: int, image: NDArray[np.float32]) -> NDArray[np.float32]:
+def enhanced(
+    model: Model, tile: int, overlap: int, image: NDArray[np.float32]
+) -> NDArray[np.float32]:
     scaling = replace(model.card.scaling, tile=tile, overlap=overlap)
     other = replace(model, card=replace(model.card, scaling=scaling))
     return Enhancer(other, runtime="onnxruntime").enhance(image)

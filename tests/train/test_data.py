@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def test_validation_takes_whole_runs_of_neighbours() -> None:
     _, check = split_by_scene(scene_pairs(list(range(100))), held_out=0.12, run=6)
     numbers = [int(p.scene) for p in check]
     assert len(numbers) == 12
-    assert sum(b - a == 1 for a, b in zip(numbers, numbers[1:], strict=False)) == 10
+    assert sum(b - a == 1 for a, b in pairwise(numbers)) == 10
 
 
 @settings(max_examples=25, deadline=None)

@@ -119,9 +119,7 @@ def test_resuming_needs_the_same_recipe_and_starting_over_another_folder(
 def test_a_seed_makes_a_run_repeat_itself(pairs: Path, tmp_path: Path) -> None:
     first, second, other = (
         load_weights(
-            run(
-                "unet", data=pairs, out=tmp_path / name, overrides=[*SMALL, f"seed={seed}"]
-            ).folder
+            run("unet", data=pairs, out=tmp_path / name, overrides=[*SMALL, f"seed={seed}"]).folder
         ).state
         for name, seed in (("a", 1), ("b", 1), ("c", 2))
     )

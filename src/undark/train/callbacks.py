@@ -201,7 +201,7 @@ class Validate(Callback):
         if pl_module.batches % fit.validate_every == 0 and pl_module.batches < fit.steps:
             self.run(pl_module, limit=fit.validate_on)
 
-    def run(self, method: Method, *, limit: int | None = None) -> list[dict[str, Any]]:
+    def run(self, method: Method[Any], *, limit: int | None = None) -> list[dict[str, Any]]:
         """Measure up to `limit` pictures per source, evenly spread; draws a picture grid.
 
         Returns:

@@ -1,4 +1,4 @@
-"""From learned weights to a model that runs anywhere: ONNX, checked against PyTorch, with a card."""
+"""From learned weights to a model that runs anywhere: ONNX, checked, with a card."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def export_model(
     return Exported(output, output.with_suffix(".json"), difference)
 
 
-def _to_onnx(method: Method) -> bytes:
+def _to_onnx(method: Method[Any]) -> bytes:
     multiple = method.multiple
     image = torch.rand(2, 3, 4 * multiple, 6 * multiple)
     batch = torch.export.Dim("n")
@@ -110,7 +110,7 @@ def _to_onnx(method: Method) -> bytes:
         warnings.simplefilter("ignore")
         path = Path(folder) / "model.onnx"
         program = torch.onnx.export(
-            method.network.to(memory_format=torch.contiguous_format),
+            method.network,
             inputs,
             input_names=list(shapes),
             output_names=["enhanced"],
@@ -147,7 +147,7 @@ def _annotate(content: bytes, weights: Weights) -> bytes:
     return model.SerializeToString()
 
 
-def _compare(method: Method, content: bytes) -> float:
+def _compare(method: Method[Any], content: bytes) -> float:
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     random = np.random.default_rng(0)
     largest = 0.0
@@ -168,7 +168,7 @@ def _compare(method: Method, content: bytes) -> float:
 
 
 def _card(
-    method: Method, weights: Weights, content: bytes, name: str, metrics: tuple[Metric, ...]
+    method: Method[Any], weights: Weights, content: bytes, name: str, metrics: tuple[Metric, ...]
 ) -> Card:
     recipe = weights.recipe
     measured = tuple(
@@ -201,4 +201,3 @@ def _card(
         metrics=(*measured, *metrics),
         papers=method.papers,
     )
-

@@ -132,7 +132,15 @@ def run(
     average = Average(plan.fit.ema)
     history = History(folder, every=max(1, min(100, plan.fit.steps // 20)), notify=notify)
     validate = Validate(held, average, history, folder=folder, notify=notify)
-    _fit(plan, method, bodies, [average, history, validate], folder, resume, device)
+    _fit(
+        plan,
+        method,
+        bodies,
+        [average, history, validate],
+        folder=folder,
+        resume=resume,
+        device=device,
+    )
     measured = validate.run(method) if held else []
     history.write()
     weights = folder / WEIGHTS
@@ -167,7 +175,7 @@ def _check_same(plan: Recipe, checkpoint: Path) -> None:
         )
 
 
-def _load_into(method: Method, origin: Weights) -> None:
+def _load_into(method: Method[Any], origin: Weights) -> None:
     own = method.network.state_dict()
     fitting = {
         name: value
@@ -185,9 +193,10 @@ def _load_into(method: Method, origin: Weights) -> None:
 
 def _fit(
     plan: Recipe,
-    method: Method,
+    method: Method[Any],
     bodies: Sequence[Any],
     callbacks: list[Any],
+    *,
     folder: Path,
     resume: bool,
     device: str,

@@ -90,4 +90,5 @@ def exposure(relit: Tensor, truth: Tensor) -> Tensor:
     absolute difference of the relit glance, both channel by channel.
     """
     level = torch.log2(relit.mean((2, 3)) + 0.01) - torch.log2(truth.mean((2, 3)) + 0.01)
-    return 0.25 * level.abs().mean() + (F.avg_pool2d(relit, 4) - F.avg_pool2d(truth, 4)).abs().mean()
+    picture = F.avg_pool2d(relit, 4) - F.avg_pool2d(truth, 4)
+    return 0.25 * level.abs().mean() + picture.abs().mean()

@@ -1,0 +1,1 @@
+"""Training data: sources, splits, synthetic darkness, and the draws of each step."""

@@ -92,6 +92,7 @@ def darken(image: FloatImage, darkness: Darkness, random: np.random.Generator) -
         done, coded = cv2.imencode(
             ".jpg", levels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, darkness.quality]
         )
-        if done:
-            levels = np.ascontiguousarray(cv2.imdecode(coded, cv2.IMREAD_COLOR)[:, :, ::-1])
+        decoded = cv2.imdecode(coded, cv2.IMREAD_COLOR) if done else None
+        if decoded is not None:
+            levels = np.ascontiguousarray(decoded[:, :, ::-1])
     return to_float(levels)

@@ -92,8 +92,7 @@ class Draws(IterableDataset[Batch]):
         if self._augment.flip:
             turns, mirrored = int(random.integers(4)), bool(random.integers(2))
             pictures = [
-                None if picture is None else _turn(picture, turns, mirrored)
-                for picture in pictures
+                None if picture is None else _turn(picture, turns, mirrored) for picture in pictures
             ]
         names = ("image", "truth", "glance", "truth_glance")
         return {

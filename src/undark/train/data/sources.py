@@ -145,7 +145,8 @@ def load_bodies(
             if check:
                 held[name] = load_pairs(check, notify=notify)
         else:
-            bodies.append(_lit_body(source, folder, glance=glance, seed=seed + number, notify=notify))
+            body = _lit_body(source, folder, glance=glance, seed=seed + number, notify=notify)
+            bodies.append(body)
     return bodies, held
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from undark.errors import RecipeError
 from undark.train.recipe import Recipe
@@ -20,7 +20,7 @@ METHODS: dict[str, str] = {
 """Method name → ``module:class``; imported when asked for."""
 
 
-def make_method(recipe: Recipe) -> Method:
+def make_method(recipe: Recipe) -> Method[Any]:
     """The method that `recipe` names, with a freshly initialised network.
 
     Raises:

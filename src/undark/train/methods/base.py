@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import lightning
 import numpy as np
@@ -23,6 +23,8 @@ from undark.train.recipe import Recipe
 
 __all__ = ["Method", "fit_to_multiple"]
 
+Network = TypeVar("Network", bound=nn.Module)
+
 
 def fit_to_multiple(image: Tensor, multiple: int) -> Tensor:
     """`image` (N×3×H×W) padded below and to the right, by replication, to the multiple."""
@@ -30,7 +32,7 @@ def fit_to_multiple(image: Tensor, multiple: int) -> Tensor:
     return F.pad(image, (0, columns, 0, rows), mode="replicate") if rows or columns else image
 
 
-class Method(lightning.LightningModule, ABC):
+class Method(lightning.LightningModule, ABC, Generic[Network]):
     """A way to learn. Subclasses build a network and say what a step's losses are.
 
     Attributes:
@@ -47,7 +49,7 @@ class Method(lightning.LightningModule, ABC):
     kind: ClassVar[str]
     papers: ClassVar[tuple[str, ...]] = ()
 
-    network: nn.Module
+    network: Network
     glance: int
     multiple: int
 
@@ -129,9 +131,7 @@ class Method(lightning.LightningModule, ABC):
             else:
                 output = network(image)
         whole = output[0, :, : low.shape[0], : low.shape[1]].float().cpu().numpy()
-        return cast(
-            NDArray[np.uint8], from_float(whole.transpose(1, 2, 0), np.dtype(np.uint8))
-        )
+        return cast(NDArray[np.uint8], from_float(whole.transpose(1, 2, 0), np.dtype(np.uint8)))
 
     def measure(self, pair: LoadedPair) -> tuple[dict[str, float], NDArray[np.uint8]]:
         """PSNR and SSIM of one pair in the plain protocol, brightness-matched PSNR, the output."""

@@ -17,7 +17,7 @@ from undark.train.recipe import Recipe
 __all__ = ["Supervised"]
 
 
-class Supervised(Method):
+class Supervised(Method[UNet]):
     """A U-Net with a pixel, a structure, a matched, a colour and an exposure term."""
 
     kind = "supervised"
@@ -32,13 +32,13 @@ class Supervised(Method):
         """Build the U-Net of the recipe's sizes."""
         super().__init__(recipe)
         net = recipe.net
-        self.network: UNet = UNet(
+        self.network = UNet(
             widths=net.widths,
             blocks=net.blocks,
             glance=net.glance,
             context=net.context,
             dropout=net.dropout,
-        ).to(memory_format=torch.channels_last)
+        ).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.glance = net.glance
         self.multiple = self.network.multiple
 
@@ -74,6 +74,4 @@ class Supervised(Method):
             return Scaling(
                 mode="tiles", multiple=self.multiple, minimum=self.multiple, tile=1024, overlap=128
             )
-        return Scaling(
-            mode="guided", multiple=self.multiple, minimum=self.multiple, max_side=1024
-        )
+        return Scaling(mode="guided", multiple=self.multiple, minimum=self.multiple, max_side=1024)

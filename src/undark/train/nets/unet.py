@@ -11,6 +11,7 @@ large photo agree.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -187,12 +188,8 @@ class UNet(nn.Module):
         self.down_blocks = nn.ModuleList(
             nn.ModuleList(_Residual(width, context) for _ in range(blocks)) for width in widths
         )
-        self.downs = nn.ModuleList(
-            nn.Conv2d(a, b, 2, 2) for a, b in zip(widths[:-1], widths[1:], strict=True)
-        )
-        self.ups = nn.ModuleList(
-            nn.Conv2d(b, a, 3, 1, 1) for a, b in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.downs = nn.ModuleList(nn.Conv2d(a, b, 2, 2) for a, b in pairwise(widths))
+        self.ups = nn.ModuleList(nn.Conv2d(b, a, 3, 1, 1) for a, b in pairwise(widths))
         self.merges = nn.ModuleList(nn.Conv2d(2 * width, width, 1) for width in widths[:-1])
         self.up_blocks = nn.ModuleList(
             nn.ModuleList(_Residual(width, context) for _ in range(blocks)) for width in widths[:-1]
