@@ -136,8 +136,13 @@ class GlanceEncoder(nn.Module):
         return Decision(gain, black, self.context(mixed))
 
 
+def _activate(x: Tensor) -> Tensor:
+    """Leaky ReLU: without a norm layer, a unit that a large step pushed below zero must recover."""
+    return F.leaky_relu(x, 0.1)
+
+
 class _Residual(nn.Module):
-    """Two 3×3 convolutions around a FiLM and a ReLU, added to their input."""
+    """Two 3×3 convolutions around a FiLM and a leaky ReLU, added to their input."""
 
     def __init__(self, channels: int, context: int) -> None:
         super().__init__()
@@ -153,7 +158,7 @@ class _Residual(nn.Module):
         if self.film is not None and context is not None:
             scale, shift = self.film(context)[:, :, None, None].chunk(2, dim=1)
             y = y * (1.0 + scale) + shift
-        return x + self.second(F.relu(y))
+        return x + self.second(_activate(y))
 
 
 class UNet(nn.Module):
@@ -190,7 +195,6 @@ class UNet(nn.Module):
         )
         self.downs = nn.ModuleList(nn.Conv2d(a, b, 2, 2) for a, b in pairwise(widths))
         self.ups = nn.ModuleList(nn.Conv2d(b, a, 3, 1, 1) for a, b in pairwise(widths))
-        self.merges = nn.ModuleList(nn.Conv2d(2 * width, width, 1) for width in widths[:-1])
         self.up_blocks = nn.ModuleList(
             nn.ModuleList(_Residual(width, context) for _ in range(blocks)) for width in widths[:-1]
         )
@@ -202,7 +206,10 @@ class UNet(nn.Module):
     def _initialise(self) -> None:
         for name, module in self.named_modules():
             if isinstance(module, nn.Conv2d) and not name.startswith("encoder"):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                # Only these two kinds follow an activation.
+                after = name == "head" or name.endswith("second")
+                gain = "leaky_relu" if after else "linear"
+                nn.init.kaiming_normal_(module.weight, 0.1, nonlinearity=gain)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
                 if name.endswith("second"):
@@ -250,11 +257,11 @@ class UNet(nn.Module):
         for level in range(len(self.ups) - 1, -1, -1):
             # Resize, then convolve: no checkerboard (Odena et al., Distill 2016).
             x = self.ups[level](F.interpolate(x, scale_factor=2.0, mode="nearest"))
-            x = self.merges[level](torch.cat((x, skips[level]), dim=1))
+            x = x + skips[level]
             for block in self.up_blocks[level]:  # pyright: ignore[reportGeneralTypeIssues]
                 x = block(x, context)
-        fine = F.pixel_shuffle(self.head(F.relu(x)), 2)
-        output = self.last(torch.cat((F.relu(fine), full), dim=1))
+        fine = F.pixel_shuffle(self.head(_activate(x)), 2)
+        output = self.last(torch.cat((_activate(fine), full), dim=1))
         if self.keep is not None and context is not None:
             # Adding to the noisy picture learns slowly: noise must first be cancelled. So the
             # network draws the picture itself, and the glance says how much may pass unchanged.
