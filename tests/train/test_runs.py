@@ -173,7 +173,9 @@ def command(*words: object) -> list[str]:
 
 @pytest.mark.slow  # three processes, each of which imports torch
 def test_a_run_stopped_by_a_signal_resumes_to_the_very_step(pairs: Path, tmp_path: Path) -> None:
-    settings = [word for s in (*SMALL, "fit.steps=40") for word in ("--set", s)]
+    settings = [
+        word for s in (*SMALL, "fit.steps=300", "fit.validate_every=100") for word in ("--set", s)
+    ]
     words = ["train", "unet", "--data", pairs, *settings]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     whole = subprocess.run(
@@ -193,14 +195,14 @@ def test_a_run_stopped_by_a_signal_resumes_to_the_very_step(pairs: Path, tmp_pat
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:
-            if line.startswith("step 6 "):
+            if line.startswith("step 15 "):
                 process.send_signal(signal.SIGINT)
                 break
         rest = process.stderr.read()
         assert process.wait() == 130, rest
     assert "--resume" in rest
     stopped = torch.load(tmp_path / "cut" / "last.ckpt", weights_only=True)["batches"]
-    assert 6 <= stopped < 40
+    assert 15 <= stopped < 300
 
     subprocess.run(
         command(*words, "--out", tmp_path / "cut", "--resume"),
@@ -215,5 +217,5 @@ def test_a_run_stopped_by_a_signal_resumes_to_the_very_step(pairs: Path, tmp_pat
         line.split(",")[0]
         for line in (tmp_path / "cut" / "history.csv").read_text(encoding="utf-8").splitlines()
     ]
-    assert steps[-1] == "40"
+    assert steps[-1] == "300"
     assert json.loads((tmp_path / "cut" / "measured.json").read_text(encoding="utf-8"))

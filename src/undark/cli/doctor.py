@@ -34,16 +34,18 @@ _EXTRAS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "raw": ("camera RAW files", {"rawpy": "rawpy"}),
     "evaluate": (
         "undark evaluate",
-        {"skimage": "scikit-image", "matplotlib": "matplotlib"},
+        {"skimage": "scikit-image"},
     ),
     "train": (
         "undark train, undark export",
         {
             "torch": "torch",
             "lightning": "lightning",
+            "matplotlib": "matplotlib",
             "onnx": "onnx",
             "onnxscript": "onnxscript",
             "safetensors": "safetensors",
+            "tomli_w": "tomli-w",
             "tensorboard": "tensorboard",
         },
     ),

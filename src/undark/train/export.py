@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import json
+import logging
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -108,6 +109,7 @@ def _to_onnx(method: Method[Any]) -> bytes:
         contextlib.redirect_stdout(io.StringIO()),
     ):
         warnings.simplefilter("ignore")
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # its notes are not for users
         path = Path(folder) / "model.onnx"
         program = torch.onnx.export(
             method.network,
