@@ -103,7 +103,7 @@ class Data:
     sources: tuple[Source, ...] = (Source(),)
     held_out: float = 0.15
     run: int = 4
-    crop: int = 128
+    crop: int = 112
     batch: int = 8
     workers: int = 0
 
@@ -136,8 +136,8 @@ class Fit:
         checkpoint_minutes: Minutes between checkpoints.
     """
 
-    steps: int = 10_000
-    lr: float = 1e-3
+    steps: int = 7500
+    lr: float = 8e-4
     warmup: int = 500
     weight_decay: float = 1e-3
     clip: float = 1.0

@@ -11,7 +11,7 @@ from undark.models.card import Scaling
 from undark.train import losses
 from undark.train.data.draws import Batch
 from undark.train.methods.base import Method
-from undark.train.nets.unet import UNet, curve
+from undark.train.nets.unet import UNet, curve, solve_gain
 from undark.train.recipe import Recipe
 
 __all__ = ["Supervised"]
@@ -50,7 +50,12 @@ class Supervised(Method[UNet]):
         terms: dict[str, Tensor] = {}
         if self.network.encoder is not None:
             decision = self.network.decide(batch["glance"])
-            relit = curve(image, decision.gain, decision.black)
+            # How bright the truth is cannot be known, so the restoration is told: it learns from
+            # a photo relit to the truth's mean, while the exposure term alone teaches the guess.
+            # Left to guess, its gradient is mostly that of a wrong brightness.
+            level = batch["truth_glance"].mean((1, 2, 3), keepdim=True).clamp(0.02, 0.97)
+            gain = solve_gain(batch["glance"], level) * decision.tint
+            relit = curve(image, gain, decision.black)
             output = self.network.restore(image, relit, decision.context)
             if weight.exposure:
                 seen = curve(batch["glance"], decision.gain.float(), decision.black.float())

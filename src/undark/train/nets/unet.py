@@ -73,12 +73,15 @@ class Decision(NamedTuple):
     """What was decided from the glance.
 
     Attributes:
-        gain: N×3×1×1, exponent of the brightening curve per channel.
+        gain: N×3×1×1, exponent of the brightening curve per channel: the one that gives the
+            photo the mean level it should have, times `tint`.
+        tint: N×3×1×1, the channels' own factors, around 1.
         black: N×3×1×1, black point per channel.
         context: N×C, features that modulate the restoration.
     """
 
     gain: Tensor
+    tint: Tensor
     black: Tensor
     context: Tensor
 
@@ -131,9 +134,9 @@ class GlanceEncoder(nn.Module):
         mixed = self.mix(pooled)
         raw = self.decide(mixed)[:, :, None, None]
         gain = solve_gain(glance, torch.sigmoid(self.prior + raw[:, 0:1]).clamp(0.02, 0.97))
-        gain = (gain * torch.exp(0.5 * torch.tanh(raw[:, 1:4]))).clamp(0.5, 60.0)
+        tint = torch.exp(0.5 * torch.tanh(raw[:, 1:4]))
         black = 0.08 * torch.tanh(F.relu(raw[:, 4:7]))
-        return Decision(gain, black, self.context(mixed))
+        return Decision(gain * tint, tint, black, self.context(mixed))
 
 
 def _activate(x: Tensor) -> Tensor:
