@@ -15,7 +15,14 @@ from pathlib import Path
 
 from undark.train import run
 
-SHORT = ("fit.steps=800", "data.crop=96", "data.held_out=0.15", "fit.validate_every=100000")
+SHORT = (
+    "fit.steps=400",
+    "fit.warmup=60",
+    "fit.ema=0.99",
+    "fit.validate_every=100000",
+    "data.crop=96",
+    "data.held_out=0.06",
+)
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "the recipe": (),
