@@ -55,7 +55,7 @@ def main() -> None:
             ).measured
         for record in measured:
             print(
-                f"| {name} | {record['on']} ({record['pictures']}) | {record['psnr']:.2f}"
+                f"| {name} | {record['on'].split()[0]} ({record['pictures']}) | {record['psnr']:.2f}"
                 f" | {record['ssim']:.3f} | {record['psnr_matched']:.2f}"
                 f" | {record['error_ev']:.3f} |",
                 flush=True,
