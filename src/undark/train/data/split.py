@@ -28,7 +28,7 @@ def split_by_scene(
         return list(pairs), []
     wanted = min(max(round(held_out * len(scenes)), 1), len(scenes) - 1)
     run = min(run, wanted)
-    count = max(1, round(wanted / run))
+    count = max(1, wanted // run)
     stride = len(scenes) / count
     held: set[str] = set()
     for index in range(count):
