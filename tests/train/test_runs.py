@@ -94,6 +94,15 @@ def test_an_export_runs_in_the_enhancer_and_can_be_learned_from(
         start=exported.model,
     )
     assert load_weights(tuned.folder).recipe.net == original.recipe.net
+    again = run(
+        "unet",
+        data=pairs,
+        out=tmp_path / "tuned",
+        overrides=[s for s in SMALL if not s.startswith("net.")],
+        start=exported.model,
+        resume=True,
+    )
+    assert again.measured == tuned.measured
 
 
 def test_a_plain_unet_is_exported_as_a_guided_model(pairs: Path, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def run(
         KeyboardInterrupt: The run was asked to stop; its state was saved first.
         TrainError: The folder holds another run.
     """
-    origin = load_weights(start) if start is not None and not resume else None
+    origin = load_weights(start) if start is not None else None
     plan = override(_read(recipe, origin), overrides)
     folder = Path("runs") / plan.name if out is None else Path(out)
     checkpoint = folder / CHECKPOINT
@@ -116,7 +116,7 @@ def run(
     _tune_allocator()
     torch.manual_seed(plan.seed)
     method = make_method(plan)
-    if origin is not None:
+    if origin is not None and not resume:
         _load_into(method, origin)
     bodies, held = load_bodies(
         plan.data, root=Path(data), glance=method.glance, seed=plan.seed, notify=notify
