@@ -54,8 +54,9 @@ def main() -> None:
                 overrides=[*SHORT, *changes],
             ).measured
         for record in measured:
+            source = record["on"].split()[0]
             print(
-                f"| {name} | {record['on'].split()[0]} ({record['pictures']}) | {record['psnr']:.2f}"
+                f"| {name} | {source} ({record['pictures']}) | {record['psnr']:.2f}"
                 f" | {record['ssim']:.3f} | {record['psnr_matched']:.2f}"
                 f" | {record['error_ev']:.3f} |",
                 flush=True,
