@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from undark.cli.opening import learning
 from undark.cli.options import Debug
 from undark.cli.shell import command, result, say
 
@@ -33,15 +34,7 @@ def export(
     debug: Debug = False,  # noqa: ARG001 - read by @command
 ) -> None:
     """Write a checkpoint as an ONNX model, with its card beside it."""
-    from undark.errors import MissingExtraError
-
-    try:
-        from undark.train import export_model
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("undark"):
-            raise
-        raise MissingExtraError("training and export", "train") from error
-    done = export_model(checkpoint, output, name=name)
+    done = learning().export_model(checkpoint, output, name=name)
     say(f"largest difference from PyTorch: {done.difference:.2g} of white")
     result(str(done.model))
     result(str(done.card))

@@ -1,8 +1,9 @@
-"""Opening a model for a command, and telling once what really runs it."""
+"""Opening what a command needs: a model, telling once what runs it, or the training room."""
 
 from __future__ import annotations
 
 import warnings
+from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
 from undark.cli.shell import say
@@ -11,7 +12,24 @@ if TYPE_CHECKING:
     from undark.engine.enhancer import Enhancer
     from undark.engine.session import Device, Runtime
 
-__all__ = ["open_enhancer"]
+__all__ = ["learning", "open_enhancer"]
+
+
+def learning() -> ModuleType:
+    """The training room, imported now: it brings PyTorch, which no other command needs.
+
+    Raises:
+        MissingExtraError: A package of the extra ``train`` is not installed.
+    """
+    from undark.errors import MissingExtraError
+
+    try:
+        import undark.train as room
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("undark"):
+            raise
+        raise MissingExtraError("training and export", "train") from error
+    return room
 
 
 def open_enhancer(model: str, *, runtime: str, device: str, threads: int | None) -> Enhancer:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from undark.cli.opening import learning
 from undark.cli.options import Data, Debug
 from undark.cli.shell import INTERRUPTED, command, result, say
 
@@ -43,16 +44,8 @@ def train(
     debug: Debug = False,  # noqa: ARG001 - read by @command
 ) -> None:
     """Learn a model from pairs of dark and well-lit pictures."""
-    from undark.errors import MissingExtraError
-
     try:
-        from undark.train import run
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("undark"):
-            raise
-        raise MissingExtraError("training and export", "train") from error
-    try:
-        done = run(
+        done = learning().run(
             recipe,
             data=data,
             out=out,
