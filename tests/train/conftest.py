@@ -1,4 +1,4 @@
-"""Tiny pairs and a tiny recipe, so that a whole run takes a second or two."""
+"""Tiny pairs, so that a whole run takes a second or two."""
 
 from __future__ import annotations
 
@@ -8,19 +8,6 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-
-SMALL = (
-    "net.widths=[8, 12]",
-    "net.glance=16",
-    "net.context=4",
-    "data.crop=32",
-    "data.batch=2",
-    "fit.steps=6",
-    "fit.warmup=2",
-    "fit.validate_every=3",
-    "fit.validate_on=2",
-    "fit.precision=32-true",
-)
 
 
 @pytest.fixture(scope="session")

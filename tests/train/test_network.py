@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
 from undark.train import losses
-from undark.train.nets.unet import UNet, curve
+from undark.train.nets.unet import UNet, curve, solve_gain
 
 
 def scrambled(**sizes) -> UNet:
@@ -73,6 +73,18 @@ def test_the_curve_with_gain_one_is_the_identity() -> None:
     ramp = torch.linspace(0, 1, 64).expand(1, 3, 1, 64)
     same = curve(ramp, torch.ones(1, 3, 1, 1), torch.zeros(1, 3, 1, 1))
     assert torch.allclose(same, ramp, atol=2e-4)
+
+
+@settings(deadline=None)
+@given(gain=st.floats(0.6, 50.0), darkness=st.floats(1.0, 6.0), seed=st.integers(0, 99))
+def test_the_solved_gain_gives_the_wanted_mean(gain: float, darkness: float, seed: int) -> None:
+    torch.manual_seed(seed)
+    glance = torch.rand(1, 3, 16, 16) ** darkness
+    black = torch.zeros(1, 3, 1, 1)
+    wanted = curve(glance, torch.full((1, 3, 1, 1), gain), black).mean((1, 2, 3), keepdim=True)
+    solved = solve_gain(glance, wanted.clamp(0.02, 0.97)).expand(-1, 3, -1, -1)
+    got = curve(glance, solved, black).mean()
+    assert float(got) == pytest.approx(float(wanted.clamp(0.02, 0.97)), abs=0.02)
 
 
 def test_structure_is_one_minus_scikit_images_ssim() -> None:

@@ -13,8 +13,8 @@ import pytest
 import safetensors.numpy
 import torch
 from PIL import Image
+from small_recipe import SMALL
 
-from conftest import SMALL
 from undark import Enhancer
 from undark.errors import DataError, DivergedError, ModelError, RecipeError, TrainError
 from undark.models import Card

@@ -270,8 +270,3 @@ class UNet(nn.Module):
             # network draws the picture itself, and the glance says how much may pass unchanged.
             output = output + self.keep(context)[:, :, None, None] * relit
         return output
-
-
-def parameters(network: nn.Module) -> int:
-    """Number of learned parameters."""
-    return sum(math.prod(item.shape) for item in network.parameters())
