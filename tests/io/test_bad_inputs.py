@@ -14,9 +14,9 @@ import pytest
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from photo_files import saved
 from PIL import Image
 
-from conftest import saved
 from undark.errors import DamagedError, InputError, UnreadableError, UnsupportedError
 from undark.io.images import WRITABLE_FORMATS, encode_photo, read_photo
 from undark.photo import Photo

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from photo_files import XMP, build_exif, saved
 from PIL import Image, ImageCms, ImageOps
 
-from conftest import XMP, build_exif, saved
 from undark.errors import OutputError, UsageError
 from undark.io.exif import read_tags
 from undark.io.images import (

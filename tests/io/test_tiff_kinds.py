@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
+from photo_files import saved
 from PIL import Image
 
-from conftest import saved
 from undark.errors import UnsupportedError
 from undark.io.images import encode_photo, read_photo
 from undark.photo import Photo
