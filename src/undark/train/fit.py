@@ -23,14 +23,14 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader
 
-from undark.errors import DataError, RecipeError, TrainError
+from undark.errors import DataError, RecipeError, TrainError, UsageError
 from undark.io.atomic import write_atomically
 from undark.train.callbacks import Average, History, Stop, Stopped, Validate
 from undark.train.data.draws import Draws
 from undark.train.data.sources import load_bodies
-from undark.train.methods import METHODS, make_method
+from undark.train.methods import make_method, method_class
 from undark.train.methods.base import Method
-from undark.train.recipe import Recipe, load_recipe, override
+from undark.train.recipe import Recipe, Source, load_recipe, override
 from undark.train.weights import (
     CHECKPOINT,
     WEIGHTS,
@@ -67,7 +67,9 @@ def _quiet(message: str) -> None:
 def run(
     recipe: str | Path | Recipe,
     *,
-    data: Path,
+    data: Path | None = None,
+    dark: Path | None = None,
+    light: Path | None = None,
     out: Path | None = None,
     overrides: Sequence[str] = (),
     start: str | Path | None = None,
@@ -79,8 +81,10 @@ def run(
 
     Args:
         recipe: A recipe, the path of its TOML file, or the name of a method, which takes that
-            method's defaults and the pairs in `data`.
+            method's defaults and learns from what is in `data`, or in `dark` and `light`.
         data: Folder that the recipe's sources are relative to.
+        dark: A stack of dark photos that takes the place of the recipe's sources.
+        light: The same with light photos.
         out: Folder of the run; by default ``runs/NAME``.
         overrides: ``key=value`` settings put into the recipe, such as ``fit.steps=100``.
         start: Weights to start from instead of random ones: a run's folder, a ``.safetensors``
@@ -99,7 +103,10 @@ def run(
         TrainError: The folder holds another run.
     """
     origin = load_weights(start) if start is not None else None
-    plan = override(_read(recipe, origin), overrides)
+    plan = override(_with_stacks(_read(recipe, origin), dark, light), overrides)
+    root = Path() if data is None else Path(data)
+    if data is None and dark is None and light is None:
+        raise UsageError(f"{plan.method} learns from {method_class(plan.method).diet}")
     folder = Path("runs") / plan.name if out is None else Path(out)
     checkpoint = folder / CHECKPOINT
     if resume:
@@ -108,7 +115,7 @@ def run(
         raise TrainError(
             f"{folder} already holds a run: add --resume to go on with it, or choose another --out"
         )
-    if not Path(data).is_dir():
+    if not root.is_dir():
         raise DataError(f"{data}: no such folder of training data")
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "recipe.toml", plan.to_toml().encode())
@@ -119,7 +126,7 @@ def run(
     if origin is not None and not resume:
         _load_into(method, origin)
     bodies, held = load_bodies(
-        plan.data, root=Path(data), glance=method.glance, seed=plan.seed, notify=notify
+        plan.data, root=root, glance=method.glance, seed=plan.seed, notify=notify
     )
     counts = ", ".join(
         f"{len(body)} of {source.path}"
@@ -155,10 +162,20 @@ def _read(recipe: str | Path | Recipe, origin: Weights | None) -> Recipe:
     text = str(recipe)
     if text.endswith(".toml"):
         return load_recipe(Path(text))
-    if text not in METHODS:
-        make_method(Recipe(name=text, method=text))  # raises with the nearest known name
-    plan = Recipe(name=text, method=text)
+    plan = method_class(text).default_recipe(text)
     return plan if origin is None else replace(plan, net=origin.recipe.net)
+
+
+def _with_stacks(plan: Recipe, dark: Path | None, light: Path | None) -> Recipe:
+    """The recipe with stacks of photos in the place of its sources."""
+    sources: list[Source] = []
+    if dark is not None:
+        sources.append(Source(kind="dark", path=str(dark), name=Path(dark).resolve().name))
+    if light is not None:
+        sources.append(Source(kind="light", path=str(light), name=Path(light).resolve().name))
+    if not sources:
+        return plan
+    return replace(plan, data=replace(plan.data, sources=tuple(sources)))
 
 
 def _check_same(plan: Recipe, checkpoint: Path) -> None:

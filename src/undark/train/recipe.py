@@ -11,7 +11,7 @@ import difflib
 import tomllib
 import types
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,20 +51,25 @@ class Source:
     Attributes:
         kind: ``pairs``: a folder of dark/light pairs. ``darken``: a folder of well-lit photos
             that are darkened by the physical model. ``keep``: well-lit photos that are their own
-            truth, so that bright photos are left alone.
+            truth, so that bright photos are left alone. ``dark`` and ``light``: a stack of dark
+            and one of light photos without pairing; of a folder of pairs that side is taken,
+            and the pairs that are held out serve validation.
         path: Folder, relative to ``--data``.
         weight: Share of the draws, relative to the other sources.
         name: As the card shall name it; by default the folder's name.
         licence: As its authors state it.
         url: Where it comes from.
+        scenes: Which pairs show one scene: ``given`` by the folder's ``scenes.csv`` or
+            ``pairs.csv``, or found by ``likeness``, for shots cropped several times.
     """
 
-    kind: Literal["pairs", "darken", "keep"] = "pairs"
+    kind: Literal["pairs", "darken", "keep", "dark", "light"] = "pairs"
     path: str = "."
     weight: float = 1.0
     name: str = ""
     licence: str = "not stated"
     url: str = ""
+    scenes: Literal["given", "likeness"] = "given"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +167,8 @@ class Recipe:
         summary: For the card: when to use the model.
         licence: Of the weights.
         seed: Of every random choice.
+        options: What the method alone has to set: its own dataclass ``Options``; None stands for
+            that class's defaults.
     """
 
     name: str
@@ -175,10 +182,14 @@ class Recipe:
     augment: Augment = Augment()
     loss: Loss = Loss()
     fit: Fit = Fit()
+    options: Any = None
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain tables, as TOML and JSON hold them."""
-        return _plain(dataclasses.asdict(self))
+        raw: dict[str, Any] = _plain(dataclasses.asdict(self))
+        if not raw["options"]:
+            del raw["options"]  # nothing of the method's own
+        return raw
 
     def to_toml(self) -> str:
         """The recipe as a TOML file's text, every key spelled out."""
@@ -211,7 +222,15 @@ def parse(raw: dict[str, Any]) -> Recipe:
     """
     recipe = _build(Recipe, raw, "")
     _check(recipe)
-    return recipe
+    return replace(recipe, options=_options(recipe))
+
+
+def _options(recipe: Recipe) -> Any:
+    """The table ``options`` as the method declares it."""
+    from undark.train.methods import method_class  # methods know recipes, not recipes methods
+
+    kind = method_class(recipe.method).Options
+    return _build(kind, {} if recipe.options is None else recipe.options, "options")
 
 
 def override(recipe: Recipe, settings: typing.Sequence[str]) -> Recipe:
@@ -306,7 +325,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return _convert(next(a for a in arguments if a is not type(None)), value, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+    if (hint is not Any and not isinstance(value, hint)) or (hint is int and isinstance(value, bool)):
         raise RecipeError(f"{where}: expected {hint.__name__}, not {value!r}")
     return value
 

@@ -19,14 +19,21 @@ from torch.utils.data import IterableDataset, get_worker_info
 from undark.errors import DataError
 from undark.photo import FloatImage, to_float
 from undark.tone import linear_to_srgb, srgb_to_linear
-from undark.train.data.sources import Body, Drawn
+from undark.train.data.sources import Body, Drawn, Side
 from undark.train.recipe import Augment
 
 __all__ = ["Batch", "Draws", "to_tensor"]
 
 Batch = dict[str, Tensor]
 """``image`` and ``truth`` (N×3×crop×crop) and, with a glance, ``glance`` and ``truth_glance``
-(N×3×glance×glance); RGB in [0, 1]."""
+(N×3×glance×glance); RGB in [0, 1]. From stacks: ``image`` and ``glance`` of dark photos, ``light``
+and ``light_glance`` of light ones."""
+
+_NAMES = {
+    "pairs": ("image", "truth", "glance", "truth_glance"),
+    "dark": ("image", "", "glance", ""),
+    "light": ("light", "", "light_glance", ""),
+}
 
 _FRESH = 2500
 """Steps after which synthetic darkness is made anew."""
@@ -58,9 +65,10 @@ class Draws(IterableDataset[Batch]):
         super().__init__()
         if not any(len(body) for body in bodies):
             raise DataError("there is nothing to learn from")
-        self._bodies = list(bodies)
-        weights = np.array([body.weight if len(body) else 0.0 for body in bodies])
-        self._shares = weights / weights.sum()
+        # An item draws once from each side that there is.
+        self._sides = [
+            [body for body in bodies if body.side == side and len(body)] for side in _NAMES
+        ]
         self._crop = crop
         self._batch = batch
         self._augment = augment
@@ -83,25 +91,35 @@ class Draws(IterableDataset[Batch]):
         return {key: torch.stack([item[key] for item in items]) for key in items[0]}
 
     def _item(self, random: np.random.Generator, step: int) -> Batch:
-        body = self._bodies[int(random.choice(len(self._bodies), p=self._shares))]
-        drawn = body.draw(int(random.integers(len(body))), step // _FRESH)
+        item: Batch = {}
+        for bodies in self._sides:
+            if bodies:
+                weights = np.array([body.weight for body in bodies])
+                body = bodies[int(random.choice(len(bodies), p=weights / weights.sum()))]
+                drawn = body.draw(int(random.integers(len(body))), step // _FRESH)
+                item |= self._picture(drawn, random, body.side)
+        return item
+
+    def _picture(self, drawn: Drawn, random: np.random.Generator, side: Side) -> Batch:
         low, high = self._cut(drawn, random)
         glances = [drawn.low_glance, drawn.high_glance]
-        low, glances[0] = self._vary(low, glances[0], random)
+        if side != "light":
+            low, glances[0] = self._vary(low, glances[0], random)
         pictures = [low, high, *glances]
         if self._augment.flip:
             turns, mirrored = int(random.integers(4)), bool(random.integers(2))
             pictures = [
                 None if picture is None else _turn(picture, turns, mirrored) for picture in pictures
             ]
-        names = ("image", "truth", "glance", "truth_glance")
         return {
             name: to_tensor(picture)
-            for name, picture in zip(names, pictures, strict=True)
+            for name, picture in zip(_NAMES[side], pictures, strict=True)
             if picture is not None
         }
 
-    def _cut(self, drawn: Drawn, random: np.random.Generator) -> tuple[FloatImage, FloatImage]:
+    def _cut(
+        self, drawn: Drawn, random: np.random.Generator
+    ) -> tuple[FloatImage, FloatImage | None]:
         crop = self._crop
         rows, columns = drawn.low.shape[:2]
         angle = 0.0
@@ -124,7 +142,7 @@ class Draws(IterableDataset[Batch]):
                 part, matrix, (crop, crop), flags=mode, borderMode=cv2.BORDER_REFLECT_101
             ).astype(np.float32)
 
-        return piece(drawn.low), piece(drawn.high)
+        return piece(drawn.low), None if drawn.high is None else piece(drawn.high)
 
     def _vary(
         self, low: FloatImage, glance: FloatImage | None, random: np.random.Generator

@@ -7,20 +7,21 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from undark.errors import DataError, InputError
-from undark.io.images import READABLE_SUFFIXES, read_photo
+from undark.io.formats import is_readable_name
+from undark.io.images import read_photo
 from undark.io.pairs import TrainingPair, find_pairs
 from undark.photo import FloatImage, Photo, area_resize, to_float
 from undark.train.data.darken import darken, draw_darkness
-from undark.train.data.split import split_by_scene
+from undark.train.data.split import scenes_by_likeness, split_by_scene
 from undark.train.recipe import Data, Source
 
-__all__ = ["Body", "Drawn", "LoadedPair", "load_bodies", "load_pairs"]
+__all__ = ["Body", "Drawn", "LoadedPair", "Side", "load_bodies", "load_pairs"]
 
 Notify = Callable[[str], None]
 
@@ -36,25 +37,33 @@ class LoadedPair:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """One whole pair as a step draws it, with its glances (float32; None without a glance)."""
+    """One whole picture as a step draws it, with its truth where it has one.
+
+    Glances are float32, and None without a glance or without a truth.
+    """
 
     low: NDArray[Any]
-    high: NDArray[Any]
+    high: NDArray[Any] | None
     low_glance: FloatImage | None
-    high_glance: FloatImage | None
+    high_glance: FloatImage | None = None
+
+
+Side = Literal["pairs", "dark", "light"]
+"""What a body gives: pairs, dark photos or light ones."""
 
 
 class Body(Protocol):
-    """A body of data that whole pairs can be drawn from."""
+    """A body of data that whole pictures can be drawn from."""
 
     weight: float
+    side: Side
 
     def __len__(self) -> int:
         """How many pictures it holds."""
         ...
 
     def draw(self, index: int, version: int) -> Drawn:
-        """Pair `index`; `version` changes what is made afresh now and then."""
+        """Picture or pair `index`; `version` changes what is made afresh now and then."""
         ...
 
 
@@ -68,6 +77,8 @@ def _glances(
 
 class _Pairs:
     """Real pairs, as they are."""
+
+    side: Side = "pairs"
 
     def __init__(self, pairs: Sequence[LoadedPair], *, weight: float, glance: int) -> None:
         self.weight = weight
@@ -83,8 +94,33 @@ class _Pairs:
         return self._drawn[index]
 
 
+class _Stack:
+    """Photos of one kind, dark or light, that no partner goes with."""
+
+    side: Side
+
+    def __init__(
+        self, photos: Sequence[NDArray[Any]], *, side: Side, weight: float, glance: int
+    ) -> None:
+        self.weight = weight
+        self.side = side
+        self._drawn = [
+            Drawn(photo, None, area_resize(photo, glance, glance) if glance else None)
+            for photo in photos
+        ]
+
+    def __len__(self) -> int:
+        return len(self._drawn)
+
+    def draw(self, index: int, version: int) -> Drawn:
+        del version
+        return self._drawn[index]
+
+
 class _Darkened:
     """Well-lit photos, darkened whole; each is darkened anew when the version changes."""
+
+    side: Side = "pairs"
 
     def __init__(
         self, photos: Sequence[NDArray[Any]], *, weight: float, glance: int, seed: int
@@ -135,28 +171,69 @@ def load_bodies(
         folder = root / source.path
         name = source.name or folder.resolve().name
         if source.kind == "pairs":
-            found = find_pairs(folder)
-            for path in found.unmatched:
-                notify(f"{path}: has no partner; left out")
-            learn, check = split_by_scene(found.pairs, held_out=data.held_out, run=data.run)
+            learn, check = _split(folder, source, data, notify)
             bodies.append(
                 _Pairs(load_pairs(learn, notify=notify), weight=source.weight, glance=glance)
             )
-            if check:
-                held[name] = load_pairs(check, notify=notify)
+        elif source.kind in ("dark", "light"):
+            paths, check = _stack_paths(folder, source, data, notify)
+            photos = _read_stack(paths, folder, notify)
+            bodies.append(_Stack(photos, side=source.kind, weight=source.weight, glance=glance))
         else:
-            body = _lit_body(source, folder, glance=glance, seed=seed + number, notify=notify)
-            bodies.append(body)
+            check = []
+            bodies.append(
+                _lit_body(source, folder, glance=glance, seed=seed + number, notify=notify)
+            )
+        if check:
+            held[name] = load_pairs(check, notify=notify)
     return bodies, held
 
 
-def _lit_body(source: Source, folder: Path, *, glance: int, seed: int, notify: Notify) -> Body:
+def _split(
+    folder: Path, source: Source, data: Data, notify: Notify
+) -> tuple[list[TrainingPair], list[TrainingPair]]:
+    """The pairs of a folder to learn from, and those held out."""
+    found = find_pairs(folder)
+    for path in found.unmatched:
+        notify(f"{path}: has no partner; left out")
+    pairs = found.pairs
+    if source.scenes == "likeness" and data.held_out > 0:
+        pairs = scenes_by_likeness(pairs)
+    return split_by_scene(pairs, held_out=data.held_out, run=data.run)
+
+
+def _stack_paths(
+    folder: Path, source: Source, data: Data, notify: Notify
+) -> tuple[list[Path], list[TrainingPair]]:
+    """The photos of a stack, and held-out pairs where the folder is one of pairs.
+
+    Both stacks of one folder of pairs leave out the same scenes; they are measured once, with
+    the dark side.
+    """
+    paths = _pictures(folder)
+    if paths or not folder.is_dir():
+        return paths, []
+    learn, check = _split(folder, source, data, notify)
+    if source.kind == "light":
+        return [pair.high for pair in learn], []
+    return [pair.low for pair in learn], check
+
+
+def _pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder of well-lit photos")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in READABLE_SUFFIXES)
+        raise DataError(f"{folder}: no such folder of photos")
+    return sorted(path for path in folder.iterdir() if is_readable_name(path))
+
+
+def _read_stack(paths: Sequence[Path], folder: Path, notify: Notify) -> list[NDArray[Any]]:
     photos = [photo.pixels for photo in _read_all(paths, notify) if photo is not None]
     if not photos:
         raise DataError(f"{folder}: holds no readable photo")
+    return photos
+
+
+def _lit_body(source: Source, folder: Path, *, glance: int, seed: int, notify: Notify) -> Body:
+    photos = _read_stack(_pictures(folder), folder, notify)
     if source.kind == "keep":
         kept = [LoadedPair(str(i), pixels, pixels) for i, pixels in enumerate(photos)]
         return _Pairs(kept, weight=source.weight, glance=glance)

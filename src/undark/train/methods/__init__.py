@@ -12,7 +12,7 @@ from undark.train.recipe import Recipe
 if TYPE_CHECKING:
     from undark.train.methods.base import Method
 
-__all__ = ["METHODS", "make_method"]
+__all__ = ["METHODS", "make_method", "method_class"]
 
 METHODS: dict[str, str] = {
     "unet": "undark.train.methods.supervised:Supervised",
@@ -20,16 +20,29 @@ METHODS: dict[str, str] = {
 """Method name → ``module:class``; imported when asked for."""
 
 
-def make_method(recipe: Recipe) -> Method[Any]:
-    """The method that `recipe` names, with a freshly initialised network.
+def method_class(name: str) -> type[Method[Any]]:
+    """The class of the method `name`.
 
     Raises:
         RecipeError: No method has that name.
     """
     try:
-        module, _, name = METHODS[recipe.method].partition(":")
+        module, _, kind = METHODS[name].partition(":")
     except KeyError:
-        near = difflib.get_close_matches(recipe.method, METHODS, n=1)
+        near = difflib.get_close_matches(name, METHODS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(METHODS)}"
-        raise RecipeError(f"unknown method {recipe.method!r}{hint}") from None
-    return getattr(importlib.import_module(module), name)(recipe)
+        raise RecipeError(f"unknown method {name!r}{hint}") from None
+    return getattr(importlib.import_module(module), kind)
+
+
+def make_method(recipe: Recipe) -> Method[Any]:
+    """The method that `recipe` names, with a freshly initialised network.
+
+    Raises:
+        RecipeError: No method has that name, or it does not learn from the recipe's sources.
+    """
+    kind = method_class(recipe.method)
+    kinds = {source.kind for source in recipe.data.sources}
+    if not kinds <= set(kind.reads) or (kind.needs and not set(kind.needs) <= kinds):
+        raise RecipeError(f"the method {recipe.method} learns from {kind.diet}")
+    return kind(recipe)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import lightning
@@ -19,9 +20,9 @@ from undark.models.card import Scaling
 from undark.photo import area_resize, from_float, to_float
 from undark.train.data.draws import Batch, to_tensor
 from undark.train.data.sources import LoadedPair
-from undark.train.recipe import Recipe
+from undark.train.recipe import Recipe, parse
 
-__all__ = ["Method", "fit_to_multiple"]
+__all__ = ["Method", "NoOptions", "fit_to_multiple"]
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -32,11 +33,17 @@ def fit_to_multiple(image: Tensor, multiple: int) -> Tensor:
     return F.pad(image, (0, columns, 0, rows), mode="replicate") if rows or columns else image
 
 
+@dataclass(frozen=True, slots=True)
+class NoOptions:
+    """For methods that have nothing of their own to set."""
+
+
 class Method(lightning.LightningModule, ABC, Generic[Network]):
     """A way to learn. Subclasses build a network and say what a step's losses are.
 
     Attributes:
         recipe: What the run depends on.
+        options: Its table ``options``, an instance of `Options`.
         network: The part that is exported; called with ``image`` and, where `glance` is above 0,
             ``glance``.
         glance: Side of the glance in pixels; 0 for none.
@@ -44,10 +51,21 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
         batches: Training steps done, also across a resume.
         kind: The card's word for the method.
         papers: Works that it is built on.
+        Options: A frozen dataclass of what this method alone has to set: the recipe's table
+            ``options``. Its fields need defaults.
+        reads: Kinds of sources that it can learn from.
+        needs: Kinds of sources that it cannot do without.
+        diet: The same in words, with the options of the command line that give it.
+        defaults: What differs from the recipe's own defaults, as ``table.key`` → value.
     """
 
     kind: ClassVar[str]
     papers: ClassVar[tuple[str, ...]] = ()
+    Options: ClassVar[type[Any]] = NoOptions
+    reads: ClassVar[tuple[str, ...]] = ("pairs", "darken", "keep")
+    needs: ClassVar[tuple[str, ...]] = ()
+    diet: ClassVar[str] = "pairs of dark and light pictures: --data DIR"
+    defaults: ClassVar[dict[str, Any]] = {}
 
     network: Network
     glance: int
@@ -57,8 +75,18 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
         """Keep the recipe; subclasses build the network after this."""
         super().__init__()
         self.recipe = recipe
+        self.options = self.Options() if recipe.options is None else recipe.options
         self.batches = 0
         self.losses_now: dict[str, float] = {}
+
+    @classmethod
+    def default_recipe(cls, name: str) -> Recipe:
+        """The recipe of a run that names only the method, `name`."""
+        raw: dict[str, Any] = {"name": name, "method": name}
+        for path, value in cls.defaults.items():
+            table, _, key = path.partition(".")
+            raw.setdefault(table, {})[key] = value
+        return parse(raw)
 
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -88,12 +116,26 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
         self.batches += 1
         return terms["loss"]
 
+    def groups(self) -> list[dict[str, Any]]:
+        """Parameter groups of the optimiser; each is clipped by itself."""
+        return [{"params": list(self.network.parameters())}]
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Any,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the norm of each group's gradient, so that no network limits another's step."""
+        del gradient_clip_algorithm
+        if gradient_clip_val:
+            for group in optimizer.param_groups:
+                nn.utils.clip_grad_norm_(group["params"], gradient_clip_val)
+
     def configure_optimizers(self) -> Any:
         """AdamW with a linear warm-up and a cosine down to a hundredth (Loshchilov 2017, 2019)."""
         fit = self.recipe.fit
-        optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=fit.lr, weight_decay=fit.weight_decay
-        )
+        optimizer = torch.optim.AdamW(self.groups(), lr=fit.lr, weight_decay=fit.weight_decay)
 
         def factor(step: int) -> float:
             warm = min(1.0, (step + 1) / max(1, fit.warmup))
