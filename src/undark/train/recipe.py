@@ -42,6 +42,8 @@ class Net:
     glance: int = 64
     context: int = 48
     dropout: float = 0.3
+    decoder_dropout: float = 0.0
+    padding: Literal["zeros", "reflect"] = "zeros"
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +327,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return _convert(next(a for a in arguments if a is not type(None)), value, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if (hint is not Any and not isinstance(value, hint)) or (hint is int and isinstance(value, bool)):
+    fits = hint is Any or isinstance(value, hint)
+    if not fits or (hint is int and isinstance(value, bool)):
         raise RecipeError(f"{where}: expected {hint.__name__}, not {value!r}")
     return value
 
@@ -337,6 +340,7 @@ def _check(recipe: Recipe) -> None:
         (net.blocks >= 1, "net.blocks: must be at least 1"),
         (net.glance == 0 or net.glance >= 16, "net.glance: must be 0 or at least 16"),
         (0 <= net.dropout < 1, "net.dropout: must be in [0, 1)"),
+        (0 <= net.decoder_dropout < 1, "net.decoder_dropout: must be in [0, 1)"),
         (bool(data.sources), "data.sources: needs at least one source"),
         (all(s.weight > 0 for s in data.sources), "data.sources: weights must be above 0"),
         (0 <= data.held_out < 1, "data.held_out: must be in [0, 1)"),

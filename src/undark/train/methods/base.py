@@ -27,9 +27,9 @@ __all__ = ["Method", "NoOptions", "fit_to_multiple"]
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def fit_to_multiple(image: Tensor, multiple: int) -> Tensor:
+def fit_to_multiple(image: Tensor, multiple: int, minimum: int) -> Tensor:
     """`image` (N×3×H×W) padded below and to the right, by replication, to the multiple."""
-    rows, columns = (-image.shape[2]) % multiple, (-image.shape[3]) % multiple
+    rows, columns = (max(side + (-side) % multiple, minimum) - side for side in image.shape[2:])
     return F.pad(image, (0, columns, 0, rows), mode="replicate") if rows or columns else image
 
 
@@ -164,7 +164,9 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
         """A whole picture, H×W×3 of any depth, enhanced in float32 and rounded to 8 bits."""
         network = self.network.eval()
         device = next(network.parameters()).device
-        image = fit_to_multiple(to_tensor(to_float(low))[None].to(device), self.multiple)
+        image = fit_to_multiple(
+            to_tensor(to_float(low))[None].to(device), self.multiple, self.scaling().minimum
+        )
         image = image.to(memory_format=torch.channels_last)
         with torch.autocast(device.type, enabled=False):
             if self.glance:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,9 @@ from torch.nn import functional as F
 __all__ = ["Decision", "GlanceEncoder", "UNet", "curve", "solve_gain"]
 
 _EPSILON = 1e-4
+
+Padding = Literal["zeros", "reflect"]
+"""What a convolution sees beyond the edges."""
 
 
 def curve(image: Tensor, gain: Tensor, black: Tensor) -> Tensor:
@@ -147,10 +150,10 @@ def _activate(x: Tensor) -> Tensor:
 class _Residual(nn.Module):
     """Two 3×3 convolutions around a FiLM and a leaky ReLU, added to their input."""
 
-    def __init__(self, channels: int, context: int) -> None:
+    def __init__(self, channels: int, context: int, padding: Padding) -> None:
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, 1, 1)
-        self.second = nn.Conv2d(channels, channels, 3, 1, 1)
+        self.first = nn.Conv2d(channels, channels, 3, 1, 1, padding_mode=padding)
+        self.second = nn.Conv2d(channels, channels, 3, 1, 1, padding_mode=padding)
         self.film = nn.Linear(context, 2 * channels) if context else None
         if self.film is not None:
             nn.init.zeros_(self.film.weight)
@@ -174,6 +177,9 @@ class UNet(nn.Module):
             what its receptive field shows.
         context: Features that the glance hands to the blocks.
         dropout: Of the glance encoder's hidden layer.
+        decoder_dropout: Of whole channels on the way up, at the deepest half of the levels (Isola
+            et al., CVPR 2017); on in training alone.
+        padding: Of the convolutions: ``zeros`` or ``reflect``.
     """
 
     def __init__(
@@ -184,25 +190,36 @@ class UNet(nn.Module):
         glance: int = 64,
         context: int = 48,
         dropout: float = 0.3,
+        decoder_dropout: float = 0.0,
+        padding: Padding = "zeros",
     ) -> None:
         """Build the network; sizes in the class's description."""
         super().__init__()
         self.glance = glance
         self.multiple = 2 ** len(widths)
+        # What is one pixel wide cannot be reflected.
+        self.minimum = self.multiple * (2 if padding == "reflect" else 1)
+        self.decoder_dropout = decoder_dropout
         context = context if glance else 0
         self.encoder = GlanceEncoder(context=context, dropout=dropout) if glance else None
         inputs = 6 if glance else 3
-        self.stem = nn.Conv2d(4 * inputs, widths[0], 3, 1, 1)
+
+        def convolve(a: int, b: int) -> nn.Conv2d:
+            return nn.Conv2d(a, b, 3, 1, 1, padding_mode=padding)
+
+        self.stem = convolve(4 * inputs, widths[0])
         self.down_blocks = nn.ModuleList(
-            nn.ModuleList(_Residual(width, context) for _ in range(blocks)) for width in widths
+            nn.ModuleList(_Residual(width, context, padding) for _ in range(blocks))
+            for width in widths
         )
         self.downs = nn.ModuleList(nn.Conv2d(a, b, 2, 2) for a, b in pairwise(widths))
-        self.ups = nn.ModuleList(nn.Conv2d(b, a, 3, 1, 1) for a, b in pairwise(widths))
+        self.ups = nn.ModuleList(convolve(b, a) for a, b in pairwise(widths))
         self.up_blocks = nn.ModuleList(
-            nn.ModuleList(_Residual(width, context) for _ in range(blocks)) for width in widths[:-1]
+            nn.ModuleList(_Residual(width, context, padding) for _ in range(blocks))
+            for width in widths[:-1]
         )
-        self.head = nn.Conv2d(widths[0], 4 * 8, 3, 1, 1)
-        self.last = nn.Conv2d(8 + inputs, 3, 3, 1, 1)
+        self.head = convolve(widths[0], 4 * 8)
+        self.last = convolve(8 + inputs, 3)
         self.keep = nn.Linear(context, 1) if context else None
         self._initialise()
 
@@ -260,6 +277,8 @@ class UNet(nn.Module):
         for level in range(len(self.ups) - 1, -1, -1):
             # Resize, then convolve: no checkerboard (Odena et al., Distill 2016).
             x = self.ups[level](F.interpolate(x, scale_factor=2.0, mode="nearest"))
+            if self.training and self.decoder_dropout and level >= len(self.ups) // 2:
+                x = F.dropout2d(x, self.decoder_dropout)
             x = x + skips[level]
             for block in self.up_blocks[level]:  # pyright: ignore[reportGeneralTypeIssues]
                 x = block(x, context)

@@ -1,0 +1,97 @@
+"""What all methods that know a truth share: the U-Net, and its losses against the truth."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from undark.models.card import Scaling
+from undark.train import losses
+from undark.train.data.draws import Batch
+from undark.train.nets.unet import UNet, curve, solve_gain
+from undark.train.recipe import Loss, Net
+
+__all__ = ["Reconstruction", "make_unet", "reconstruct", "unet_scaling"]
+
+
+def make_unet(net: Net) -> UNet:
+    """The U-Net of a recipe's sizes, laid out for fast convolutions."""
+    return UNet(
+        widths=net.widths,
+        blocks=net.blocks,
+        glance=net.glance,
+        context=net.context,
+        dropout=net.dropout,
+        decoder_dropout=net.decoder_dropout,
+        padding=net.padding,
+    ).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+
+def unet_scaling(network: UNet) -> Scaling:
+    """How `network` runs on large photos.
+
+    Tiles where the glance decides and a tile's overlap covers most of what a pixel depends on; a
+    plain U-Net, or a deep one, sees a reduced photo.
+    """
+    multiple, minimum = network.multiple, network.minimum
+    if network.glance and multiple <= 16:
+        return Scaling(mode="tiles", multiple=multiple, minimum=minimum, tile=1024, overlap=128)
+    return Scaling(mode="guided", multiple=multiple, minimum=minimum, max_side=1024)
+
+
+class Reconstruction(NamedTuple):
+    """A batch, enhanced towards its truth.
+
+    Attributes:
+        output: N×3×H×W, the network's picture.
+        relit: N×3×H×W, the dark picture brightened to the truth's level, noise and all; the dark
+            picture itself where there is no glance.
+        terms: The loss's terms by name, unweighted.
+        total: Their weighted sum.
+    """
+
+    output: Tensor
+    relit: Tensor
+    terms: dict[str, Tensor]
+    total: Tensor
+
+
+def reconstruct(network: UNet, batch: Batch, weight: Loss) -> Reconstruction:
+    """Enhance ``batch["image"]`` and hold it against ``batch["truth"]``.
+
+    How bright the truth is cannot be known, so the restoration is told: it learns from a photo
+    relit to the truth's mean, while the exposure term alone teaches the guess. Left to guess, its
+    gradient is mostly that of a wrong brightness.
+
+    Args:
+        network: With or without a glance.
+        batch: ``image``, ``truth`` and, with a glance, ``glance`` and ``truth_glance``.
+        weight: The recipe's table ``loss``; see :mod:`undark.train.losses`.
+    """
+    image = batch["image"].contiguous(memory_format=torch.channels_last)
+    truth = batch["truth"]
+    terms: dict[str, Tensor] = {}
+    relit = image
+    if network.encoder is not None:
+        decision = network.decide(batch["glance"])
+        level = batch["truth_glance"].mean((1, 2, 3), keepdim=True).clamp(0.02, 0.97)
+        gain = solve_gain(batch["glance"], level) * decision.tint
+        relit = curve(image, gain, decision.black)
+        output = network.restore(image, relit, decision.context)
+        if weight.exposure:
+            seen = curve(batch["glance"], decision.gain.float(), decision.black.float())
+            terms["exposure"] = losses.exposure(seen, batch["truth_glance"])
+    else:
+        output = network(image)
+    output = output.float()
+    terms["pixel"] = losses.charbonnier(output, truth)
+    if weight.structure:
+        terms["structure"] = losses.structure(output, truth)
+    if weight.matched:
+        terms["matched"] = losses.charbonnier(losses.match_means(output, truth), truth)
+    if weight.colour:
+        terms["colour"] = losses.colour(output, truth)
+    total = torch.stack([getattr(weight, name) * value for name, value in terms.items()]).sum()
+    return Reconstruction(output, relit, terms, total)
