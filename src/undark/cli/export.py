@@ -31,10 +31,13 @@ def export(
         str | None,
         typer.Option("--name", metavar="NAME", help="The model's name [default: the recipe's]."),
     ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Keep the weights in 16 bits: a file of half the size.")
+    ] = False,
     debug: Debug = False,  # noqa: ARG001 - read by @command
 ) -> None:
     """Write a checkpoint as an ONNX model, with its card beside it."""
-    done = learning().export_model(checkpoint, output, name=name)
+    done = learning().export_model(checkpoint, output, name=name, half=half)
     say(f"largest difference from PyTorch: {done.difference:.2g} of white")
     result(str(done.model))
     result(str(done.card))

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.numpy_helper
 import onnxruntime
 import torch
 from numpy.typing import NDArray
@@ -25,13 +26,14 @@ from undark.io.atomic import write_atomically
 from undark.models.card import Card, DataSource, Glance, Metric
 from undark.train.methods import make_method
 from undark.train.methods.base import Method
-from undark.train.weights import Weights, load_weights
+from undark.train.weights import HALF, Weights, load_weights
 
 __all__ = ["Exported", "export_model"]
 
 OPSET = 20
 
 _TOLERANCE = 1e-3
+_SMALL = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ def export_model(
     *,
     name: str | None = None,
     metrics: Sequence[Metric] = (),
+    half: bool = False,
 ) -> Exported:
     """Write weights as ONNX with dynamic size, and the card beside it.
 
@@ -64,6 +67,7 @@ def export_model(
         output: The ``.onnx`` file to write; the card gets the same stem and ``.json``.
         name: Name on the card; by default the recipe's.
         metrics: Further results for the card, beside those of the run's own validation.
+        half: Keep the weights in 16 bits: half the size. They are computed with in 32 bits still.
 
     Raises:
         ModelError: The weights cannot be used, or the graph's results differ from PyTorch's.
@@ -74,9 +78,12 @@ def export_model(
         raise ModelError(f"{output}: an exported model's name must end in .onnx")
     weights = load_weights(checkpoint)
     method = make_method(weights.recipe)
-    method.network.load_state_dict(weights.state)
+    state = weights.state
+    if half:  # rounded before all else, so that what is compared is what is stored
+        state = {k: v.half().to(v.dtype) if v.is_floating_point() else v for k, v in state.items()}
+    method.network.load_state_dict(state)
     method.network.eval()
-    content = _annotate(_to_onnx(method), weights)
+    content = _annotate(_to_onnx(method), weights, half=half)
     difference = _compare(method, content)
     if difference > _TOLERANCE:
         raise ModelError(
@@ -126,7 +133,7 @@ def _to_onnx(method: Method[Any]) -> bytes:
         return path.read_bytes()
 
 
-def _annotate(content: bytes, weights: Weights) -> bytes:
+def _annotate(content: bytes, weights: Weights, *, half: bool) -> bytes:
     """Put in the recipe, so that the model can be learned from; drop the exporter's notes."""
     model = onnx.load_model_from_string(content)
     for node in model.graph.node:
@@ -137,6 +144,8 @@ def _annotate(content: bytes, weights: Weights) -> bytes:
         del tensor.metadata_props[:]
     del model.graph.metadata_props[:]
     del model.graph.value_info[:]
+    if half:
+        _halve(model.graph)
     model.producer_name = "undark"
     onnx.helper.set_model_props(
         model,
@@ -149,11 +158,29 @@ def _annotate(content: bytes, weights: Weights) -> bytes:
     return model.SerializeToString()
 
 
+def _halve(graph: onnx.GraphProto) -> None:
+    """Store weights in 16 bits, each widened by a Cast that runtimes fold when they load."""
+    casts: list[onnx.NodeProto] = []
+    for tensor in graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < _SMALL:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), name + HALF))
+        casts.append(
+            onnx.helper.make_node("Cast", [name + HALF], [name], to=onnx.TensorProto.FLOAT)
+        )
+    nodes = list(graph.node)
+    del graph.node[:]
+    graph.node.extend([*casts, *nodes])
+
+
 def _compare(method: Method[Any], content: bytes) -> float:
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     random = np.random.default_rng(0)
     largest = 0.0
-    for rows, columns in ((1, 1), (5, 3), (8, 12)):
+    least = -(-method.scaling().minimum // method.multiple)
+    for rows, columns in ((least, least), (least + 4, least + 2), (8, 12)):
         size = (1, 3, rows * method.multiple, columns * method.multiple)
         feed: dict[str, NDArray[np.float32]] = {
             "image": random.random(size, dtype=np.float32) * np.float32(0.3)

@@ -150,6 +150,7 @@ def run(
     )
     measured = validate.run(method) if held else []
     history.write()
+    method.finish(folder)
     weights = folder / WEIGHTS
     save_weights(Weights(average.state, plan, measured), weights)
     write_atomically(folder / "measured.json", json.dumps(measured, indent=2).encode())

@@ -63,6 +63,8 @@ class Source:
         url: Where it comes from.
         scenes: Which pairs show one scene: ``given`` by the folder's ``scenes.csv`` or
             ``pairs.csv``, or found by ``likeness``, for shots cropped several times.
+        flip: Its pictures may be mirrored and turned by right angles; not where light always
+            falls from one side and shadows are to be learned.
     """
 
     kind: Literal["pairs", "darken", "keep", "dark", "light"] = "pairs"
@@ -72,6 +74,7 @@ class Source:
     licence: str = "not stated"
     url: str = ""
     scenes: Literal["given", "likeness"] = "given"
+    flip: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,8 @@ class Fit:
     Attributes:
         steps: Optimiser steps in all.
         lr: Peak learning rate of AdamW.
+        glance_lr: Learning rate of what decides from the glance, relative to `lr`. It sees few
+            scenes and remembers them soon.
         warmup: Steps of linear warm-up before the cosine.
         weight_decay: AdamW's.
         clip: Largest norm of the gradient; 0 does not clip.
@@ -148,6 +153,7 @@ class Fit:
 
     steps: int = 7500
     lr: float = 8e-4
+    glance_lr: float = 1.0
     warmup: int = 500
     weight_decay: float = 1e-3
     clip: float = 1.0
@@ -353,6 +359,7 @@ def _check(recipe: Recipe) -> None:
         (data.workers >= 0, "data.workers: must be at least 0"),
         (fit.steps >= 1, "fit.steps: must be at least 1"),
         (fit.lr > 0, "fit.lr: must be above 0"),
+        (fit.glance_lr > 0, "fit.glance_lr: must be above 0"),
         (0 <= fit.ema < 1, "fit.ema: must be in [0, 1)"),
         (fit.validate_every >= 1, "fit.validate_every: must be at least 1"),
         (fit.checkpoint_minutes > 0, "fit.checkpoint_minutes: must be above 0"),

@@ -13,6 +13,7 @@ import onnx.numpy_helper
 import safetensors
 import safetensors.torch
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from undark.errors import ModelError, UndarkError
@@ -20,10 +21,21 @@ from undark.io.atomic import write_atomically
 from undark.models.store import resolve
 from undark.train.recipe import Recipe, parse
 
-__all__ = ["CHECKPOINT", "WEIGHTS", "Weights", "load_checkpoint", "load_weights", "save_weights"]
+__all__ = [
+    "CHECKPOINT",
+    "HALF",
+    "WEIGHTS",
+    "Weights",
+    "load_checkpoint",
+    "load_weights",
+    "save_weights",
+]
 
 WEIGHTS = "weights.safetensors"
 """Name of the exportable weights in a run's folder."""
+
+HALF = ".half"
+"""What the name of a tensor ends in that an ONNX file keeps in 16 bits."""
 
 CHECKPOINT = "last.ckpt"
 """Name of the checkpoint that a run resumes from."""
@@ -120,9 +132,13 @@ def _from_onnx(content: bytes, name: str) -> Weights:
     if "recipe" not in metadata:
         raise ModelError(f"{name}: an ONNX file without undark's recipe cannot be learned from")
     state = {
-        item.name: torch.from_numpy(np.array(onnx.numpy_helper.to_array(item)))
+        item.name.removesuffix(HALF): torch.from_numpy(_widened(onnx.numpy_helper.to_array(item)))
         for item in graph.graph.initializer
     }
     return Weights(
         state, parse(json.loads(metadata["recipe"])), json.loads(metadata.get("measured", "[]"))
     )
+
+
+def _widened(values: NDArray[Any]) -> NDArray[Any]:
+    return values.astype(np.float32) if values.dtype == np.float16 else np.array(values)

@@ -19,7 +19,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from undark.errors import DataError
 from undark.photo import FloatImage, to_float
 from undark.tone import linear_to_srgb, srgb_to_linear
-from undark.train.data.sources import Body, Drawn, Side
+from undark.train.data.sources import Body, Drawn
 from undark.train.recipe import Augment
 
 __all__ = ["Batch", "Draws", "to_tensor"]
@@ -97,23 +97,23 @@ class Draws(IterableDataset[Batch]):
                 weights = np.array([body.weight for body in bodies])
                 body = bodies[int(random.choice(len(bodies), p=weights / weights.sum()))]
                 drawn = body.draw(int(random.integers(len(body))), step // _FRESH)
-                item |= self._picture(drawn, random, body.side)
+                item |= self._picture(drawn, random, body)
         return item
 
-    def _picture(self, drawn: Drawn, random: np.random.Generator, side: Side) -> Batch:
+    def _picture(self, drawn: Drawn, random: np.random.Generator, body: Body) -> Batch:
         low, high = self._cut(drawn, random)
         glances = [drawn.low_glance, drawn.high_glance]
-        if side != "light":
+        if body.side != "light":
             low, glances[0] = self._vary(low, glances[0], random)
         pictures = [low, high, *glances]
-        if self._augment.flip:
+        if self._augment.flip and body.flip:
             turns, mirrored = int(random.integers(4)), bool(random.integers(2))
             pictures = [
                 None if picture is None else _turn(picture, turns, mirrored) for picture in pictures
             ]
         return {
             name: to_tensor(picture)
-            for name, picture in zip(_NAMES[side], pictures, strict=True)
+            for name, picture in zip(_NAMES[body.side], pictures, strict=True)
             if picture is not None
         }
 

@@ -57,6 +57,7 @@ class Body(Protocol):
 
     weight: float
     side: Side
+    flip: bool
 
     def __len__(self) -> int:
         """How many pictures it holds."""
@@ -80,8 +81,11 @@ class _Pairs:
 
     side: Side = "pairs"
 
-    def __init__(self, pairs: Sequence[LoadedPair], *, weight: float, glance: int) -> None:
+    def __init__(
+        self, pairs: Sequence[LoadedPair], *, weight: float, flip: bool, glance: int
+    ) -> None:
         self.weight = weight
+        self.flip = flip
         self._drawn = [
             Drawn(pair.low, pair.high, *_glances(pair.low, pair.high, glance)) for pair in pairs
         ]
@@ -100,9 +104,16 @@ class _Stack:
     side: Side
 
     def __init__(
-        self, photos: Sequence[NDArray[Any]], *, side: Side, weight: float, glance: int
+        self,
+        photos: Sequence[NDArray[Any]],
+        *,
+        side: Side,
+        weight: float,
+        flip: bool,
+        glance: int,
     ) -> None:
         self.weight = weight
+        self.flip = flip
         self.side = side
         self._drawn = [
             Drawn(photo, None, area_resize(photo, glance, glance) if glance else None)
@@ -123,9 +134,16 @@ class _Darkened:
     side: Side = "pairs"
 
     def __init__(
-        self, photos: Sequence[NDArray[Any]], *, weight: float, glance: int, seed: int
+        self,
+        photos: Sequence[NDArray[Any]],
+        *,
+        weight: float,
+        flip: bool,
+        glance: int,
+        seed: int,
     ) -> None:
         self.weight = weight
+        self.flip = flip
         self._photos = photos
         self._glance = glance
         self._seed = seed
@@ -173,12 +191,21 @@ def load_bodies(
         if source.kind == "pairs":
             learn, check = _split(folder, source, data, notify)
             bodies.append(
-                _Pairs(load_pairs(learn, notify=notify), weight=source.weight, glance=glance)
+                _Pairs(
+                    load_pairs(learn, notify=notify),
+                    weight=source.weight,
+                    flip=source.flip,
+                    glance=glance,
+                )
             )
         elif source.kind in ("dark", "light"):
             paths, check = _stack_paths(folder, source, data, notify)
             photos = _read_stack(paths, folder, notify)
-            bodies.append(_Stack(photos, side=source.kind, weight=source.weight, glance=glance))
+            bodies.append(
+                _Stack(
+                    photos, side=source.kind, weight=source.weight, flip=source.flip, glance=glance
+                )
+            )
         else:
             check = []
             bodies.append(
@@ -236,8 +263,8 @@ def _lit_body(source: Source, folder: Path, *, glance: int, seed: int, notify: N
     photos = _read_stack(_pictures(folder), folder, notify)
     if source.kind == "keep":
         kept = [LoadedPair(str(i), pixels, pixels) for i, pixels in enumerate(photos)]
-        return _Pairs(kept, weight=source.weight, glance=glance)
-    return _Darkened(photos, weight=source.weight, glance=glance, seed=seed)
+        return _Pairs(kept, weight=source.weight, flip=source.flip, glance=glance)
+    return _Darkened(photos, weight=source.weight, flip=source.flip, glance=glance, seed=seed)
 
 
 def load_pairs(pairs: Sequence[TrainingPair], *, notify: Notify) -> list[LoadedPair]:

@@ -17,6 +17,7 @@ __all__ = ["METHODS", "make_method", "method_class"]
 METHODS: dict[str, str] = {
     "unet": "undark.train.methods.supervised:Supervised",
     "pix2pix": "undark.train.methods.pix2pix:Pix2Pix",
+    "cyclegan": "undark.train.methods.unpaired:Unpaired",
 }
 """Method name → ``module:class``; imported when asked for."""
 

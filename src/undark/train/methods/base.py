@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import lightning
@@ -96,6 +97,10 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
     def scaling(self) -> Scaling:
         """How the exported graph runs on large photos."""
 
+    def finish(self, folder: Path) -> None:
+        """Leave in the run's `folder` what else was learned; by default nothing."""
+        del folder
+
     # What Lightning calls.
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -118,7 +123,15 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
 
     def groups(self) -> list[dict[str, Any]]:
         """Parameter groups of the optimiser; each is clipped by itself."""
-        return [{"params": list(self.network.parameters())}]
+        encoder = getattr(self.network, "encoder", None)
+        deciding = [] if encoder is None else list(encoder.parameters())
+        known = {id(parameter) for parameter in deciding}
+        rest = [p for p in self.network.parameters() if id(p) not in known]
+        fit = self.recipe.fit
+        return [
+            {"params": rest},
+            *([{"params": deciding, "lr": fit.lr * fit.glance_lr}] if deciding else []),
+        ]
 
     def configure_gradient_clipping(
         self,
