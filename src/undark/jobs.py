@@ -14,10 +14,11 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import perf_counter
 
-from undark.engine.enhancer import Enhancer
+from undark.engine.enhancer import Editor
 from undark.errors import DeviceError, UndarkError, UsageError
 from undark.io.images import read_photo, write_photo
 from undark.io.walk import Pair
+from undark.retouch import Step
 
 __all__ = ["Done", "Event", "Failed", "Job", "Progress", "Skipped", "Started", "Summary"]
 
@@ -43,11 +44,15 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The destination is written and whole; `seconds` from reading to having written."""
+    """The destination is written and whole; `seconds` from reading to having written.
+
+    `steps` are those it was done in, where the job was to tell them.
+    """
 
     source: Path
     destination: Path
     seconds: float
+    steps: tuple[Step, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +96,18 @@ class _StoppedError(Exception):
 
 
 class Job:
-    """Enhance many photos with one Enhancer, in one or several threads.
+    """Enhance many photos with one Enhancer or Retoucher, in one or several threads.
 
     Args:
         pairs: Sources and where their results go, as :func:`undark.io.walk.plan` gives them.
-        enhancer: Shared by all workers.
+        editor: Shared by all workers.
         strength: Blend between source (0) and full effect (1).
         exposure: More or less light, in EV.
         format: Format to write, as Pillow spells it; by default the destination's suffix decides.
         quality: 1 to 100 for lossy formats; by default the writer decides.
         overwrite: Do again what is already there.
         workers: Photos worked on at the same time, at least 1.
+        explain: Tell with each `Done` the steps it was done in.
 
     Raises:
         UsageError: Less than one worker.
@@ -110,7 +116,7 @@ class Job:
     def __init__(
         self,
         pairs: Sequence[Pair],
-        enhancer: Enhancer,
+        editor: Editor,
         *,
         strength: float = 1.0,
         exposure: float = 0.0,
@@ -118,18 +124,20 @@ class Job:
         quality: int | None = None,
         overwrite: bool = False,
         workers: int = 1,
+        explain: bool = False,
     ) -> None:
         """Prepare the job; nothing is read before :meth:`run`."""
         if workers < 1:
             raise UsageError(f"a job needs at least 1 worker, not {workers}")
         self._pairs = tuple(pairs)
-        self._enhancer = enhancer
+        self._editor = editor
         self._strength = strength
         self._exposure = exposure
         self._format = format
         self._quality = quality
         self._overwrite = overwrite
         self._workers = workers
+        self._explain = explain
         self._summary = Summary()
 
     @property
@@ -205,8 +213,10 @@ class Job:
         tell(Started(source, destination))
         begin = perf_counter()
         try:
-            photo = self._enhancer.enhance(
-                read_photo(source),
+            source_photo = read_photo(source)
+            steps = self._editor.steps(source_photo) if self._explain else None
+            photo = self._editor.enhance(
+                source_photo,
                 strength=self._strength,
                 exposure=self._exposure,
                 progress=progress,
@@ -225,7 +235,7 @@ class Job:
         except Exception as error:
             tell(Failed(source, destination, perf_counter() - begin, _worded(source, error)))
         else:
-            tell(Done(source, destination, perf_counter() - begin))
+            tell(Done(source, destination, perf_counter() - begin, steps))
 
 
 def _worded(source: Path, error: Exception) -> UndarkError:

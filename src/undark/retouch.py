@@ -15,7 +15,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -36,6 +36,8 @@ __all__ = [
     "Look",
     "Step",
     "apply_steps",
+    "choose_steps",
+    "cut_patches",
     "format_steps",
     "halo",
     "parse_steps",
@@ -152,10 +154,14 @@ class Look:
     first: NDArray[np.float32]
 
     @classmethod
-    def at(cls, photo: Photo, height: int, width: int) -> Look:
-        """The photo itself, with a glance of that size."""
-        glance, patches = photo.glance(height, width), _patches(photo.pixels)
+    def at(cls, glance: FloatImage, patches: NDArray[np.float32]) -> Look:
+        """The look at a photo before any step; see :meth:`of`."""
         return cls(glance, patches, (), _describe(glance, patches))
+
+    @classmethod
+    def of(cls, photo: Photo, height: int, width: int) -> Look:
+        """The look at `photo` before any step, with a glance of that size."""
+        return cls.at(photo.glance(height, width), cut_patches(photo.pixels))
 
     def after(self, step: Step) -> Look:
         """The look after one more step."""
@@ -194,7 +200,27 @@ class Look:
         )
 
 
-def _patches(pixels: NDArray[Any]) -> NDArray[np.float32]:
+def choose_steps(
+    look: Look,
+    policy: Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]],
+) -> tuple[Step, ...]:
+    """The steps that a policy takes from `look` on: always its likeliest, `LIMIT` at most.
+
+    Args:
+        look: At the photo before any step.
+        policy: Gives a logit for each of `ACTIONS` and `STOP`; called as :meth:`Look.observe`
+            gives, with a first dimension of 1.
+    """
+    while len(look.steps) < LIMIT:
+        glance, state = look.observe()
+        action = int(np.argmax(policy(glance[None], state[None])))
+        if action == STOP:
+            break
+        look = look.after(ACTIONS[action])
+    return look.steps
+
+
+def cut_patches(pixels: NDArray[Any]) -> NDArray[np.float32]:
     """Patches at fixed places of H×W×3 native pixels; what a small photo lacks is reflected."""
     found: list[NDArray[np.float32]] = []
     rows, columns = pixels.shape[:2]

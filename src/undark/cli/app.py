@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from undark.cli.apply import apply
 from undark.cli.doctor import doctor
 from undark.cli.enhance import enhance
 from undark.cli.evaluate import evaluate
@@ -33,7 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _command in (enhance, models, evaluate, train, export, doctor):
+for _command in (enhance, apply, models, evaluate, train, export, doctor):
     app.command()(_command)
 
 

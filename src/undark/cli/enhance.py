@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import sys
-import traceback
-from contextlib import closing
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from undark.cli.editing import StepsFiles, record, run_job, tell_steps
 from undark.cli.opening import open_enhancer
-from undark.cli.options import Debug, Device, Json, Model, Overwrite, Runtime, Threads
-from undark.cli.progress import progress_bar
-from undark.cli.shell import FAILED, command, result, result_json, say
+from undark.cli.options import (
+    Debug,
+    Device,
+    Exposure,
+    Format,
+    Inputs,
+    Jobs,
+    Json,
+    Model,
+    Output,
+    Overwrite,
+    Quality,
+    Recursive,
+    Runtime,
+    Strength,
+    Threads,
+)
+from undark.cli.shell import command, result, result_json, say
 from undark.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from undark.engine.enhancer import Enhancer
-    from undark.jobs import Event
+    from undark.retouch import Step
 
 __all__ = ["enhance"]
 
@@ -28,38 +44,13 @@ _STDIN = "-"
 
 @command
 def enhance(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(metavar="INPUT", help="Photos, folders, globs, or - for stdin."),
-    ],
+    inputs: Inputs,
     *,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="OUT",
-            help="Folder for the results, or a file for one photo [default: beside each photo, "
-            "as NAME.undark.SUFFIX].",
-        ),
-    ] = None,
+    output: Output = None,
     model: Model = "default",
-    strength: Annotated[
-        float,
-        typer.Option(
-            min=0.0,
-            max=1.0,
-            metavar="0..1",
-            help="From 0, the photo as it is, to 1, the full effect.",
-        ),
-    ] = 1.0,
-    exposure: Annotated[
-        float,
-        typer.Option(min=-4.0, max=4.0, metavar="EV", help="More (+) or less (-) light, in EV."),
-    ] = 0.0,
-    recursive: Annotated[
-        bool, typer.Option("--recursive", help="Take the folders inside folders too.")
-    ] = False,
+    strength: Strength = 1.0,
+    exposure: Exposure = 0.0,
+    recursive: Recursive = False,
     overwrite: Overwrite = False,
     in_place: Annotated[
         bool,
@@ -67,29 +58,23 @@ def enhance(
             "--in-place", help="Replace the photos themselves; done again, it enhances again."
         ),
     ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Tell the steps of a model that retouches in steps."),
+    ] = False,
+    save_steps: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-steps",
+            metavar="FILE",
+            help="Keep them for `undark apply`: a .json for one photo, else a folder.",
+        ),
+    ] = None,
     as_json: Json = False,
-    jobs: Annotated[
-        int, typer.Option("--jobs", min=1, metavar="N", help="Photos worked on at a time.")
-    ] = 1,
+    jobs: Jobs = 1,
     threads: Threads = None,
-    format: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="FMT",
-            help="Write jpeg, png, tiff, webp, avif, heif or bmp [default: as the photo].",
-        ),
-    ] = None,
-    quality: Annotated[
-        int | None,
-        typer.Option(
-            "--quality",
-            min=1,
-            max=100,
-            metavar="Q",
-            help="Quality of lossy formats, 1 to 100 [default: chosen from the photo's own].",
-        ),
-    ] = None,
+    format: Format = None,
+    quality: Quality = None,
     device: Device = "auto",
     runtime: Runtime = "auto",
     debug: Debug = False,
@@ -106,17 +91,21 @@ def enhance(
             raise UsageError("- (stdin) cannot be mixed with other inputs")
         if in_place:
             raise UsageError("- (stdin) has no place to be replaced in; leave out --in-place")
+        files = None if save_steps is None else StepsFiles(save_steps, [Path("stdin")])
         stream = _Stream(output, written, quality, overwrite, as_json)
         stream.check()
-        enhancer = open_enhancer(model, runtime=runtime, device=device, threads=threads)
-        stream.run(enhancer, strength, exposure)
+        enhancer = _open(model, runtime, device, threads, in_steps=explain or files is not None)
+        stream.run(enhancer, strength, exposure, explain, files)
         return
 
     from undark.io.walk import plan
-    from undark.jobs import Job, Progress
+    from undark.jobs import Done, Job
 
     pairs = plan(inputs, output=output, recursive=recursive, format=written, in_place=in_place)
-    enhancer = open_enhancer(model, runtime=runtime, device=device, threads=threads)
+    files = None
+    if save_steps is not None:
+        files = StepsFiles(save_steps, [pair.destination for pair in pairs])
+    enhancer = _open(model, runtime, device, threads, in_steps=explain or files is not None)
     job = Job(
         pairs,
         enhancer,
@@ -126,61 +115,38 @@ def enhance(
         quality=quality,
         overwrite=overwrite or in_place,
         workers=jobs,
+        explain=explain or files is not None,
     )
-    fractions: dict[Path, float] = {}
-    # Closed at once on Ctrl-C, so that the workers have ended before the command does.
-    with progress_bar() as show, closing(job.run()) as events:
-        for event in events:
-            fractions[event.source] = event.fraction if isinstance(event, Progress) else 0.0
-            done = job.summary.total + sum(fractions.values())
-            show(done, len(pairs), event.source.name)
-            _tell(event, as_json, debug)
-    summary = job.summary
-    if len(pairs) > 1:
-        say(f"{summary.done} done, {summary.skipped} skipped, {summary.failed} failed")
-    if summary.failed:
-        raise typer.Exit(FAILED)
+
+    def done(event: Done) -> None:
+        _keep(event.source, event.destination, event.steps, explain, files)
+
+    run_job(job, pairs, as_json=as_json, debug=debug, done=done)
 
 
-def _tell(event: Event, as_json: bool, debug: bool) -> None:
-    """An input's last word: a result on stdout, and talk on stderr."""
-    from undark.jobs import Done, Failed, Skipped
-
-    match event:
-        case Done(source, destination, seconds):
-            if as_json:
-                result_json(_record(source, destination, "done", seconds))
-            else:
-                result(str(destination))
-        case Skipped(source, destination):
-            say(f"{destination}: skipped, it is already there (--overwrite does it again)")
-            if as_json:
-                result_json(_record(source, destination, "skipped", 0.0))
-        case Failed(source, destination, seconds, error):
-            if debug:
-                traceback.print_exception(error)
-            message = str(error)
-            say(message if str(source) in message else f"{source}: {message}")
-            if as_json:
-                result_json(_record(source, destination, "failed", seconds, error))
-        case _:
-            pass
+def _open(
+    model: str, runtime: str, device: str, threads: int | None, *, in_steps: bool
+) -> Enhancer:
+    enhancer = open_enhancer(model, runtime=runtime, device=device, threads=threads)
+    if in_steps and not enhancer.works_in_steps:
+        raise UsageError(
+            f"the model {enhancer.card.name} does not work in steps;"
+            " leave out --explain and --save-steps"
+        )
+    return enhancer
 
 
-def _record(
+def _keep(
     source: Path | str,
     destination: Path,
-    status: str,
-    seconds: float,
-    error: Exception | None = None,
-) -> dict[str, object]:
-    return {
-        "source": str(source),
-        "destination": str(destination),
-        "status": status,
-        "seconds": round(seconds, 3),
-        "error": None if error is None else {"type": type(error).__name__, "message": str(error)},
-    }
+    steps: Sequence[Step] | None,
+    explain: bool,
+    files: StepsFiles | None,
+) -> None:
+    if explain and steps is not None:
+        tell_steps(source, steps)
+    if files is not None and steps is not None:
+        files.write(destination, steps)
 
 
 class _Stream:
@@ -215,7 +181,14 @@ class _Stream:
         elif self._output.is_dir():
             raise UsageError(f"{self._output}: a folder; a photo from stdin needs -o FILE")
 
-    def run(self, enhancer: Enhancer, strength: float, exposure: float) -> None:
+    def run(
+        self,
+        enhancer: Enhancer,
+        strength: float,
+        exposure: float,
+        explain: bool,
+        files: StepsFiles | None,
+    ) -> None:
         """Read, enhance and write the photo."""
         from undark.io.images import encode_photo, read_photo, write_photo
 
@@ -223,10 +196,12 @@ class _Stream:
         if output is not None and output.exists() and not self._overwrite:
             say(f"{output}: skipped, it is already there (--overwrite does it again)")
             if self._as_json:
-                result_json(_record(_STDIN, output, "skipped", 0.0))
+                result_json(record(_STDIN, output, "skipped", 0.0))
             return
         begin = perf_counter()
         photo = read_photo(sys.stdin.buffer.read(), name="stdin")
+        steps = enhancer.steps(photo) if explain or files is not None else None
+        _keep("stdin", Path("stdin"), steps, explain, files)
         photo = enhancer.enhance(photo, strength=strength, exposure=exposure)
         if output is None:
             content = encode_photo(photo, format=self._format, quality=self._quality)
@@ -241,6 +216,7 @@ class _Stream:
             overwrite=self._overwrite,
         )
         if self._as_json:
-            result_json(_record(_STDIN, output, "done", perf_counter() - begin))
+            seconds = perf_counter() - begin
+            result_json(record(_STDIN, output, "done", seconds, steps=steps))
         else:
             result(str(output))

@@ -7,7 +7,24 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Data", "Debug", "Device", "Json", "Model", "Overwrite", "Runtime", "Threads"]
+__all__ = [
+    "Data",
+    "Debug",
+    "Device",
+    "Exposure",
+    "Format",
+    "Inputs",
+    "Jobs",
+    "Json",
+    "Model",
+    "Output",
+    "Overwrite",
+    "Quality",
+    "Recursive",
+    "Runtime",
+    "Strength",
+    "Threads",
+]
 
 Data = Annotated[
     Path,
@@ -28,6 +45,29 @@ Device = Annotated[
     ),
 ]
 
+Exposure = Annotated[
+    float,
+    typer.Option(min=-4.0, max=4.0, metavar="EV", help="More (+) or less (-) light, in EV."),
+]
+
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="FMT",
+        help="Write jpeg, png, tiff, webp, avif, heif or bmp [default: as the photo].",
+    ),
+]
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(metavar="INPUT", help="Photos, folders, globs, or - for stdin."),
+]
+
+Jobs = Annotated[
+    int, typer.Option("--jobs", min=1, metavar="N", help="Photos worked on at a time.")
+]
+
 Json = Annotated[bool, typer.Option("--json", help="Write JSON on stdout, for programs.")]
 
 Model = Annotated[
@@ -37,12 +77,48 @@ Model = Annotated[
     ),
 ]
 
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="OUT",
+        help="Folder for the results, or a file for one photo [default: beside each photo, "
+        "as NAME.undark.SUFFIX].",
+    ),
+]
+
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do again what is already there.")]
+
+Quality = Annotated[
+    int | None,
+    typer.Option(
+        "--quality",
+        min=1,
+        max=100,
+        metavar="Q",
+        help="Quality of lossy formats, 1 to 100 [default: chosen from the photo's own].",
+    ),
+]
+
+Recursive = Annotated[
+    bool, typer.Option("--recursive", help="Take the folders inside folders too.")
+]
 
 Runtime = Annotated[
     str,
     typer.Option(
         "--runtime", metavar="NAME", help="What runs the model: auto, onnxruntime or openvino."
+    ),
+]
+
+Strength = Annotated[
+    float,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        metavar="0..1",
+        help="From 0, the photo as it is, to 1, the full effect.",
     ),
 ]
 

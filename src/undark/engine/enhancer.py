@@ -1,10 +1,11 @@
-"""The Enhancer: one model, kept ready, for photos of any size, depth and type."""
+"""The Enhancer: one model, kept ready, for photos of any size, depth and type; the Retoucher."""
 
 from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -16,14 +17,16 @@ from PIL import Image
 from undark import tone
 from undark.engine.adapters import apply
 from undark.engine.guided import run_guided
+from undark.engine.retouching import as_it_is, plan_steps, run_steps
 from undark.engine.session import Device, Precision, Runtime, open_session
 from undark.engine.tiling import run_tiles, to_nchw
 from undark.errors import DeviceError, UsageError
 from undark.models.card import Card
 from undark.models.store import Model, resolve
 from undark.photo import FloatImage, Photo, from_float
+from undark.retouch import Step
 
-__all__ = ["Enhancer", "enhance"]
+__all__ = ["Editor", "Enhancer", "Retoucher", "enhance"]
 
 _T = TypeVar("_T", bytes, Photo, Image.Image, NDArray[Any])
 
@@ -32,7 +35,110 @@ Progress = Callable[[float], None]
 _PIECE_PIXELS = 1 << 19
 
 
-class Enhancer:
+class Editor(ABC):
+    """Whatever makes one photo of another: what `Enhancer` and `Retoucher` have in common."""
+
+    @overload
+    def enhance(
+        self,
+        x: str | Path,
+        *,
+        strength: float = 1.0,
+        exposure: float = 0.0,
+        progress: Progress | None = None,
+    ) -> Photo: ...
+    @overload
+    def enhance(
+        self,
+        x: _T,
+        *,
+        strength: float = 1.0,
+        exposure: float = 0.0,
+        progress: Progress | None = None,
+    ) -> _T: ...
+    def enhance(
+        self,
+        x: object,
+        *,
+        strength: float = 1.0,
+        exposure: float = 0.0,
+        progress: Progress | None = None,
+    ) -> Any:
+        """Bring a photo to light.
+
+        Args:
+            x: One of
+
+                - a path: gives a Photo, which `undark.write_photo` writes;
+                - bytes of an image file: gives bytes of the same format;
+                - a PIL image (L, LA, RGB, RGBA, I;16): gives one of the same mode and `info`; its
+                  orientation tag is not applied, so it still holds for the result;
+                - an array, H×W or H×W×C, uint8, uint16 or float in [0, 1], where C is 1 (grey),
+                  2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha): gives the same shape and type;
+                - a Photo: gives a Photo.
+            strength: Share of the effect, from 0 (the source, bit for bit) to 1.
+            exposure: More or less light besides, in EV, -4 to 4. Highlights roll
+                off; none that was not white becomes so by clipping.
+            progress: Called with the share done, rising to 1.
+
+        Returns:
+            The same type, size, depth and alpha. Greyscale stays greyscale.
+
+        Raises:
+            UsageError: A value is out of range, or `x` is of no such type.
+            InputError: A file is missing, damaged or of a kind that undark does not take.
+            DeviceError: The runtime failed, or memory ran out.
+        """
+        if not (math.isfinite(strength) and 0.0 <= strength <= 1.0):
+            raise UsageError(f"strength must be between 0 and 1, not {strength}")
+        if not (math.isfinite(exposure) and -4.0 <= exposure <= 4.0):
+            raise UsageError(f"exposure must be between -4 and 4 EV, not {exposure}")
+        report = progress or _ignore
+
+        def change(photo: Photo) -> Photo:
+            return self._photo(photo, strength, exposure, report)
+
+        try:
+            return apply(change, x)
+        except MemoryError as error:
+            raise DeviceError(
+                "out of memory; close other programs or enhance fewer photos at a time"
+            ) from error
+
+    __call__ = enhance
+
+    @abstractmethod
+    def steps(self, x: object) -> tuple[Step, ...]:
+        """The steps in which it would retouch `x`; see `enhance` for what that may be.
+
+        Raises:
+            UsageError: It does not work in steps, or `x` is of no type that can be enhanced.
+            InputError: A file is missing, damaged or of a kind that undark does not take.
+        """
+
+    def _photo(self, photo: Photo, strength: float, exposure: float, progress: Progress) -> Photo:
+        if strength == 0.0 and exposure == 0.0:
+            progress(1.0)
+            return photo
+        # Written in native depth as bands come: a photo is never held in float as a whole.
+        pixels = np.empty(photo.pixels.shape, dtype=photo.pixels.dtype)
+        bands = self._bands if strength > 0.0 else as_it_is
+        for top, band in bands(photo, progress):
+            step = max(1, _PIECE_PIXELS // photo.width)
+            for first in range(0, band.shape[0], step):
+                rows = slice(top + first, top + min(first + step, band.shape[0]))
+                piece = _finish(photo.rgb(rows), band[first : first + step], strength, exposure)
+                if photo.gray:
+                    piece = np.repeat(tone.luma(piece)[..., None], 3, axis=2)
+                pixels[rows] = from_float(piece, photo.pixels.dtype)
+        return photo.with_pixels(pixels)
+
+    @abstractmethod
+    def _bands(self, photo: Photo, progress: Progress) -> Iterator[tuple[int, FloatImage]]:
+        """The photo as edited, in bands that cover it once from top to bottom."""
+
+
+class Enhancer(Editor):
     """Runs one model: photo in, photo out. Threads may share one.
 
     Args:
@@ -90,111 +196,70 @@ class Enhancer:
         """What it really runs on: ``cpu``, ``cuda``, ``coreml`` or ``directml``."""
         return self._session.device
 
+    @property
+    def works_in_steps(self) -> bool:
+        """Whether the model retouches in steps, which `steps` tells."""
+        return self._card.scaling.mode == "steps"
+
     def describe(self) -> str:
         """Model, runtime and device in a line for a person."""
         return f"{self._card.name} by {self._session.describe()}"
 
-    @overload
-    def enhance(
-        self,
-        x: str | Path,
-        *,
-        strength: float = 1.0,
-        exposure: float = 0.0,
-        progress: Progress | None = None,
-    ) -> Photo: ...
-    @overload
-    def enhance(
-        self,
-        x: _T,
-        *,
-        strength: float = 1.0,
-        exposure: float = 0.0,
-        progress: Progress | None = None,
-    ) -> _T: ...
-    def enhance(
-        self,
-        x: object,
-        *,
-        strength: float = 1.0,
-        exposure: float = 0.0,
-        progress: Progress | None = None,
-    ) -> Any:
-        """Bring a photo to light.
-
-        Args:
-            x: One of
-
-                - a path: gives a Photo, which `undark.write_photo` writes;
-                - bytes of an image file: gives bytes of the same format;
-                - a PIL image (L, LA, RGB, RGBA, I;16): gives one of the same mode and `info`; its
-                  orientation tag is not applied, so it still holds for the result;
-                - an array, H×W or H×W×C, uint8, uint16 or float in [0, 1], where C is 1 (grey),
-                  2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha): gives the same shape and type;
-                - a Photo: gives a Photo.
-            strength: Share of the effect, from 0 (the source, bit for bit) to 1.
-            exposure: More or less light than the model chose, in EV, -4 to 4. Highlights roll
-                off; none that was not white becomes so by clipping.
-            progress: Called with the share done, rising to 1.
-
-        Returns:
-            The same type, size, depth and alpha. Greyscale stays greyscale.
+    def steps(self, x: object) -> tuple[Step, ...]:
+        """The steps in which the model would retouch `x`; see `enhance` for what that may be.
 
         Raises:
-            UsageError: A value is out of range, or `x` is of no such type.
+            UsageError: The model does not work in steps, or `x` is of no type that can be enhanced.
             InputError: A file is missing, damaged or of a kind that undark does not take.
             DeviceError: The runtime failed, or memory ran out.
         """
-        if not (math.isfinite(strength) and 0.0 <= strength <= 1.0):
-            raise UsageError(f"strength must be between 0 and 1, not {strength}")
-        if not (math.isfinite(exposure) and -4.0 <= exposure <= 4.0):
-            raise UsageError(f"exposure must be between -4 and 4 EV, not {exposure}")
-        report = progress or _ignore
+        if not self.works_in_steps:
+            raise UsageError(f"the model {self._card.name} does not work in steps")
+        found: list[tuple[Step, ...]] = []
 
-        def change(photo: Photo) -> Photo:
-            return self._photo(photo, strength, exposure, report)
-
-        try:
-            return apply(change, x)
-        except MemoryError as error:
-            raise DeviceError(
-                "out of memory; close other programs or enhance fewer photos at a time"
-            ) from error
-
-    __call__ = enhance
-
-    def _photo(self, photo: Photo, strength: float, exposure: float, progress: Progress) -> Photo:
-        if strength == 0.0 and exposure == 0.0:
-            progress(1.0)
+        def look(photo: Photo) -> Photo:
+            found.append(plan_steps(self._session, photo, self._card))
             return photo
-        # Written in native depth as bands come: a photo is never held in float as a whole.
-        pixels = np.empty(photo.pixels.shape, dtype=photo.pixels.dtype)
-        for top, band in self._bands(photo, strength, progress):
-            step = max(1, _PIECE_PIXELS // photo.width)
-            for first in range(0, band.shape[0], step):
-                rows = slice(top + first, top + min(first + step, band.shape[0]))
-                piece = _finish(photo.rgb(rows), band[first : first + step], strength, exposure)
-                if photo.gray:
-                    piece = np.repeat(tone.luma(piece)[..., None], 3, axis=2)
-                pixels[rows] = from_float(piece, photo.pixels.dtype)
-        return photo.with_pixels(pixels)
 
-    def _bands(
-        self, photo: Photo, strength: float, progress: Progress
-    ) -> Iterator[tuple[int, FloatImage]]:
-        """What the network makes of the photo, from top to bottom."""
-        if strength == 0.0:
-            step = max(1, _PIECE_PIXELS // photo.width)
-            for top in range(0, photo.height, step):
-                band = photo.rgb(slice(top, top + step))
-                yield top, band
-                progress((top + band.shape[0]) / photo.height)
+        apply(look, x)
+        return found[0]
+
+    def _bands(self, photo: Photo, progress: Progress) -> Iterator[tuple[int, FloatImage]]:
+        scaling = self._card.scaling
+        if scaling.mode == "steps":
+            steps = plan_steps(self._session, photo, self._card)
+            yield from run_steps(photo, steps, progress=progress)
             return
         size = self._card.glance
         glance = None if size is None else to_nchw(photo.glance(size.height, size.width))
-        scaling = self._card.scaling
         run = run_guided if scaling.mode == "guided" else run_tiles
         yield from run(self._session, photo, glance, scaling, progress=progress)
+
+
+class Retoucher(Editor):
+    """Repeats given steps on any photo: an edit that was kept. Threads may share one.
+
+    Args:
+        steps: What to do, in order; `undark.retouch.read_steps` reads them from a file.
+
+    Example:
+        >>> import numpy as np
+        >>> from undark.retouch import Step
+        >>> Retoucher([Step("exposure", 1.0)])(np.full((4, 6, 3), 55, dtype=np.uint8))[0, 0]
+        array([77, 77, 77], dtype=uint8)
+    """
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        """Keep the steps."""
+        self._steps = tuple(steps)
+
+    def steps(self, x: object) -> tuple[Step, ...]:
+        """The given steps, whatever `x` is."""
+        del x
+        return self._steps
+
+    def _bands(self, photo: Photo, progress: Progress) -> Iterator[tuple[int, FloatImage]]:
+        return run_steps(photo, self._steps, progress=progress)
 
 
 def _ignore(_share: float) -> None:

@@ -1,7 +1,8 @@
 """Sessions: one graph, ready to run on a runtime and a device, and honest about which.
 
 The graph contract: input ``image`` N×3×H×W and, where the card names a glance, input ``glance``
-N×3×h×w, both float32 RGB in [0, 1]; one output ``enhanced`` of the image's shape.
+N×3×h×w, both float32 RGB in [0, 1]; one output ``enhanced`` of the image's shape. A graph that
+chooses steps takes ``glance`` and ``state`` and gives ``logits``; see :mod:`undark.retouch`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from undark.errors import DeviceError, ModelError, UsageError
 from undark.models.card import Card
+from undark.retouch import STATE, STOP
 
 __all__ = ["Device", "Precision", "Runtime", "Session", "open_session"]
 
@@ -78,18 +80,7 @@ class Session(ABC):
             DeviceError: The runtime failed, or memory ran out.
         """
         feeds = {"image": image} if glance is None else {"image": image, "glance": glance}
-        try:
-            with self._lock:
-                result = self._run(feeds)
-        except MemoryError as error:
-            raise DeviceError(_out_of_memory(image.shape)) from error
-        except Exception as error:
-            # The runtimes' exceptions share no base; all that happens in here is theirs.
-            if _is_out_of_memory(error):
-                raise DeviceError(_out_of_memory(image.shape)) from error
-            raise DeviceError(
-                f"{self.runtime} failed on {self.device}: {_reason(error)}"
-            ) from error
+        result = self.infer(feeds, "enhanced")
         if result.shape != image.shape:
             # OpenVINO may leave its last result in place, and say nothing, where memory runs out.
             raise DeviceError(
@@ -98,8 +89,28 @@ class Session(ABC):
             )
         return result
 
+    def infer(self, feeds: dict[str, NDArray[np.float32]], output: str) -> NDArray[np.float32]:
+        """The output of that name, of any shape, for inputs by name.
+
+        Raises:
+            DeviceError: The runtime failed, or memory ran out.
+        """
+        shape = next(iter(feeds.values())).shape
+        try:
+            with self._lock:
+                return self._run(feeds, output)
+        except MemoryError as error:
+            raise DeviceError(_out_of_memory(shape)) from error
+        except Exception as error:
+            # The runtimes' exceptions share no base; all that happens in here is theirs.
+            if _is_out_of_memory(error):
+                raise DeviceError(_out_of_memory(shape)) from error
+            raise DeviceError(
+                f"{self.runtime} failed on {self.device}: {_reason(error)}"
+            ) from error
+
     @abstractmethod
-    def _run(self, feeds: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]: ...
+    def _run(self, feeds: dict[str, NDArray[np.float32]], output: str) -> NDArray[np.float32]: ...
 
     def describe(self) -> str:
         """Runtime, its version and the device, for a person: ``openvino 2026.4.1 on cpu``."""
@@ -114,12 +125,10 @@ class Session(ABC):
         Raises:
             ModelError: Inputs, outputs or the glance's size differ.
         """
-        expected: dict[str, tuple[int | None, ...]] = {"image": (None, 3, None, None)}
-        if card.glance is not None:
-            expected["glance"] = (None, 3, card.glance.height, card.glance.width)
+        inputs, outputs = _expected(card)
         for kind, found, wanted in (
-            ("inputs", self.inputs, expected),
-            ("outputs", self.outputs, {"enhanced": (None, 3, None, None)}),
+            ("inputs", self.inputs, inputs),
+            ("outputs", self.outputs, outputs),
         ):
             if set(found) != set(wanted):
                 raise ModelError(
@@ -132,6 +141,20 @@ class Session(ABC):
                         f"model {card.name!r}: the graph's {name!r} is {_spell(found[name])}; "
                         f"its card asks for {_spell(shape)}"
                     )
+
+
+_Shapes = dict[str, tuple[int | None, ...]]
+
+
+def _expected(card: Card) -> tuple[_Shapes, _Shapes]:
+    """Inputs and outputs of the graph that the card describes."""
+    picture: tuple[int | None, ...] = (None, 3, None, None)
+    glance: _Shapes = {}
+    if card.glance is not None:
+        glance["glance"] = (None, 3, card.glance.height, card.glance.width)
+    if card.scaling.mode == "steps":
+        return {**glance, "state": (None, STATE)}, {"logits": (None, STOP + 1)}
+    return {"image": picture, **glance}, {"enhanced": picture}
 
 
 def _fits(found: tuple[int | None, ...], wanted: tuple[int | None, ...], *, free: bool) -> bool:
@@ -206,8 +229,8 @@ class _OnnxRuntime(Session):
             # Photos differ in size: without this the arena keeps the sum of all it ever held.
             self._options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
-    def _run(self, feeds: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
-        return cast("NDArray[np.float32]", self._session.run(["enhanced"], feeds, self._options)[0])
+    def _run(self, feeds: dict[str, NDArray[np.float32]], output: str) -> NDArray[np.float32]:
+        return cast("NDArray[np.float32]", self._session.run([output], feeds, self._options)[0])
 
     def _version(self) -> str:
         import onnxruntime as ort
@@ -244,10 +267,10 @@ class _OpenVino(Session):
         self.inputs = {port.get_any_name(): _vino_shape(port) for port in compiled.inputs}
         self.outputs = {port.get_any_name(): _vino_shape(port) for port in compiled.outputs}
 
-    def _run(self, feeds: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    def _run(self, feeds: dict[str, NDArray[np.float32]], output: str) -> NDArray[np.float32]:
         self._request.infer(feeds, share_inputs=True)
         # The tensor's memory is used again by the next run.
-        return np.array(self._request.get_tensor("enhanced").data)
+        return np.array(self._request.get_tensor(output).data)
 
     def _version(self) -> str:
         import openvino

@@ -32,7 +32,8 @@ class Scaling:
     Attributes:
         mode: ``tiles``: full-size tiles that overlap (every global decision comes from the
             glance or there is none). ``guided``: the graph sees a photo reduced to `max_side`
-            and its change is carried to full size by guided upsampling.
+            and its change is carried to full size by guided upsampling. ``steps``: the graph
+            chooses steps from the glance and a few patches, and they are applied at full size.
         multiple: Height and width given to the graph are padded to multiples of this.
         minimum: Smallest height and width the graph takes, in pixels.
         tile: Side of a tile in pixels (``tiles``).
@@ -40,7 +41,7 @@ class Scaling:
         max_side: Longer side of the reduced photo in pixels (``guided``).
     """
 
-    mode: Literal["tiles", "guided"] = "tiles"
+    mode: Literal["tiles", "guided", "steps"] = "tiles"
     multiple: int = 8
     minimum: int = 16
     tile: int = 768
@@ -138,8 +139,10 @@ class Card:
         values["glance"] = Glance(**values["glance"]) if values.get("glance") else None
         values["scaling"] = Scaling(**values.get("scaling", {}))
         card = cls(**values)
-        if card.scaling.mode not in ("tiles", "guided"):
+        if card.scaling.mode not in ("tiles", "guided", "steps"):
             raise ValueError(f"unknown scaling mode {card.scaling.mode!r}")
+        if card.scaling.mode == "steps" and card.glance is None:
+            raise ValueError("a model that chooses steps needs a glance")
         if card.scaling.overlap * 2 >= card.scaling.tile:
             raise ValueError("tiles must be more than twice their overlap")
         return card

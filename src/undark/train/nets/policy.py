@@ -1,0 +1,80 @@
+"""The networks of an agent: one that chooses a step, one that judges how much is to be gained."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+__all__ = ["Critic", "Policy"]
+
+_SEEN = 16
+"""Side to which the glance is averaged: where it is bright and dark, not what is on it."""
+
+
+class _Eyes(nn.Module):
+    """Features of an observation: a small CNN on the glance beside the state."""
+
+    def __init__(self, state: int, width: int) -> None:
+        super().__init__()
+        self.near = nn.Conv2d(3, 16, 3, stride=2, padding=1)
+        self.far = nn.Conv2d(16, 24, 3, stride=2, padding=1)
+        self.join = nn.Linear(24 * (_SEEN // 4) ** 2 + state, width)
+        self.think = nn.Linear(width, width)
+
+    def forward(self, glance: Tensor, state: Tensor) -> Tensor:
+        seen = F.avg_pool2d(glance, glance.shape[-1] // _SEEN)
+        seen = torch.relu(self.far(torch.relu(self.near(seen - 0.5))))
+        joined = torch.cat([seen.flatten(1), state], dim=1)
+        return torch.tanh(self.think(torch.tanh(self.join(joined))))
+
+
+def _settle(layer: nn.Linear, gain: float) -> nn.Linear:
+    nn.init.orthogonal_(layer.weight, gain)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class Policy(nn.Module):
+    """Which step to take next.
+
+    Args:
+        state: Numbers beside the glance.
+        actions: Actions to choose from.
+        width: Units of the two hidden layers.
+    """
+
+    def __init__(self, state: int, actions: int, width: int) -> None:
+        """Begin with all actions nearly alike."""
+        super().__init__()
+        self.eyes = _Eyes(state, width)
+        self.choose = _settle(nn.Linear(width, actions), 0.01)
+
+    def forward(self, glance: Tensor, state: Tensor) -> Tensor:
+        """A logit for each action, N×actions.
+
+        Args:
+            glance: N×3×h×h in [0, 1], h a multiple of 16.
+            state: N×state.
+        """
+        return self.choose(self.eyes(glance, state))
+
+
+class Critic(nn.Module):
+    """What the policy will still gain; in training it may be given a hint about the truth.
+
+    Args:
+        state: Numbers beside the glance.
+        hint: Numbers of the hint; 0 for none.
+        width: Units of the two hidden layers.
+    """
+
+    def __init__(self, state: int, hint: int, width: int) -> None:
+        """Begin with no opinion."""
+        super().__init__()
+        self.eyes = _Eyes(state + hint, width)
+        self.judge = _settle(nn.Linear(width, 1), 1.0)
+
+    def forward(self, glance: Tensor, state: Tensor, hint: Tensor) -> Tensor:
+        """The sum of rewards to come, N×1."""
+        return self.judge(self.eyes(glance, torch.cat([state, hint], dim=1)))
