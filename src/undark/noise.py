@@ -67,8 +67,8 @@ class Noise:
         share = np.ones(LEVELS, np.float32) if where is None else where
         off = np.minimum(np.float32(colour) * share, np.float32(1.0))
         return Noise(
-            self.luma * (np.float32(luma) * _BY_SCALE * share),
-            self.colour * (np.float32(colour) * _BY_SCALE * share),
+            self.luma * _floats(luma * _BY_SCALE * share),
+            self.colour * _floats(colour * _BY_SCALE * share),
             np.float32(1.0) - off * (np.float32(1.0) - self.keep),
         )
 
@@ -136,7 +136,7 @@ def _shrink(values: Floats, grey: Floats, noise: Floats, radius: int) -> Floats:
         small = _shrink(small, level, noise[1:], radius)
     if details.ndim == 3:
         share = _merge(share, share)
-    return _double(small) + share * details
+    return _floats(_double(small) + share * details)
 
 
 def _share(energy: Floats, noise: Floats, radius: int) -> Floats:

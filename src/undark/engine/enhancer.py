@@ -16,6 +16,7 @@ from PIL import Image
 
 from undark import tone
 from undark.engine.adapters import apply
+from undark.engine.curves import run_curves
 from undark.engine.guided import run_guided
 from undark.engine.retouching import as_it_is, plan_steps, run_steps
 from undark.engine.session import Device, Precision, Runtime, open_session
@@ -127,7 +128,9 @@ class Editor(ABC):
             step = max(1, _PIECE_PIXELS // photo.width)
             for first in range(0, band.shape[0], step):
                 rows = slice(top + first, top + min(first + step, band.shape[0]))
-                piece = _finish(photo.rgb(rows), band[first : first + step], strength, exposure)
+                piece = band[first : first + step]
+                if strength < 1.0 or exposure != 0.0:
+                    piece = _finish(photo.rgb(rows), piece, strength, exposure)
                 if photo.gray:
                     piece = np.repeat(tone.luma(piece)[..., None], 3, axis=2)
                 pixels[rows] = from_float(piece, photo.pixels.dtype)
@@ -229,6 +232,9 @@ class Enhancer(Editor):
         if scaling.mode == "steps":
             steps = plan_steps(self._session, photo, self._card)
             yield from run_steps(photo, steps, progress=progress)
+            return
+        if scaling.mode == "curves":
+            yield from run_curves(self._session, photo, self._card, progress=progress)
             return
         size = self._card.glance
         glance = None if size is None else to_nchw(photo.glance(size.height, size.width))

@@ -2,7 +2,8 @@
 
 The graph contract: input ``image`` N×3×H×W and, where the card names a glance, input ``glance``
 N×3×h×w, both float32 RGB in [0, 1]; one output ``enhanced`` of the image's shape. A graph that
-chooses steps takes ``glance`` and ``state`` and gives ``logits``; see :mod:`undark.retouch`.
+chooses steps takes ``glance`` and ``state`` and gives ``logits``; see :mod:`undark.retouch`. One
+that relights by curves takes ``glance`` alone; see :mod:`undark.engine.curves`.
 """
 
 from __future__ import annotations
@@ -154,6 +155,8 @@ def _expected(card: Card) -> tuple[_Shapes, _Shapes]:
         glance["glance"] = (None, 3, card.glance.height, card.glance.width)
     if card.scaling.mode == "steps":
         return {**glance, "state": (None, STATE)}, {"logits": (None, STOP + 1)}
+    if card.scaling.mode == "curves":
+        return glance, {"curves": (None, 3, None), "clean": (None, 2)}
     return {"image": picture, **glance}, {"enhanced": picture}
 
 

@@ -34,6 +34,8 @@ class Scaling:
             glance or there is none). ``guided``: the graph sees a photo reduced to `max_side`
             and its change is carried to full size by guided upsampling. ``steps``: the graph
             chooses steps from the glance and a few patches, and they are applied at full size.
+            ``curves``: the graph gives tone curves and how much noise to take off, from the
+            glance alone.
         multiple: Height and width given to the graph are padded to multiples of this.
         minimum: Smallest height and width the graph takes, in pixels.
         tile: Side of a tile in pixels (``tiles``).
@@ -41,7 +43,7 @@ class Scaling:
         max_side: Longer side of the reduced photo in pixels (``guided``).
     """
 
-    mode: Literal["tiles", "guided", "steps"] = "tiles"
+    mode: Literal["tiles", "guided", "steps", "curves"] = "tiles"
     multiple: int = 8
     minimum: int = 16
     tile: int = 768
@@ -139,10 +141,10 @@ class Card:
         values["glance"] = Glance(**values["glance"]) if values.get("glance") else None
         values["scaling"] = Scaling(**values.get("scaling", {}))
         card = cls(**values)
-        if card.scaling.mode not in ("tiles", "guided", "steps"):
+        if card.scaling.mode not in ("tiles", "guided", "steps", "curves"):
             raise ValueError(f"unknown scaling mode {card.scaling.mode!r}")
-        if card.scaling.mode == "steps" and card.glance is None:
-            raise ValueError("a model that chooses steps needs a glance")
+        if card.scaling.mode in ("steps", "curves") and card.glance is None:
+            raise ValueError(f"a model that gives {card.scaling.mode} needs a glance")
         if card.scaling.overlap * 2 >= card.scaling.tile:
             raise ValueError("tiles must be more than twice their overlap")
         return card
