@@ -6,7 +6,9 @@ themselves, so the largest photo takes little memory, and a film's frames can sh
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +24,9 @@ __all__ = ["Relighting"]
 # A photo of more pixels than these patches have is judged by them.
 _PATCH = 256
 _PATCHES = 4
-_BAND_PIXELS = 1 << 20
+# Bands worked on at once; each takes about 100 bytes a pixel.
+_THREADS = 2
+_BAND_PIXELS = 3 << 19
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,8 +76,16 @@ class Relighting:
         height, width = pixels.shape[:2]
         # No less than four times what is looked at around it, or most work would be done twice.
         step = max(_BAND_PIXELS // width // ALIGNMENT * ALIGNMENT, 4 * HALO)
-        for top in range(0, height, step):
-            yield top, self.rows(pixels, top, min(top + step, height))
+        waiting: deque[tuple[int, Future[FloatImage]]] = deque()
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for top in range(0, height, step):
+                bottom = min(top + step, height)
+                waiting.append((top, pool.submit(self.rows, pixels, top, bottom)))
+                if len(waiting) > _THREADS:
+                    first, band = waiting.popleft()
+                    yield first, band.result()
+            for first, band in waiting:
+                yield first, band.result()
 
 
 def _sample(pixels: NDArray[Any]) -> Iterator[NDArray[Any]]:
