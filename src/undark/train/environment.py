@@ -55,12 +55,21 @@ class Gallery:
     Args:
         bodies: As :func:`undark.train.data.sources.load_bodies` gives them, with glances.
         augment: Mirroring, and another exposure or more noise of the photo by chance.
+        structure: Weight of SSIM beside PSNR/10 in a truth's score.
         version: Which making of the synthetic darkness is drawn; may be changed at any time.
     """
 
-    def __init__(self, bodies: Sequence[Body], augment: Augment, *, version: int = 0) -> None:
+    def __init__(
+        self,
+        bodies: Sequence[Body],
+        augment: Augment,
+        *,
+        structure: float = 1.0,
+        version: int = 0,
+    ) -> None:
         """Draw from `bodies`."""
         self.version = version
+        self._structure = structure
         self._bodies = [body for body in bodies if len(body)]
         weights = np.array([body.weight for body in self._bodies])
         self._shares = weights / weights.sum()
@@ -76,7 +85,8 @@ class Gallery:
         look = Look.at(glance[:, mirror], patches)
         if drawn.high is None or drawn.high_glance is None:
             return Scene(look)
-        return Scene(look, Truth(drawn.high_glance[:, mirror], cut_patches(drawn.high)))
+        high = drawn.high_glance[:, mirror]
+        return Scene(look, Truth(high, cut_patches(drawn.high), self._structure))
 
     def _vary(
         self, glance: FloatImage, patches: NDArray[np.float32], random: np.random.Generator

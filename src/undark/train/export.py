@@ -19,7 +19,6 @@ import onnx
 import onnx.numpy_helper
 import onnxruntime
 import torch
-from numpy.typing import NDArray
 
 from undark.errors import ModelError
 from undark.io.atomic import write_atomically
@@ -96,20 +95,7 @@ def export_model(
 
 
 def _to_onnx(method: Method[Any]) -> bytes:
-    multiple = method.multiple
-    image = torch.rand(2, 3, 4 * multiple, 6 * multiple)
-    batch = torch.export.Dim("n")
-    shapes: dict[str, Any] = {
-        "image": {
-            0: batch,
-            2: torch.export.Dim("h") * multiple,
-            3: torch.export.Dim("w") * multiple,
-        }
-    }
-    inputs: tuple[torch.Tensor, ...] = (image,)
-    if method.glance:
-        inputs = (image, torch.rand(2, 3, method.glance, method.glance))
-        shapes["glance"] = {0: batch}
+    shapes = method.shapes()
     with (
         tempfile.TemporaryDirectory() as folder,
         warnings.catch_warnings(),
@@ -120,9 +106,9 @@ def _to_onnx(method: Method[Any]) -> bytes:
         path = Path(folder) / "model.onnx"
         program = torch.onnx.export(
             method.network,
-            inputs,
+            method.examples(np.random.default_rng(0))[0],
             input_names=list(shapes),
-            output_names=["enhanced"],
+            output_names=[method.output],
             dynamic_shapes=shapes,
             opset_version=OPSET,
             dynamo=True,
@@ -177,20 +163,11 @@ def _halve(graph: onnx.GraphProto) -> None:
 
 def _compare(method: Method[Any], content: bytes) -> float:
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    random = np.random.default_rng(0)
     largest = 0.0
-    least = -(-method.scaling().minimum // method.multiple)
-    for rows, columns in ((least, least), (least + 4, least + 2), (8, 12)):
-        size = (1, 3, rows * method.multiple, columns * method.multiple)
-        feed: dict[str, NDArray[np.float32]] = {
-            "image": random.random(size, dtype=np.float32) * np.float32(0.3)
-        }
-        if method.glance:
-            feed["glance"] = random.random(
-                (1, 3, method.glance, method.glance), dtype=np.float32
-            ) * np.float32(0.3)
+    for inputs in method.examples(np.random.default_rng(0)):
         with torch.no_grad():
-            expected = method.network(*(torch.from_numpy(value) for value in feed.values()))
+            expected = method.network(*inputs)
+        feed = dict(zip(method.shapes(), (value.numpy() for value in inputs), strict=True))
         result: Any = session.run(None, feed)[0]
         largest = max(largest, float(np.abs(result - expected.numpy()).max()))
     return largest

@@ -26,7 +26,6 @@ from torch.utils.data import DataLoader
 from undark.errors import DataError, RecipeError, TrainError, UsageError
 from undark.io.atomic import write_atomically
 from undark.train.callbacks import Average, History, Stop, Stopped, Validate
-from undark.train.data.draws import Draws
 from undark.train.data.sources import load_bodies
 from undark.train.methods import make_method, method_class
 from undark.train.methods.base import Method
@@ -223,16 +222,8 @@ def _fit(
         """Draws from the step that the run stands at, which is known once it is restored."""
 
         def train_dataloader(self) -> DataLoader[Any]:
-            draws = Draws(
-                bodies,
-                crop=plan.data.crop,
-                batch=plan.data.batch,
-                augment=plan.augment,
-                seed=plan.seed,
-                start=method.batches,
-            )
             return DataLoader(
-                draws,
+                method.draws(bodies),
                 batch_size=None,
                 num_workers=plan.data.workers,
                 persistent_workers=plan.data.workers > 0,
@@ -253,7 +244,8 @@ def _fit(
             devices=1,
             precision=plan.fit.precision,
             max_steps=plan.fit.steps,
-            gradient_clip_val=plan.fit.clip or None,
+            # A method that takes its own gradients clips them too.
+            gradient_clip_val=plan.fit.clip or None if method.automatic_optimization else None,
             callbacks=[*callbacks, saver, Stop(folder / CHECKPOINT)],
             logger=False,
             enable_model_summary=False,

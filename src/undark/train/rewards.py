@@ -45,9 +45,9 @@ class Truth:
         Their own whole error, unbiased but of few places, is averaged in, because the glance of a
         curved photo is not the curve of its glance.
         """
-        error = look.patches - self.patches
-        count, side = error.shape[0], error.shape[1] // _BLOCK
-        blocks = error.reshape(count, side, _BLOCK, side, _BLOCK, 3).mean(axis=(2, 4))
+        error = _sheet(look.patches) - _sheet(self.patches)
+        size = (error.shape[1] // _BLOCK, error.shape[0] // _BLOCK)
+        blocks = np.asarray(cv2.resize(error, size, interpolation=cv2.INTER_AREA), np.float32)
         whole = _square(error)
         within = whole - _square(blocks)
         across = _square(look.glance - self.glance)
@@ -62,7 +62,7 @@ class Truth:
         and its error, and that of the patches.
         """
         small = np.float32(1 / 512)
-        now, then = (glance.reshape(-1, 3).mean(axis=0) for glance in (look.glance, self.glance))
+        now, then = (np.array(cv2.mean(image)[:3]) for image in (look.glance, self.glance))
         errors = [_square(look.glance - self.glance), _square(look.patches - self.patches)]
         return np.concatenate(
             [
@@ -80,28 +80,30 @@ def _square(values: NDArray[np.float32]) -> float:
     return float(flat @ flat) / flat.size
 
 
+def _sheet(patches: NDArray[np.float32]) -> NDArray[np.float32]:
+    """N×S×S×3 as one picture, NS×S×3, so that one call of a filter does all."""
+    return patches.reshape(-1, *patches.shape[2:])
+
+
 def _ssim(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     """SSIM with a uniform 7×7 window, mean over patches and channels (Wang et al. 2004)."""
-    one, other = _channels(first), _channels(second)
-    mean_one, mean_other = _blur(one), _blur(other)
-    square = _blur(one * one + other * other)
+    one, other = _sheet(first), _sheet(second)
+    edge = _WINDOW // 2
+    inner = (slice(None), slice(edge, -edge), slice(edge, -edge))
+
+    def blur(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        # Windows that reach into the next patch are left out.
+        blurred = np.asarray(cv2.blur(values, (_WINDOW, _WINDOW)), np.float32)
+        return blurred.reshape(first.shape)[inner]
+
+    mean_one, mean_other = blur(one), blur(other)
+    square = blur(one * one + other * other)
     both = mean_one * mean_other
     squares = mean_one * mean_one + mean_other * mean_other
-    covariance = _blur(one * other) - both
+    covariance = blur(one * other) - both
     share = (2 * both + 1e-4) * (2 * covariance + 9e-4)
     share /= (squares + 1e-4) * (square - squares + 9e-4)
     return float(share.mean())
-
-
-def _channels(patches: NDArray[np.float32]) -> NDArray[np.float32]:
-    """N×S×S×3 as S×S×3N: one call of a filter for all."""
-    side = patches.shape[1]
-    return np.ascontiguousarray(patches.transpose(1, 2, 0, 3).reshape(side, side, -1))
-
-
-def _blur(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    inner = slice(_WINDOW // 2, -(_WINDOW // 2))
-    return np.asarray(cv2.blur(values, (_WINDOW, _WINDOW)), np.float32)[inner, inner]
 
 
 def no_reference(look: Look) -> float:
@@ -112,7 +114,7 @@ def no_reference(look: Look) -> float:
     world (Buchsbaum 1980).
     """
     light = luma(look.glance)
-    means = look.glance.reshape(-1, 3).mean(axis=0)
+    means = np.array(cv2.mean(look.glance)[:3])
     level = float(light.mean())
     exposed = float(np.exp(-(((level - 0.45) / 0.2) ** 2)))
     contrast = min(float(light.std()) / 0.2, 1.0)

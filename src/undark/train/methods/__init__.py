@@ -18,6 +18,7 @@ METHODS: dict[str, str] = {
     "unet": "undark.train.methods.supervised:Supervised",
     "pix2pix": "undark.train.methods.pix2pix:Pix2Pix",
     "cyclegan": "undark.train.methods.unpaired:Unpaired",
+    "agent": "undark.train.methods.reinforcement:Reinforcement",
 }
 """Method name → ``module:class``; imported when asked for."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, cast
@@ -14,13 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.data import IterableDataset
 
 from undark.errors import DivergedError
 from undark.evaluate.metrics import psnr, ssim
 from undark.models.card import Scaling
 from undark.photo import area_resize, from_float, to_float
-from undark.train.data.draws import Batch, to_tensor
-from undark.train.data.sources import LoadedPair
+from undark.train.data.draws import Batch, Draws, to_tensor
+from undark.train.data.sources import Body, LoadedPair
 from undark.train.recipe import Recipe, parse
 
 __all__ = ["Method", "NoOptions", "fit_to_multiple"]
@@ -52,6 +54,7 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
         batches: Training steps done, also across a resume.
         kind: The card's word for the method.
         papers: Works that it is built on.
+        output: Name of the exported graph's output.
         Options: A frozen dataclass of what this method alone has to set: the recipe's table
             ``options``. Its fields need defaults.
         reads: Kinds of sources that it can learn from.
@@ -62,6 +65,7 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
 
     kind: ClassVar[str]
     papers: ClassVar[tuple[str, ...]] = ()
+    output: ClassVar[str] = "enhanced"
     Options: ClassVar[type[Any]] = NoOptions
     reads: ClassVar[tuple[str, ...]] = ("pairs", "darken", "keep")
     needs: ClassVar[tuple[str, ...]] = ()
@@ -97,11 +101,49 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
     def scaling(self) -> Scaling:
         """How the exported graph runs on large photos."""
 
+    # What is exported.
+
+    def shapes(self) -> dict[str, dict[int, Any]]:
+        """Inputs of the exported graph by name, in order, each with its free dimensions."""
+        batch = torch.export.Dim("n")
+        rows, columns = (torch.export.Dim(name) * self.multiple for name in "hw")
+        image: dict[str, dict[int, Any]] = {"image": {0: batch, 2: rows, 3: columns}}
+        return {**image, "glance": {0: batch}} if self.glance else image
+
+    def examples(self, random: np.random.Generator) -> list[tuple[Tensor, ...]]:
+        """Inputs in that order, of several sizes: the first to export by, all to compare."""
+        least = -(-self.scaling().minimum // self.multiple)
+        found: list[tuple[Tensor, ...]] = []
+        for number, rows, columns in (
+            (2, least + 3, least + 5),
+            (1, least, least),
+            (1, least + 4, least + 2),
+            (1, 8, 12),
+        ):
+            sizes = [(number, 3, rows * self.multiple, columns * self.multiple)]
+            if self.glance:
+                sizes.append((number, 3, self.glance, self.glance))
+            values = [random.random(size, dtype=np.float32) * np.float32(0.3) for size in sizes]
+            found.append(tuple(torch.from_numpy(value) for value in values))
+        return found
+
     def finish(self, folder: Path) -> None:
         """Leave in the run's `folder` what else was learned; by default nothing."""
         del folder
 
     # What Lightning calls.
+
+    def draws(self, bodies: Sequence[Body]) -> IterableDataset[Any]:
+        """What the loop is fed with, from step `batches` on: by default batches of crops."""
+        plan = self.recipe
+        return Draws(
+            bodies,
+            crop=plan.data.crop,
+            batch=plan.data.batch,
+            augment=plan.augment,
+            seed=plan.seed,
+            start=self.batches,
+        )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step; its randomness depends on seed and step alone, so that a resume is exact.
