@@ -14,10 +14,10 @@ from torch.utils.data import DataLoader
 
 from undark.errors import DataError
 from undark.io.pairs import TrainingPair, find_pairs
-from undark.train.data.darken import Darkness, darken, draw_darkness
+from undark.train.data.darken import Darkness, darken, draw_darkness, read_camera
 from undark.train.data.draws import Draws
 from undark.train.data.sources import load_bodies, load_pairs
-from undark.train.data.split import split_by_scene
+from undark.train.data.split import scenes_by_likeness, split_by_scene
 from undark.train.recipe import Augment, Data, Source
 
 
@@ -174,3 +174,83 @@ def test_worker_processes_draw_the_same(pairs: Path) -> None:
     for _ in range(5):
         one, other = next(loader), next(alone)
         assert all(torch.equal(one[key], other[key]) for key in other)
+
+
+def _shots(folder: Path) -> list[TrainingPair]:
+    """Three shots, each cropped four times and unevenly exposed, in shuffled order."""
+    random = np.random.default_rng(4)
+    found: list[TrainingPair] = []
+    for shot in range(3):
+        coarse = random.uniform(40, 220, (14, 14, 3)).astype(np.float32)
+        whole = np.asarray(Image.fromarray(coarse.astype(np.uint8)).resize((160, 160)))
+        for crop in range(4):
+            top, left = random.integers(0, 20, 2)
+            part = whole[top : top + 130, left : left + 130] * random.uniform(0.9, 1.1)
+            path = folder / f"{crop}{shot}.png"
+            Image.fromarray(part.clip(0, 255).astype(np.uint8)).save(path)
+            found.append(TrainingPair(path, path, f"pair {path.stem}", path.stem))
+    return sorted(found, key=lambda pair: pair.name)
+
+
+def test_crops_of_one_shot_are_one_scene(tmp_path: Path) -> None:
+    scenes: dict[str, set[str]] = {}
+    for pair in scenes_by_likeness(_shots(tmp_path)):
+        scenes.setdefault(pair.scene, set()).add(pair.name[-1])
+    assert sorted(map(tuple, scenes.values())) == [("0",), ("1",), ("2",)]
+
+
+def test_likeness_leaves_unreadable_pictures_to_the_loader(tmp_path: Path) -> None:
+    pairs = _shots(tmp_path)
+    pairs[0].high.write_bytes(b"broken")
+    assert len(scenes_by_likeness(pairs)) == len(pairs)
+
+
+@pytest.fixture
+def leaning(tmp_path: Path) -> Path:
+    """One pair whose right half is bright."""
+    for side in ("low", "high"):
+        (tmp_path / side).mkdir()
+        pixels = np.zeros((64, 64, 3), np.uint8)
+        pixels[:, 32:] = 200 if side == "high" else 40
+        Image.fromarray(pixels).save(tmp_path / side / "1.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_a_source_may_keep_its_pictures_the_right_way_round(leaning: Path, flip: bool) -> None:
+    data = Data(sources=(Source(flip=flip),), held_out=0.0, crop=64, batch=4)
+    bodies, _ = load_bodies(data, root=leaning, glance=16, seed=1, notify=quiet)
+    draws = Draws(bodies, crop=64, batch=4, augment=Augment(rotate=0.0), seed=1)
+    rightward = [
+        bool(item[:, :, 40:].mean() > item[:, :, :24].mean())
+        for step in range(4)
+        for item in draws.at(step)["truth"]
+    ]
+    assert all(rightward) != flip
+
+
+def test_stacks_draw_dark_and_light_without_pairing(leaning: Path) -> None:
+    sources = (Source(kind="dark"), Source(kind="light"))
+    data = Data(sources=sources, held_out=0.0, crop=32, batch=2)
+    bodies, held = load_bodies(data, root=leaning, glance=16, seed=1, notify=quiet)
+    batch = Draws(bodies, crop=32, batch=2, augment=Augment(), seed=1).at(0)
+    assert set(batch) == {"image", "glance", "light", "light_glance"}
+    assert float(batch["light_glance"].mean()) > float(batch["glance"].mean())
+    assert not held
+
+
+def test_a_learned_camera_lends_its_noise_to_the_darkness(tmp_path: Path) -> None:
+    path = tmp_path / "camera.json"
+    path.write_text('{"ev": 0.0, "shot": 0.01, "read": [0.001, 0.002, 0.003], "gamma": 1.1}')
+    camera = read_camera(path)
+    random = np.random.default_rng(0)
+    drawn = [draw_darkness(random, camera) for _ in range(50)]
+    assert {darkness.gamma for darkness in drawn} == {1.1}
+    assert np.median([darkness.shot for darkness in drawn]) == pytest.approx(0.01, rel=0.5)
+    assert len({darkness.ev for darkness in drawn}) == 50
+    for content in ("[]", "{", '{"colour": 1}'):
+        path.write_text(content)
+        with pytest.raises(DataError, match=r"camera\.json"):
+            read_camera(path)
+    with pytest.raises(DataError, match="cannot read"):
+        read_camera(tmp_path / "none.json")

@@ -44,6 +44,7 @@ class Net:
     dropout: float = 0.3
     decoder_dropout: float = 0.0
     padding: Literal["zeros", "reflect"] = "zeros"
+    last: Literal["shuffle", "resize"] = "shuffle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class Source:
             ``pairs.csv``, or found by ``likeness``, for shots cropped several times.
         flip: Its pictures may be mirrored and turned by right angles; not where light always
             falls from one side and shadows are to be learned.
+        camera: For ``darken``: the ``camera.json`` of a run of cyclegan, relative to ``--data``,
+            whose noise, colours and tone the darkness gets.
     """
 
     kind: Literal["pairs", "darken", "keep", "dark", "light"] = "pairs"
@@ -75,6 +78,7 @@ class Source:
     url: str = ""
     scenes: Literal["given", "likeness"] = "given"
     flip: bool = True
+    camera: str = ""
 
 
 @dataclass(frozen=True, slots=True)

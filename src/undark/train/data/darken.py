@@ -9,16 +9,19 @@ clipped, a tone curve, 8-bit levels and JPEG.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from undark.errors import DataError
 from undark.photo import FloatImage, from_float, to_float
 from undark.tone import linear_to_srgb, srgb_to_linear
 
-__all__ = ["Darkness", "darken", "draw_darkness"]
+__all__ = ["Darkness", "darken", "draw_darkness", "read_camera"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,34 @@ def _triple(values: NDArray[np.float64]) -> tuple[float, float, float]:
     return (float(values[0]), float(values[1]), float(values[2]))
 
 
-def draw_darkness(random: np.random.Generator) -> Darkness:
-    """A plausible darkness: from a dim room to a nearly black night."""
+def read_camera(path: Path) -> Darkness:
+    """A camera's darkness, as ``undark train cyclegan`` leaves it in ``camera.json``.
+
+    Raises:
+        DataError: The file is missing or holds no camera.
+    """
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        return Darkness(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})
+    except OSError as error:
+        raise DataError(f"{path}: cannot read the camera: {error.strerror}") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{path}: not a camera that cyclegan learned: {error}") from error
+
+
+def draw_darkness(random: np.random.Generator, camera: Darkness | None = None) -> Darkness:
+    """A plausible darkness: from a dim room to a nearly black night.
+
+    With a `camera`, its noise, colour and tone, at another exposure and sensitivity each time.
+    """
+    if camera is not None:
+        sensitivity = float(np.exp(random.normal(0.0, 0.3)))
+        return replace(
+            camera,
+            ev=float(random.uniform(1.5, 5.5)),
+            shot=camera.shot * sensitivity**2,
+            read=_triple(np.asarray(camera.read) * sensitivity),
+        )
     red, blue = np.exp(random.normal(0.0, 0.08, 2))
     return Darkness(
         ev=float(random.uniform(1.5, 5.5)),

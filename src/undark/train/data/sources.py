@@ -17,7 +17,7 @@ from undark.io.formats import is_readable_name
 from undark.io.images import read_photo
 from undark.io.pairs import TrainingPair, find_pairs
 from undark.photo import FloatImage, Photo, area_resize, to_float
-from undark.train.data.darken import darken, draw_darkness
+from undark.train.data.darken import Darkness, darken, draw_darkness, read_camera
 from undark.train.data.split import scenes_by_likeness, split_by_scene
 from undark.train.recipe import Data, Source
 
@@ -141,12 +141,14 @@ class _Darkened:
         flip: bool,
         glance: int,
         seed: int,
+        camera: Darkness | None = None,
     ) -> None:
         self.weight = weight
         self.flip = flip
         self._photos = photos
         self._glance = glance
         self._seed = seed
+        self._camera = camera
         self._made: dict[int, tuple[int, Drawn]] = {}
 
     def __len__(self) -> int:
@@ -158,7 +160,7 @@ class _Darkened:
             return known[1]
         random = np.random.default_rng((self._seed, index, version))
         high = self._photos[index]
-        low = darken(to_float(high), draw_darkness(random), random)
+        low = darken(to_float(high), draw_darkness(random, self._camera), random)
         levels = np.round(low * np.float32(255)).astype(np.uint8)
         drawn = Drawn(levels, high, *_glances(levels, high, self._glance))
         self._made[index] = (version, drawn)
@@ -208,9 +210,7 @@ def load_bodies(
             )
         else:
             check = []
-            bodies.append(
-                _lit_body(source, folder, glance=glance, seed=seed + number, notify=notify)
-            )
+            bodies.append(_lit_body(source, root, glance=glance, seed=seed + number, notify=notify))
         if check:
             held[name] = load_pairs(check, notify=notify)
     return bodies, held
@@ -259,12 +259,20 @@ def _read_stack(paths: Sequence[Path], folder: Path, notify: Notify) -> list[NDA
     return photos
 
 
-def _lit_body(source: Source, folder: Path, *, glance: int, seed: int, notify: Notify) -> Body:
+def _lit_body(source: Source, root: Path, *, glance: int, seed: int, notify: Notify) -> Body:
+    folder = root / source.path
     photos = _read_stack(_pictures(folder), folder, notify)
     if source.kind == "keep":
         kept = [LoadedPair(str(i), pixels, pixels) for i, pixels in enumerate(photos)]
         return _Pairs(kept, weight=source.weight, flip=source.flip, glance=glance)
-    return _Darkened(photos, weight=source.weight, flip=source.flip, glance=glance, seed=seed)
+    return _Darkened(
+        photos,
+        weight=source.weight,
+        flip=source.flip,
+        glance=glance,
+        seed=seed,
+        camera=read_camera(root / source.camera) if source.camera else None,
+    )
 
 
 def load_pairs(pairs: Sequence[TrainingPair], *, notify: Notify) -> list[LoadedPair]:

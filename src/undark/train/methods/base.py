@@ -166,7 +166,8 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
     def groups(self) -> list[dict[str, Any]]:
         """Parameter groups of the optimiser; each is clipped by itself."""
         encoder = getattr(self.network, "encoder", None)
-        deciding = [] if encoder is None else list(encoder.parameters())
+        # The level that photos should have in general is no scene's and follows at full speed.
+        deciding = [] if encoder is None else [p for p in encoder.parameters() if p.ndim]
         known = {id(parameter) for parameter in deciding}
         rest = [p for p in self.network.parameters() if id(p) not in known]
         fit = self.recipe.fit

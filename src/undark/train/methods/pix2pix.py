@@ -61,6 +61,7 @@ class Pix2Pix(Method[UNet]):
     defaults: ClassVar[dict[str, Any]] = {
         "net.widths": [32, 64, 96, 128, 128, 128],
         "net.padding": "reflect",
+        "net.last": "resize",
         "net.decoder_dropout": 0.1,
         "data.crop": 256,
         "data.batch": 2,

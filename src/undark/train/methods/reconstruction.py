@@ -26,6 +26,7 @@ def make_unet(net: Net) -> UNet:
         dropout=net.dropout,
         decoder_dropout=net.decoder_dropout,
         padding=net.padding,
+        last=net.last,
     ).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 

@@ -63,9 +63,9 @@ class Darkener(nn.Module):
         """
         with torch.no_grad():
             gain = torch.full_like(level, 0.05)
-            for _ in range(8):
+            for _ in range(12):
                 mean = self._tone(self._dim(glance, gain)).mean((1, 2, 3), keepdim=True)
-                gain = (gain * (level / mean.clamp(min=1e-4)) ** 1.8).clamp(1e-4, 1.0)
+                gain = (gain * (level / mean.clamp(min=1e-4)) ** 1.3).clamp(1e-4, 1.0)
         part, whole = self._dim(light, gain), self._dim(glance, gain)
         if noise:
             part = part + self._deviation(part) * self._noise(part)
@@ -81,11 +81,11 @@ class Darkener(nn.Module):
         return Darkness(
             ev=ev,
             white_balance=triple(self._balance()),
-            shot=float(self.log_shot.exp()),
+            shot=self.log_shot.exp().item(),
             read=triple(self.log_read.exp()),
-            correlation=float(self.log_correlation.exp()),
+            correlation=self.log_correlation.exp().item(),
             pedestal=triple(self.pedestal),
-            gamma=float(self.log_gamma.exp()),
+            gamma=self.log_gamma.exp().item(),
         )
 
     def _balance(self) -> Tensor:

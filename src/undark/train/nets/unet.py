@@ -180,6 +180,9 @@ class UNet(nn.Module):
         decoder_dropout: Of whole channels on the way up, at the deepest half of the levels (Isola
             et al., CVPR 2017); on in training alone.
         padding: Of the convolutions: ``zeros`` or ``reflect``.
+        last: How the last step to full size is made: ``shuffle`` by a pixel-shuffle, which an
+            adversarial loss may leave with a grid, or ``resize`` by a resize and a convolution,
+            as all other steps are, which gives flat output for flat input whatever the weights.
     """
 
     def __init__(
@@ -192,6 +195,7 @@ class UNet(nn.Module):
         dropout: float = 0.3,
         decoder_dropout: float = 0.0,
         padding: Padding = "zeros",
+        last: Literal["shuffle", "resize"] = "shuffle",
     ) -> None:
         """Build the network; sizes in the class's description."""
         super().__init__()
@@ -218,7 +222,8 @@ class UNet(nn.Module):
             nn.ModuleList(_Residual(width, context, padding) for _ in range(blocks))
             for width in widths[:-1]
         )
-        self.head = convolve(widths[0], 4 * 8)
+        self.shuffles = last == "shuffle"
+        self.head = convolve(widths[0], 4 * 8 if self.shuffles else 8)
         self.last = convolve(8 + inputs, 3)
         self.keep = nn.Linear(context, 1) if context else None
         self._initialise()
@@ -282,7 +287,10 @@ class UNet(nn.Module):
             x = x + skips[level]
             for block in self.up_blocks[level]:  # pyright: ignore[reportGeneralTypeIssues]
                 x = block(x, context)
-        fine = F.pixel_shuffle(self.head(_activate(x)), 2)
+        if self.shuffles:
+            fine = F.pixel_shuffle(self.head(_activate(x)), 2)
+        else:
+            fine = self.head(F.interpolate(_activate(x), scale_factor=2.0, mode="nearest"))
         output = self.last(torch.cat((_activate(fine), full), dim=1))
         if self.keep is not None and context is not None:
             # Adding to the noisy picture learns slowly: noise must first be cancelled. So the
