@@ -12,6 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from undark.models import Card, DataSource, Glance, Scaling
+from undark.retouch import ACTIONS, STATE, STOP, Step
 
 MakeModel = Callable[..., Path]
 
@@ -46,6 +47,33 @@ def bright_graph(glance: Glance | None, multiple: int) -> onnx.ModelProto:
     nodes.append(helper.make_node("Mul", ["soft", "gain"], ["enhanced"]))
     output = helper.make_tensor_value_info("enhanced", TensorProto.FLOAT, ["n", 3, "h", "w"])
     graph = helper.make_graph(nodes, "bright", inputs, [output], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def steps_graph(side: int) -> onnx.ModelProto:
+    """A policy that takes exposure +1.2 while the glance's mean is below 0.3, then stops."""
+    more = ACTIONS.index(Step("exposure", 1.2))
+    way = np.zeros((1, STOP + 1), np.float32)
+    way[0, more] = 1.0
+    rest = np.full((1, STOP + 1), -9.0, np.float32)
+    rest[0, more], rest[0, STOP] = 0.3, 0.0
+    constants = [
+        numpy_helper.from_array(-way, "way"),
+        numpy_helper.from_array(rest, "rest"),
+        numpy_helper.from_array(np.zeros((STATE, STOP + 1), np.float32), "ignored"),
+    ]
+    nodes = [
+        helper.make_node("ReduceMean", ["glance"], ["deep"], axes=[1, 2], keepdims=0),
+        helper.make_node("ReduceMean", ["deep"], ["mean"], axes=[1], keepdims=1),
+        helper.make_node("Mul", ["mean", "way"], ["less"]),
+        helper.make_node("Add", ["less", "rest"], ["seen"]),
+        helper.make_node("MatMul", ["state", "ignored"], ["nothing"]),
+        helper.make_node("Add", ["seen", "nothing"], ["logits"]),
+    ]
+    sizes = {"glance": ["n", 3, side, side], "state": ["n", STATE]}
+    inputs = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in sizes.items()]
+    output = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", STOP + 1])
+    graph = helper.make_graph(nodes, "steps", inputs, [output], constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
@@ -84,3 +112,10 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> MakeModel:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def steps_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model that brightens in steps."""
+    path = tmp_path_factory.mktemp("steps") / "stepper.onnx"
+    return save_model(steps_graph(32), path, Glance(32, 32), Scaling(mode="steps", multiple=1))

@@ -5,7 +5,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from contract import ModelContract
-from small_models import save_model
+from small_models import save_model, steps_graph
 from undark.models import Glance, Model, Scaling, resolve
 
 
@@ -47,3 +47,12 @@ class TestOwnGuidedModel(ModelContract):
         path = tmp_path_factory.mktemp("guided") / "curve.onnx"
         scaling = Scaling(mode="guided", max_side=120, tile=256, overlap=32)
         return resolve(save_model(curve_graph(), path, Glance(16, 16), scaling))
+
+
+class TestOwnAgent(ModelContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def model(cls, tmp_path_factory: pytest.TempPathFactory) -> Model:
+        path = tmp_path_factory.mktemp("agent") / "agent.onnx"
+        scaling = Scaling(mode="steps", multiple=1, tile=256, overlap=32)
+        return resolve(save_model(steps_graph(32), path, Glance(32, 32), scaling))
