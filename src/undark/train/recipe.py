@@ -109,6 +109,9 @@ class Data:
         held_out: Share of the scenes of each pair source that is kept for validation; 0 learns
             from all and validates on nothing.
         run: Validation takes whole runs of this many neighbouring scenes.
+        max_side: Pictures are shrunk to this longer side before all else, and the network runs on
+            photos shrunk alike, its change carried to full size; 0 keeps them as they are. For
+            what depends on the whole picture, such as the shadows that a lamp would cast.
         crop: Side of the square crops in pixels.
         batch: Crops per step.
         workers: Processes that draw ahead; 0 draws in the main one.
@@ -117,6 +120,7 @@ class Data:
     sources: tuple[Source, ...] = (Source(),)
     held_out: float = 0.15
     run: int = 4
+    max_side: int = 0
     crop: int = 112
     batch: int = 8
     workers: int = 0
@@ -354,6 +358,10 @@ def _check(recipe: Recipe) -> None:
         (bool(data.sources), "data.sources: needs at least one source"),
         (all(s.weight > 0 for s in data.sources), "data.sources: weights must be above 0"),
         (0 <= data.held_out < 1, "data.held_out: must be in [0, 1)"),
+        (
+            data.max_side == 0 or data.max_side >= 64,
+            "data.max_side: must be 0 or at least 64",
+        ),
         (data.run >= 1, "data.run: must be at least 1"),
         (
             data.crop >= 16 and data.crop % 2 ** len(net.widths) == 0,

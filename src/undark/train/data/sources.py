@@ -16,7 +16,7 @@ from undark.errors import DataError, InputError
 from undark.io.formats import is_readable_name
 from undark.io.images import read_photo
 from undark.io.pairs import TrainingPair, find_pairs
-from undark.photo import FloatImage, Photo, area_resize, to_float
+from undark.photo import FloatImage, Photo, area_resize, from_float, to_float
 from undark.train.data.darken import Darkness, darken, draw_darkness, read_camera
 from undark.train.data.split import scenes_by_likeness, split_by_scene
 from undark.train.recipe import Data, Source
@@ -194,7 +194,7 @@ def load_bodies(
             learn, check = _split(folder, source, data, notify)
             bodies.append(
                 _Pairs(
-                    load_pairs(learn, notify=notify),
+                    load_pairs(learn, notify=notify, max_side=data.max_side),
                     weight=source.weight,
                     flip=source.flip,
                     glance=glance,
@@ -202,7 +202,7 @@ def load_bodies(
             )
         elif source.kind in ("dark", "light"):
             paths, check = _stack_paths(folder, source, data, notify)
-            photos = _read_stack(paths, folder, notify)
+            photos = _read_stack(paths, folder, notify, data.max_side)
             bodies.append(
                 _Stack(
                     photos, side=source.kind, weight=source.weight, flip=source.flip, glance=glance
@@ -210,9 +210,11 @@ def load_bodies(
             )
         else:
             check = []
-            bodies.append(_lit_body(source, root, glance=glance, seed=seed + number, notify=notify))
+            bodies.append(
+                _lit_body(source, root, data, glance=glance, seed=seed + number, notify=notify)
+            )
         if check:
-            held[name] = load_pairs(check, notify=notify)
+            held[name] = load_pairs(check, notify=notify, max_side=data.max_side)
     return bodies, held
 
 
@@ -252,16 +254,20 @@ def _pictures(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if is_readable_name(path))
 
 
-def _read_stack(paths: Sequence[Path], folder: Path, notify: Notify) -> list[NDArray[Any]]:
-    photos = [photo.pixels for photo in _read_all(paths, notify) if photo is not None]
+def _read_stack(
+    paths: Sequence[Path], folder: Path, notify: Notify, max_side: int
+) -> list[NDArray[Any]]:
+    photos = [p.pixels for p in _read_all(paths, notify, max_side) if p is not None]
     if not photos:
         raise DataError(f"{folder}: holds no readable photo")
     return photos
 
 
-def _lit_body(source: Source, root: Path, *, glance: int, seed: int, notify: Notify) -> Body:
+def _lit_body(
+    source: Source, root: Path, data: Data, *, glance: int, seed: int, notify: Notify
+) -> Body:
     folder = root / source.path
-    photos = _read_stack(_pictures(folder), folder, notify)
+    photos = _read_stack(_pictures(folder), folder, notify, data.max_side)
     if source.kind == "keep":
         kept = [LoadedPair(str(i), pixels, pixels) for i, pixels in enumerate(photos)]
         return _Pairs(kept, weight=source.weight, flip=source.flip, glance=glance)
@@ -275,14 +281,16 @@ def _lit_body(source: Source, root: Path, *, glance: int, seed: int, notify: Not
     )
 
 
-def load_pairs(pairs: Sequence[TrainingPair], *, notify: Notify) -> list[LoadedPair]:
-    """Read pairs; an unreadable one is told of and left out.
+def load_pairs(
+    pairs: Sequence[TrainingPair], *, notify: Notify, max_side: int = 0
+) -> list[LoadedPair]:
+    """Read pairs, shrunk to `max_side` if not 0; an unreadable one is told of and left out.
 
     Raises:
         DataError: None can be read, or the two sides of one differ in size.
     """
-    lows = _read_all([pair.low for pair in pairs], notify)
-    highs = _read_all([pair.high for pair in pairs], notify)
+    lows = _read_all([pair.low for pair in pairs], notify, max_side)
+    highs = _read_all([pair.high for pair in pairs], notify, max_side)
     loaded: list[LoadedPair] = []
     for pair, low, high in zip(pairs, lows, highs, strict=True):
         if low is None or high is None:
@@ -298,10 +306,10 @@ def load_pairs(pairs: Sequence[TrainingPair], *, notify: Notify) -> list[LoadedP
     return loaded
 
 
-def _read_all(paths: Sequence[Path], notify: Notify) -> list[Photo | None]:
+def _read_all(paths: Sequence[Path], notify: Notify, max_side: int) -> list[Photo | None]:
     def read(path: Path) -> Photo | InputError:
         try:
-            return read_photo(path)
+            return _shrunk(read_photo(path), max_side)
         except InputError as error:
             return error
 
@@ -315,3 +323,13 @@ def _read_all(paths: Sequence[Path], notify: Notify) -> list[Photo | None]:
         else:
             photos.append(result)
     return photos
+
+
+def _shrunk(photo: Photo, max_side: int) -> Photo:
+    """The photo, its longer side at most `max_side`; without alpha, which nobody learns from."""
+    share = max_side / max(photo.height, photo.width)
+    if not max_side or share >= 1.0:
+        return photo
+    rows, columns = (max(1, round(side * share)) for side in (photo.height, photo.width))
+    small = area_resize(photo.pixels, rows, columns)
+    return Photo(pixels=from_float(small, photo.pixels.dtype), gray=photo.gray)

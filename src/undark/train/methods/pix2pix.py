@@ -118,4 +118,4 @@ class Pix2Pix(Method[UNet]):
 
     def scaling(self) -> Scaling:
         """As the U-Net's depth and glance ask."""
-        return unet_scaling(self.network)
+        return unet_scaling(self.network, self.recipe.data)

@@ -11,7 +11,7 @@ from undark.models.card import Scaling
 from undark.train import losses
 from undark.train.data.draws import Batch
 from undark.train.nets.unet import UNet, curve, solve_gain
-from undark.train.recipe import Loss, Net
+from undark.train.recipe import Data, Loss, Net
 
 __all__ = ["Reconstruction", "make_unet", "reconstruct", "unet_scaling"]
 
@@ -30,16 +30,17 @@ def make_unet(net: Net) -> UNet:
     ).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
-def unet_scaling(network: UNet) -> Scaling:
-    """How `network` runs on large photos.
+def unet_scaling(network: UNet, data: Data) -> Scaling:
+    """How `network`, which learned from `data`, runs on large photos.
 
     Tiles where the glance decides and a tile's overlap covers most of what a pixel depends on; a
-    plain U-Net, or a deep one, sees a reduced photo.
+    plain U-Net, a deep one, or one that learned from shrunken pictures sees a shrunken photo.
     """
     multiple, minimum = network.multiple, network.minimum
-    if network.glance and multiple <= 16:
+    if network.glance and multiple <= 16 and not data.max_side:
         return Scaling(mode="tiles", multiple=multiple, minimum=minimum, tile=1024, overlap=128)
-    return Scaling(mode="guided", multiple=multiple, minimum=minimum, max_side=1024)
+    side = data.max_side or 1024
+    return Scaling(mode="guided", multiple=multiple, minimum=minimum, max_side=side)
 
 
 class Reconstruction(NamedTuple):

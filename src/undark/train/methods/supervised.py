@@ -41,4 +41,4 @@ class Supervised(Method[UNet]):
 
     def scaling(self) -> Scaling:
         """As the U-Net's depth and glance ask."""
-        return unet_scaling(self.network)
+        return unet_scaling(self.network, self.recipe.data)

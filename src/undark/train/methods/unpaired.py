@@ -227,7 +227,7 @@ class Unpaired(Method[UNet]):
 
     def scaling(self) -> Scaling:
         """As the U-Net's depth and glance ask."""
-        return unet_scaling(self.network)
+        return unet_scaling(self.network, self.recipe.data)
 
 
 def _mean(picture: Tensor) -> Tensor:

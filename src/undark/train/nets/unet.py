@@ -226,6 +226,8 @@ class UNet(nn.Module):
         self.head = convolve(widths[0], 4 * 8 if self.shuffles else 8)
         self.last = convolve(8 + inputs, 3)
         self.keep = nn.Linear(context, 1) if context else None
+        # With nothing that relights it, the picture itself is where to begin.
+        self.through = None if glance else nn.Parameter(torch.ones(()))
         self._initialise()
 
     def _initialise(self) -> None:
@@ -292,6 +294,8 @@ class UNet(nn.Module):
         else:
             fine = self.head(F.interpolate(_activate(x), scale_factor=2.0, mode="nearest"))
         output = self.last(torch.cat((_activate(fine), full), dim=1))
+        if self.through is not None:
+            return output + self.through * image
         if self.keep is not None and context is not None:
             # Adding to the noisy picture learns slowly: noise must first be cancelled. So the
             # network draws the picture itself, and the glance says how much may pass unchanged.
