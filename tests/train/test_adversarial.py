@@ -133,7 +133,13 @@ def _method(*settings: str) -> Pix2Pix:
 def _batch() -> dict[str, torch.Tensor]:
     truth = torch.rand(2, 3, 32, 32)
     glance = torch.rand(2, 3, 16, 16)
-    return {"image": truth * 0.1, "truth": truth, "glance": glance * 0.1, "truth_glance": glance}
+    return {
+        "image": truth * 0.1,
+        "truth": truth,
+        "glance": glance * 0.1,
+        "truth_glance": glance,
+        "told": torch.tensor([True, False]),
+    }
 
 
 def test_each_player_is_moved_by_its_own_loss_alone() -> None:

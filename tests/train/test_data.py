@@ -115,7 +115,7 @@ def test_a_batch_depends_on_seed_and_step_alone(pairs: Path) -> None:
     stream = iter(draws_of(pairs))
     batches = [next(stream) for _ in range(4)]
     again = next(iter(draws_of(pairs, start=3)))
-    assert set(again) == {"image", "truth", "glance", "truth_glance"}
+    assert set(again) == {"image", "truth", "glance", "truth_glance", "told"}
     for key, value in again.items():
         assert torch.equal(value, batches[3][key])
         assert not torch.equal(value, batches[2][key])

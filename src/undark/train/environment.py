@@ -71,7 +71,7 @@ class Gallery:
         self.version = version
         self._structure = structure
         self._bodies = [body for body in bodies if len(body)]
-        weights = np.array([body.weight for body in self._bodies])
+        weights = np.array([body.source.weight for body in self._bodies])
         self._shares = weights / weights.sum()
         self._augment = augment
 

@@ -66,6 +66,9 @@ class Source:
             ``pairs.csv``, or found by ``likeness``, for shots cropped several times.
         flip: Its pictures may be mirrored and turned by right angles; not where light always
             falls from one side and shadows are to be learned.
+        level: How bright the truth is, which a method with a glance must not be left to guess
+            while it learns to restore: it is ``told``; or, for scenes that are always lit alike,
+            ``guessed``, and the restoration learns to put the guess right.
         camera: For ``darken``: the ``camera.json`` of a run of cyclegan, relative to ``--data``,
             whose noise, colours and tone the darkness gets.
     """
@@ -78,6 +81,7 @@ class Source:
     url: str = ""
     scenes: Literal["given", "likeness"] = "given"
     flip: bool = True
+    level: Literal["told", "guessed"] = "told"
     camera: str = ""
 
 

@@ -26,8 +26,8 @@ __all__ = ["Batch", "Draws", "to_tensor"]
 
 Batch = dict[str, Tensor]
 """``image`` and ``truth`` (N×3×crop×crop) and, with a glance, ``glance`` and ``truth_glance``
-(N×3×glance×glance); RGB in [0, 1]. From stacks: ``image`` and ``glance`` of dark photos, ``light``
-and ``light_glance`` of light ones."""
+(N×3×glance×glance), RGB in [0, 1], and ``told`` (N booleans; see ``Source.level``). From stacks:
+``image`` and ``glance`` of dark photos, ``light`` and ``light_glance`` of light ones."""
 
 _NAMES = {
     "pairs": ("image", "truth", "glance", "truth_glance"),
@@ -94,10 +94,12 @@ class Draws(IterableDataset[Batch]):
         item: Batch = {}
         for bodies in self._sides:
             if bodies:
-                weights = np.array([body.weight for body in bodies])
+                weights = np.array([body.source.weight for body in bodies])
                 body = bodies[int(random.choice(len(bodies), p=weights / weights.sum()))]
                 drawn = body.draw(int(random.integers(len(body))), step // _FRESH)
                 item |= self._picture(drawn, random, body)
+                if drawn.high_glance is not None:
+                    item["told"] = torch.tensor(body.source.level == "told")
         return item
 
     def _picture(self, drawn: Drawn, random: np.random.Generator, body: Body) -> Batch:
@@ -106,7 +108,7 @@ class Draws(IterableDataset[Batch]):
         if body.side != "light":
             low, glances[0] = self._vary(low, glances[0], random)
         pictures = [low, high, *glances]
-        if self._augment.flip and body.flip:
+        if self._augment.flip and body.source.flip:
             turns, mirrored = int(random.integers(4)), bool(random.integers(2))
             pictures = [
                 None if picture is None else _turn(picture, turns, mirrored) for picture in pictures

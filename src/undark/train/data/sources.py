@@ -55,9 +55,8 @@ Side = Literal["pairs", "dark", "light"]
 class Body(Protocol):
     """A body of data that whole pictures can be drawn from."""
 
-    weight: float
+    source: Source
     side: Side
-    flip: bool
 
     def __len__(self) -> int:
         """How many pictures it holds."""
@@ -81,11 +80,8 @@ class _Pairs:
 
     side: Side = "pairs"
 
-    def __init__(
-        self, pairs: Sequence[LoadedPair], *, weight: float, flip: bool, glance: int
-    ) -> None:
-        self.weight = weight
-        self.flip = flip
+    def __init__(self, pairs: Sequence[LoadedPair], source: Source, *, glance: int) -> None:
+        self.source = source
         self._drawn = [
             Drawn(pair.low, pair.high, *_glances(pair.low, pair.high, glance)) for pair in pairs
         ]
@@ -104,16 +100,9 @@ class _Stack:
     side: Side
 
     def __init__(
-        self,
-        photos: Sequence[NDArray[Any]],
-        *,
-        side: Side,
-        weight: float,
-        flip: bool,
-        glance: int,
+        self, photos: Sequence[NDArray[Any]], source: Source, *, side: Side, glance: int
     ) -> None:
-        self.weight = weight
-        self.flip = flip
+        self.source = source
         self.side = side
         self._drawn = [
             Drawn(photo, None, area_resize(photo, glance, glance) if glance else None)
@@ -136,15 +125,13 @@ class _Darkened:
     def __init__(
         self,
         photos: Sequence[NDArray[Any]],
+        source: Source,
         *,
-        weight: float,
-        flip: bool,
         glance: int,
         seed: int,
         camera: Darkness | None = None,
     ) -> None:
-        self.weight = weight
-        self.flip = flip
+        self.source = source
         self._photos = photos
         self._glance = glance
         self._seed = seed
@@ -192,22 +179,12 @@ def load_bodies(
         name = source.name or folder.resolve().name
         if source.kind == "pairs":
             learn, check = _split(folder, source, data, notify)
-            bodies.append(
-                _Pairs(
-                    load_pairs(learn, notify=notify, max_side=data.max_side),
-                    weight=source.weight,
-                    flip=source.flip,
-                    glance=glance,
-                )
-            )
+            pairs = load_pairs(learn, notify=notify, max_side=data.max_side)
+            bodies.append(_Pairs(pairs, source, glance=glance))
         elif source.kind in ("dark", "light"):
             paths, check = _stack_paths(folder, source, data, notify)
             photos = _read_stack(paths, folder, notify, data.max_side)
-            bodies.append(
-                _Stack(
-                    photos, side=source.kind, weight=source.weight, flip=source.flip, glance=glance
-                )
-            )
+            bodies.append(_Stack(photos, source, side=source.kind, glance=glance))
         else:
             check = []
             bodies.append(
@@ -270,11 +247,10 @@ def _lit_body(
     photos = _read_stack(_pictures(folder), folder, notify, data.max_side)
     if source.kind == "keep":
         kept = [LoadedPair(str(i), pixels, pixels) for i, pixels in enumerate(photos)]
-        return _Pairs(kept, weight=source.weight, flip=source.flip, glance=glance)
+        return _Pairs(kept, source, glance=glance)
     return _Darkened(
         photos,
-        weight=source.weight,
-        flip=source.flip,
+        source,
         glance=glance,
         seed=seed,
         camera=read_camera(root / source.camera) if source.camera else None,

@@ -69,7 +69,7 @@ def reconstruct(network: UNet, batch: Batch, weight: Loss) -> Reconstruction:
 
     Args:
         network: With or without a glance.
-        batch: ``image``, ``truth`` and, with a glance, ``glance`` and ``truth_glance``.
+        batch: ``image``, ``truth`` and, with a glance, ``glance``, ``truth_glance`` and ``told``.
         weight: The recipe's table ``loss``; see :mod:`undark.train.losses`.
     """
     image = batch["image"].contiguous(memory_format=torch.channels_last)
@@ -80,6 +80,7 @@ def reconstruct(network: UNet, batch: Batch, weight: Loss) -> Reconstruction:
         decision = network.decide(batch["glance"])
         level = batch["truth_glance"].mean((1, 2, 3), keepdim=True).clamp(0.02, 0.97)
         gain = solve_gain(batch["glance"], level) * decision.tint
+        gain = torch.where(batch["told"].view(-1, 1, 1, 1), gain, decision.gain.detach())
         relit = curve(image, gain, decision.black)
         output = network.restore(image, relit, decision.context)
         if weight.exposure:

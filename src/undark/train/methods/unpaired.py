@@ -154,6 +154,7 @@ class Unpaired(Method[UNet]):
             "truth": light,
             "glance": fake_glance.detach(),
             "truth_glance": light_glance,
+            "told": torch.ones(light.shape[0], dtype=torch.bool, device=light.device),
         }
         cycle = reconstruct(self.network, made, self.recipe.loss)
         terms |= cycle.terms
