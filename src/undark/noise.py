@@ -34,9 +34,9 @@ _LUMA_RADIUS: Final = 2
 _COLOUR_RADIUS: Final = 3
 _BINS: Final = 16
 # Texture adds to the variance of noise: of those found at one level, a low one is the noise's ...
-_QUIET: Final = 0.2
+_QUIET: Final = 0.05
 # ... and lacks this to their mean, in windows of this size and noise with some correlation.
-_BIAS: Final = 1.5
+_BIAS: Final = 3.0
 # Coarse details are the picture's more often than fine ones are.
 _BY_SCALE: Final = np.array([[1.0], [0.5]], np.float32)
 _SCALES: Final = len(_BY_SCALE)
@@ -141,16 +141,16 @@ def _shrink(values: Floats, grey: Floats, noise: Floats, radius: int) -> Floats:
 
 def _share(energy: Floats, noise: Floats, radius: int) -> Floats:
     """Share of the details that is no noise: the local Wiener filter's (Lee, TPAMI 1980)."""
-    share = np.float32(1.0) - noise / np.maximum(energy, _TINY)
+    share = np.float32(1.0) - noise / energy
     return _mean(np.maximum(share, np.float32(0.0)), radius)
 
 
 def _energy(details: Floats, radius: int) -> Floats:
-    """Local mean square, over two channels too."""
+    """Local mean square, over two channels too; a running sum may fall a little below nought."""
     square = details * details
     if square.ndim == 3:
         square = (square[..., 0] + square[..., 1]) * np.float32(0.5)
-    return _mean(square, radius)
+    return np.maximum(_mean(square, radius), _TINY)
 
 
 def _mean(values: Floats, radius: int) -> Floats:

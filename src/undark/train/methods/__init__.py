@@ -16,6 +16,7 @@ __all__ = ["METHODS", "make_method", "method_class"]
 
 METHODS: dict[str, str] = {
     "unet": "undark.train.methods.supervised:Supervised",
+    "curve": "undark.train.methods.curve:ZeroReference",
     "pix2pix": "undark.train.methods.pix2pix:Pix2Pix",
     "cyclegan": "undark.train.methods.unpaired:Unpaired",
     "agent": "undark.train.methods.reinforcement:Reinforcement",

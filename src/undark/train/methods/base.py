@@ -54,7 +54,7 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
         batches: Training steps done, also across a resume.
         kind: The card's word for the method.
         papers: Works that it is built on.
-        output: Name of the exported graph's output.
+        outputs: Names of what the exported graph gives, in order.
         Options: A frozen dataclass of what this method alone has to set: the recipe's table
             ``options``. Its fields need defaults.
         reads: Kinds of sources that it can learn from.
@@ -65,7 +65,7 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
 
     kind: ClassVar[str]
     papers: ClassVar[tuple[str, ...]] = ()
-    output: ClassVar[str] = "enhanced"
+    outputs: ClassVar[tuple[str, ...]] = ("enhanced",)
     Options: ClassVar[type[Any]] = NoOptions
     reads: ClassVar[tuple[str, ...]] = ("pairs", "darken", "keep")
     needs: ClassVar[tuple[str, ...]] = ()

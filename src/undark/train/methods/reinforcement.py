@@ -124,7 +124,7 @@ class Reinforcement(Method[Policy]):
         "Hu et al., Exposure: A White-Box Photo Post-Processing Framework, TOG 2018",
         "Pinto et al., Asymmetric Actor Critic for Image-Based Robot Learning, RSS 2018",
     )
-    output = "logits"
+    outputs = ("logits",)
     Options = Options
     reads: ClassVar[tuple[str, ...]] = ("pairs", "darken", "keep", "dark")
     diet: ClassVar[str] = (

@@ -1,6 +1,6 @@
 """A small network that gives a photo its tone curves, from a glance alone.
 
-Curve estimation is Zero-DCE's idea (Guo et al., CVPR 2020). Its curve, x + αx(1 - x) applied over
+Curve estimation is Zero-DCE's idea (Guo et al., CVPR 2020). Its curve, x + a·x(1 - x) applied over
 and over to encoded values, is here replaced by what more light does: a gain in linear light with
 a shoulder (:func:`undark.tone.exposure`). On photos of rooms at night, told the right brightness,
 that is 2 to 3 dB nearer to the truth. Two more numbers take a part of a colour cast away.

@@ -1,0 +1,152 @@
+"""Zero-reference learning: curves from dark photos alone, with no truth at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from undark.errors import RecipeError
+from undark.models.card import Scaling
+from undark.photo import area_resize, from_float
+from undark.relight import Relighting
+from undark.train import zero_losses as losses
+from undark.train.data.draws import Batch, to_tensor
+from undark.train.methods.base import Method
+from undark.train.nets.curve import CurveNet, expose, to_linear
+from undark.train.recipe import Recipe
+from undark.train.self_noise import noise_left, shrunken_twin
+
+__all__ = ["Options", "ZeroReference"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is told, and the weights of the terms; see :mod:`undark.train.zero_losses`.
+
+    Attributes:
+        wanted: Mean luma that a dark photo should get, in (0, 1). The one thing that is told: no
+            dark photo says how bright it should be.
+        exposure: Weight of the term that holds the network to `wanted`.
+        spatial: Weight of spatial consistency.
+        colour: Weight of colour constancy.
+        restraint: Weight against tints and against levels other than `wanted`.
+        noise: Weight of what cleaning leaves of noise; see :mod:`undark.train.self_noise`.
+        twins: Photos of each batch by which cleaning is learned.
+    """
+
+    wanted: float = 0.455
+    exposure: float = 1.0
+    spatial: float = 1.0
+    colour: float = 5.0
+    restraint: float = 0.05
+    noise: float = 0.1
+    twins: int = 2
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            RecipeError: One is out of range.
+        """
+        if not 0.0 < self.wanted < 1.0:
+            raise RecipeError("options.wanted: must be in (0, 1)")
+        if self.twins < 1:
+            raise RecipeError("options.twins: must be at least 1")
+
+
+class ZeroReference(Method[CurveNet]):
+    """Curve estimation: exposure, contrast, colour and noise, judged without a truth."""
+
+    kind = "zero-reference"
+    papers: ClassVar[tuple[str, ...]] = (
+        "Guo et al., Zero-DCE, CVPR 2020",
+        "Liu et al., Noise Estimation from a Single Image, CVPR 2006",
+        "Lee, local Wiener filter, TPAMI 1980",
+        "Moran et al., Noisier2Noise, CVPR 2020",
+    )
+    outputs: ClassVar[tuple[str, ...]] = ("curves", "clean")
+    Options: ClassVar[type[Any]] = Options
+    reads: ClassVar[tuple[str, ...]] = ("dark",)
+    needs: ClassVar[tuple[str, ...]] = ("dark",)
+    diet: ClassVar[str] = "dark photos alone: --data DIR"
+    defaults: ClassVar[dict[str, Any]] = {
+        "data.sources": [{"kind": "dark"}],
+        "data.crop": 256,
+        "augment.exposure": 1.5,
+        "augment.noise": 0.0,
+        "augment.rotate": 0.0,
+        "augment.share": 0.5,
+        "fit.steps": 600,
+        "fit.lr": 2e-3,
+        "fit.warmup": 50,
+        "fit.ema": 0.99,
+        "fit.precision": "32-true",
+        "fit.validate_every": 300,
+    }
+
+    def __init__(self, recipe: Recipe) -> None:
+        """Build the network for the recipe's glance and wanted level."""
+        super().__init__(recipe)
+        if not recipe.net.glance:
+            raise RecipeError("net.glance: the curves come from the glance; it cannot be 0")
+        self.network = CurveNet(glance=recipe.net.glance, wanted=self.options.wanted)
+        self.glance = recipe.net.glance
+        self.multiple = 1
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Five terms, none of which knows a truth."""
+        weight = self.options
+        decision = self.network.decision(batch["glance"])
+        relit = decision.relit
+        luma = (relit * self.network.weights).sum(1, keepdim=True)
+        correction = torch.log2(luma.mean((1, 2, 3), keepdim=True) / weight.wanted)
+        terms = {
+            "exposure": losses.exposure(luma, weight.wanted),
+            "spatial": losses.spatial_consistency(batch["glance"], relit),
+            "colour": losses.colour_constancy(relit),
+            "restraint": losses.restraint(decision.tint, correction.clamp(max=0.0)),
+        }
+        if weight.noise:
+            terms["noise"] = self._noise(batch["image"], decision.stops + decision.tint)
+        total = torch.stack([getattr(weight, name) * value for name, value in terms.items()]).sum()
+        return {"loss": total, **terms}
+
+    def _noise(self, image: Tensor, stops: Tensor) -> Tensor:
+        """What cleaning leaves, on pictures made of the first photos of the batch."""
+        with torch.no_grad():
+            relit = expose(to_linear(image), torch.exp2(stops))[: self.options.twins]
+        random = np.random.default_rng((self.recipe.seed, self.batches))
+        pictures = [np.ascontiguousarray(x.cpu().numpy().transpose(1, 2, 0)) for x in relit]
+        twins = [shrunken_twin(picture, random) for picture in pictures]
+        return noise_left(self.network.strength, twins)
+
+    def scaling(self) -> Scaling:
+        """Curves for the whole photo."""
+        return Scaling(mode="curves", multiple=1, minimum=1)
+
+    def shapes(self) -> dict[str, dict[int, Any]]:
+        """The glance alone."""
+        return {"glance": {0: torch.export.Dim("n")}}
+
+    def examples(self, random: np.random.Generator) -> list[tuple[Tensor, ...]]:
+        """Glances from bright to very dark."""
+        sizes = ((2, 0.3), (1, 0.02), (1, 1.0))
+        values = (random.random((n, 3, self.glance, self.glance)) * light for n, light in sizes)
+        return [(torch.from_numpy(value.astype(np.float32)),) for value in values]
+
+    @torch.no_grad()
+    def enhance(self, low: NDArray[Any]) -> NDArray[np.uint8]:
+        """A whole picture, H×W×3 of any depth, as the engine makes it, rounded to 8 bits."""
+        network = self.network.eval()
+        device = next(network.parameters()).device
+        glance = to_tensor(area_resize(low, self.glance, self.glance))[None].to(device)
+        curves, strength = (output[0].float().cpu().numpy() for output in network(glance))
+        result = np.empty(low.shape, np.uint8)
+        for top, band in Relighting.of(low, curves, strength).bands(low):
+            result[top : top + band.shape[0]] = from_float(band, np.dtype(np.uint8))
+        return result
