@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from undark import tone
 from undark.noise import LEVELS, Noise, clean, measure_noise
 from undark.photo import FloatImage, area_resize
-from undark.tone import luma
 
 __all__ = ["Twin", "noise_left", "shrunken_twin"]
 
@@ -30,7 +30,7 @@ _STEP = 0.1
 
 
 class Twin(NamedTuple):
-    """One picture nearly clean, with noise put on it, and that noise as it measures."""
+    """One picture nearly clean, the same with noise put on it, and that noise."""
 
     truth: FloatImage
     noisy: FloatImage
@@ -47,13 +47,13 @@ def shrunken_twin(relit: FloatImage, random: np.random.Generator) -> Twin:
     rows, columns = (side // _SHRINK for side in relit.shape[:2])
     truth = area_resize(relit, rows, columns)
     like = measure_noise([relit])
-    level = np.clip(luma(truth) * (LEVELS - 1), 0, LEVELS - 1).astype(np.intp)
+    level = np.clip(tone.luma(truth) * (LEVELS - 1), 0, LEVELS - 1).astype(np.intp)
     grey = _grain(like.luma, level, random)
     red, blue = (_grain(like.colour, level, random) for _ in range(2))
     green = -(0.2126 * red + 0.0722 * blue) / 0.7152
     grain = np.stack([grey + red, grey + green, grey + blue], axis=-1)
     noisy = np.clip(truth + grain, 0.0, 1.0).astype(np.float32)
-    return Twin(truth, noisy, measure_noise([noisy]))
+    return Twin(truth, noisy, like)
 
 
 def _grain(
@@ -71,7 +71,8 @@ def _grain(
 
 def _left(twin: Twin, strength: Sequence[float]) -> float:
     """Error after cleaning, relative to that of the noise."""
-    cleaned = clean(twin.noisy, twin.noise.times(*strength))
+    luma, colour = strength
+    cleaned = clean(twin.noisy, twin.noise.times(luma, colour))
     before = float(np.square(twin.noisy - twin.truth).mean())
     return float(np.square(cleaned - twin.truth).mean()) / max(before, 1e-9)
 

@@ -75,6 +75,9 @@ class CurveNet(nn.Module):
         width: Channels of the first layer.
     """
 
+    weights: Tensor
+    samples: Tensor
+
     def __init__(self, *, glance: int = 64, wanted: float = 0.455, width: int = 12) -> None:
         """Build it; sizes in the class's description."""
         super().__init__()
