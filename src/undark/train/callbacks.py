@@ -23,8 +23,9 @@ from undark.evaluate.grid import picture_grid
 from undark.io.atomic import write_atomically
 from undark.train.data.sources import LoadedPair
 from undark.train.methods.base import Method
+from undark.train.plot import plot_curves
 
-__all__ = ["Average", "History", "Stop", "Stopped", "Validate"]
+__all__ = ["Average", "History", "Save", "Stop", "Stopped", "Validate"]
 
 
 class Average(Callback):
@@ -142,33 +143,9 @@ class History(Callback):
         table.writeheader()
         table.writerows(self._rows)
         write_atomically(self._folder / "history.csv", text.getvalue().encode())
-        write_atomically(self._folder / "curves.png", self._plot())
+        write_atomically(self._folder / "curves.png", plot_curves(self._rows))
         if self.writer is not None:
             self.writer.close()
-
-    def _plot(self) -> bytes:
-        from matplotlib.figure import Figure
-
-        groups: dict[str, dict[str, list[tuple[float, float]]]] = {}
-        for row in self._rows:
-            for name, value in row.items():
-                if name == "step":
-                    continue
-                title = "training losses" if name.startswith("train/") else name.split("/")[-1]
-                label = name.split("/")[-1] if name.startswith("train/") else name.split("/")[1]
-                groups.setdefault(title, {}).setdefault(label, []).append((row["step"], value))
-        figure = Figure(figsize=(4.5 * max(1, len(groups)), 3.4), layout="constrained")
-        for index, (title, curves) in enumerate(groups.items()):
-            axes = figure.add_subplot(1, len(groups), index + 1)
-            for label, points in curves.items():
-                axes.plot(*zip(*points, strict=True), label=label, marker="." * (len(points) < 40))
-            axes.set_title(title)
-            axes.set_xlabel("step")
-            axes.grid(alpha=0.3)
-            axes.legend(fontsize=8)
-        content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=110)
-        return content.getvalue()
 
 
 class Validate(Callback):
@@ -242,6 +219,28 @@ class Validate(Callback):
         method.network.load_state_dict(own)
         method.network.train()
         return records
+
+
+class Save(Callback):
+    """Saves a checkpoint every so many minutes, however the method takes its gradients.
+
+    Lightning's own does so by the clock for automatic optimisation alone.
+    """
+
+    def __init__(self, checkpoint: Path, *, minutes: float) -> None:
+        """Save to `checkpoint`."""
+        self._checkpoint = checkpoint
+        self._seconds = 60 * minutes
+        self._last = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save between two steps, where it is time."""
+        del pl_module, outputs, batch, batch_idx
+        if time.monotonic() - self._last >= self._seconds:
+            trainer.save_checkpoint(self._checkpoint)
+            self._last = time.monotonic()
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: the user asked for it
