@@ -13,7 +13,7 @@ from gymnasium.utils.env_checker import check_env
 from PIL import Image
 
 from undark import Enhancer
-from undark.errors import RecipeError, UsageError
+from undark.errors import DivergedError, RecipeError, UsageError
 from undark.evaluate.metrics import psnr
 from undark.models import Card
 from undark.photo import Photo
@@ -22,6 +22,7 @@ from undark.train import export_model, run
 from undark.train.callbacks import Stop
 from undark.train.data.sources import load_bodies
 from undark.train.environment import ENVIRONMENT, Gallery, Retouch, Scene
+from undark.train.methods.reinforcement import Reinforcement
 from undark.train.recipe import Augment, Data, Source
 from undark.train.rewards import Truth, no_reference
 from undark.train.weights import load_weights
@@ -222,6 +223,23 @@ def test_a_stopped_run_resumes_to_the_very_step(
     first, second = load_weights(whole.folder).state, load_weights(resumed.folder).state
     assert all(torch.equal(value, second[key]) for key, value in first.items())
     assert torch.load(resumed.folder / "last.ckpt", weights_only=True)["batches"] == 4
+
+
+def test_a_run_that_breaks_off_keeps_its_last_checkpoint(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Reinforcement.losses
+
+    def broken(self: Reinforcement, batch: Any) -> dict[str, torch.Tensor]:
+        terms = whole(self, batch)
+        return terms if self.batches < 2 else {**terms, "loss": torch.tensor(torch.nan)}
+
+    monkeypatch.setattr(Reinforcement, "losses", broken)
+    settings = [*SMALL, "fit.checkpoint_minutes=1e-9"]
+    with pytest.raises(DivergedError, match=r"fit\.lr"):
+        run("agent", data=pairs, out=tmp_path / "wild", overrides=settings)
+    kept = torch.load(tmp_path / "wild" / "last.ckpt", weights_only=True)
+    assert kept["batches"] == 2
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 import cv2
 import gymnasium
@@ -19,7 +19,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from undark.errors import UsageError
-from undark.photo import FloatImage, Photo, area_resize
+from undark.photo import FloatImage, Photo, area_resize, to_float
 from undark.retouch import ACTIONS, LIMIT, STATE, STOP, Look, cut_patches
 from undark.tone import linear_to_srgb, srgb_to_linear
 from undark.train.data.darken import darken, draw_darkness
@@ -123,7 +123,7 @@ def _darkened_examples(side: int) -> Scenes:
     def draw(random: np.random.Generator) -> Scene:
         photos = _examples()
         light = photos[int(random.integers(len(photos)))]
-        low = darken(light.astype(np.float32) / 255, draw_darkness(random), random)
+        low = darken(to_float(light), draw_darkness(random), random)
         return _scene(low, light, side)
 
     return draw
@@ -158,7 +158,10 @@ class Retouch(gymnasium.Env[Observation, np.int64]):
         render_mode: ``rgb_array`` or None.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 2}
+    metadata: ClassVar[dict[str, Any]] = {  # pyright: ignore[reportIncompatibleVariableOverride]
+        "render_modes": ["rgb_array"],
+        "render_fps": 2,
+    }
 
     def __init__(
         self,
@@ -181,7 +184,7 @@ class Retouch(gymnasium.Env[Observation, np.int64]):
         }
         if hints:
             parts["hint"] = spaces.Box(-np.inf, np.inf, (HINT,), np.float32)
-        self.observation_space = spaces.Dict(parts)
+        self.observation_space = cast(Any, spaces.Dict(parts))
         self.action_space = spaces.Discrete(len(ACTIONS) + 1)
         self._scene: Scene | None = None
         self._shown: Scene | None = None

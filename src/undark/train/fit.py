@@ -8,7 +8,6 @@ events.
 from __future__ import annotations
 
 import ctypes
-import datetime
 import json
 import logging
 import sys
@@ -20,12 +19,11 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader
 
 from undark.errors import DataError, RecipeError, TrainError, UsageError
 from undark.io.atomic import write_atomically
-from undark.train.callbacks import Average, History, Stop, Stopped, Validate
+from undark.train.callbacks import Average, History, Save, Stop, Stopped, Validate
 from undark.train.data.sources import load_bodies
 from undark.train.methods import make_method, method_class
 from undark.train.methods.base import Method
@@ -229,13 +227,7 @@ def _fit(
                 persistent_workers=plan.data.workers > 0,
             )
 
-    saver = ModelCheckpoint(
-        dirpath=folder,
-        filename=Path(CHECKPOINT).stem,
-        save_top_k=1,
-        enable_version_counter=False,
-        train_time_interval=datetime.timedelta(minutes=plan.fit.checkpoint_minutes),
-    )
+    saver = Save(folder / CHECKPOINT, minutes=plan.fit.checkpoint_minutes)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # its tips are not for users
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -248,6 +240,7 @@ def _fit(
             gradient_clip_val=plan.fit.clip or None if method.automatic_optimization else None,
             callbacks=[*callbacks, saver, Stop(folder / CHECKPOINT)],
             logger=False,
+            enable_checkpointing=False,
             enable_model_summary=False,
             enable_progress_bar=sys.stderr.isatty(),
             num_sanity_val_steps=0,

@@ -91,7 +91,7 @@ def _ssim(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     edge = _WINDOW // 2
     inner = (slice(None), slice(edge, -edge), slice(edge, -edge))
 
-    def blur(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def blur(values: NDArray[np.floating]) -> NDArray[np.float32]:
         # Windows that reach into the next patch are left out.
         blurred = np.asarray(cv2.blur(values, (_WINDOW, _WINDOW)), np.float32)
         return blurred.reshape(first.shape)[inner]

@@ -226,7 +226,8 @@ class Reinforcement(Method[Policy]):
         told = agent.logger.name_to_value
         told.clear()
         try:
-            agent.learn(options.environments * options.horizon, log_interval=None)
+            # One round; its second never comes, so what was told is not cleared by logging it.
+            agent.learn(options.environments * options.horizon, log_interval=2)
         except ValueError as error:  # so torch refuses logits that are not numbers
             if "nan" not in str(error):
                 raise
