@@ -1,0 +1,41 @@
+"""A strip of pictures: a photo after each step that an agent takes on it.
+
+python benchmarks/episode.py PHOTO -m agent -o docs/images/episode.jpg
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from undark import Enhancer, read_photo
+from undark.evaluate.grid import picture_grid
+from undark.io.images import write_photo
+from undark.photo import Photo
+from undark.retouch import apply_steps
+
+ACROSS = 4
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("photo", type=Path)
+    parser.add_argument("-m", "--model", default="agent")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    photo = read_photo(arguments.photo)
+    steps = Enhancer(arguments.model).steps(photo)
+    frames = [apply_steps(photo.rgb(), steps[:count]) for count in range(len(steps) + 1)]
+    names = ["as it was", *(f"{step.operation} {step.amount:+g}" for step in steps)]
+    starts = range(0, len(frames), ACROSS)
+    strip = picture_grid(
+        [frames[start : start + ACROSS] for start in starts],
+        captions=[" | ".join(names[start : start + ACROSS]) for start in starts],
+    )
+    write_photo(Photo(strip), arguments.output, quality=88, overwrite=True)
+    print("\n".join(str(step) for step in steps))
+
+
+if __name__ == "__main__":
+    main()
