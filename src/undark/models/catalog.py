@@ -27,7 +27,10 @@ class Entry:
 DEFAULT: Final = "unet"
 """The model that is used where none is named."""
 
-ENTRIES: Final = (Entry(name="unet", stem="unet"),)
+ENTRIES: Final = (
+    Entry(name="unet", stem="unet"),
+    Entry(name="pix2pix", stem="pix2pix"),
+)
 """All models, the default first."""
 
 
