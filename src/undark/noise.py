@@ -55,21 +55,21 @@ class Noise:
     Attributes:
         luma: Of luma's details, full size first: 2×LEVELS.
         colour: Of colour's details, half size first: 2×LEVELS.
-        keep: Share of colour's details at full size that is no noise: LEVELS.
+        finest: Share of noise in the variance of colour's details at full size, where it is
+            judged by level alone: LEVELS; may be above 1.
     """
 
     luma: Floats
     colour: Floats
-    keep: Floats
+    finest: Floats
 
     def times(self, luma: float, colour: float, where: Floats | None = None) -> Noise:
         """As much noise as is to be taken off: a factor each, and a share in [0, 1] by level."""
         share = np.ones(LEVELS, np.float32) if where is None else where
-        off = np.minimum(np.float32(colour) * share, np.float32(1.0))
         return Noise(
             self.luma * _floats(luma * _BY_SCALE * share),
             self.colour * _floats(colour * _BY_SCALE * share),
-            np.float32(1.0) - off * (np.float32(1.0) - self.keep),
+            self.finest * _floats(colour * share),
         )
 
 
@@ -93,11 +93,10 @@ def measure_noise(pieces: Iterable[FloatImage]) -> Noise:
                 lumas[scale].add(level, _energy(grey - level, _LUMA_RADIUS))
             colours[scale].add(level, _energy(colour - _double(less), _COLOUR_RADIUS))
             grey, colour = small, less
-    keep = np.float32(1.0) - colours[0].noise() / np.maximum(colours[0].mean(), _TINY)
     return Noise(
         np.stack([tally.noise() for tally in lumas]),
         np.stack([tally.noise() for tally in colours[1:]]),
-        np.maximum(keep, np.float32(0.0)),
+        colours[0].noise() / colours[0].mean(),
     )
 
 
@@ -118,8 +117,9 @@ def clean(image: FloatImage, noise: Noise) -> FloatImage:
     red, blue = cv2.split(colour)
     green = (red * _WEIGHTS[0] + blue * _WEIGHTS[2]) / -_WEIGHTS[1]
     result = _double(_merge(calm + red, calm + green, calm + blue))
-    if noise.keep.max() > _NOUGHT:
-        keep = _double(_at(noise.keep, level))
+    keep = np.maximum(np.float32(1.0) - noise.finest, np.float32(0.0))
+    if keep.max() > _NOUGHT:
+        keep = _double(_at(keep, level))
         result += _merge(keep, keep, keep) * (whole - _double(small))
         share = share - keep
     fine = share * fine

@@ -121,7 +121,7 @@ class CurveNet(nn.Module):
         plain = expose(linear, torch.exp2(at_first).expand(-1, 3, -1, -1))
         mean = plain.mean((2, 3))
         pooled = self.features(plain - 0.5).mean((2, 3))
-        grey = mean.mean(1, keepdim=True)
+        grey = mean.mean(1, keepdim=True).clamp(min=1e-3)
         rest = torch.cat((at_first.flatten(1) / _MOST, (mean / grey - 1.0)[:, ::2]), dim=1)
         level, warm, green = self.decide(torch.cat((pooled, rest), dim=1)).chunk(3, dim=1)
         target = self.wanted * torch.exp2(0.5 * torch.tanh(level))[:, :, None, None]
