@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
 from undark.train import losses
-from undark.train.nets.unet import UNet, curve, solve_gain
+from undark.train.nets.unet import GlanceEncoder, UNet, curve, solve_gain
 
 
 def scrambled(**sizes) -> UNet:
@@ -111,3 +111,22 @@ def test_colour_is_blind_to_brightness_and_matching_removes_it() -> None:
     tinted = truth * torch.tensor([1.2, 1.0, 0.8])[:, None, None]
     assert float(losses.colour(truth * 0.7, truth)) < 0.1 * float(losses.colour(tinted, truth))
     assert torch.allclose(losses.match_means(truth * 0.7, truth), truth, atol=1e-5)
+
+
+def test_a_shrunk_guess_lies_between_the_prior_and_the_guess() -> None:
+    torch.manual_seed(0)
+    glance = torch.rand(3, 3, 32, 32) * 0.2
+    levels = []
+    encoder = GlanceEncoder(context=4)
+    torch.nn.init.normal_(encoder.decide.weight, 0.0, 0.5)
+    encoder.eval()
+    for shrink in (0.0, 0.5, 1.0):
+        encoder.shrink = shrink
+        with torch.no_grad():
+            decision = encoder(glance)
+            relit = curve(glance, decision.gain / decision.tint, torch.zeros(3, 3, 1, 1))
+        levels.append(torch.logit(relit.mean((1, 2, 3))))
+    prior, half, whole = levels
+    torch.testing.assert_close(prior, encoder.prior.detach().expand(3), atol=0.01, rtol=0)
+    torch.testing.assert_close(half, (prior + whole) / 2, atol=0.01, rtol=0)
+    assert float((whole - prior).abs().min()) > 0.01

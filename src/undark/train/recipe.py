@@ -42,6 +42,7 @@ class Net:
     glance: int = 64
     context: int = 48
     dropout: float = 0.3
+    shrink: float = 1.0
     decoder_dropout: float = 0.0
     padding: Literal["zeros", "reflect"] = "zeros"
     last: Literal["shuffle", "resize"] = "shuffle"
@@ -358,6 +359,7 @@ def _check(recipe: Recipe) -> None:
         (net.blocks >= 1, "net.blocks: must be at least 1"),
         (net.glance == 0 or net.glance >= 16, "net.glance: must be 0 or at least 16"),
         (0 <= net.dropout < 1, "net.dropout: must be in [0, 1)"),
+        (0 <= net.shrink <= 1, "net.shrink: must be in [0, 1]"),
         (0 <= net.decoder_dropout < 1, "net.decoder_dropout: must be in [0, 1)"),
         (bool(data.sources), "data.sources: needs at least one source"),
         (all(s.weight > 0 for s in data.sources), "data.sources: weights must be above 0"),

@@ -24,6 +24,7 @@ def make_unet(net: Net) -> UNet:
         glance=net.glance,
         context=net.context,
         dropout=net.dropout,
+        shrink=net.shrink,
         decoder_dropout=net.decoder_dropout,
         padding=net.padding,
         last=net.last,

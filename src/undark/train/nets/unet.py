@@ -97,9 +97,16 @@ class GlanceEncoder(nn.Module):
     photos usually are", whatever the darkness.
     """
 
-    def __init__(self, *, context: int = 48, width: int = 24, dropout: float = 0.3) -> None:
-        """Make an encoder giving `context` features, with `width` channels in its first layer."""
+    def __init__(
+        self, *, context: int = 48, width: int = 24, dropout: float = 0.3, shrink: float = 1.0
+    ) -> None:
+        """Make an encoder giving `context` features, with `width` channels in its first layer.
+
+        Once it has learned, `shrink` of what it adds to the learned prior level counts (James and
+        Stein 1961): on scenes not seen its guess is bolder than it should be.
+        """
         super().__init__()
+        self.shrink = shrink
         steps: list[nn.Module] = []
         channels = 6
         for factor in (1, 2, 3, 4):
@@ -136,7 +143,8 @@ class GlanceEncoder(nn.Module):
         )
         mixed = self.mix(pooled)
         raw = self.decide(mixed)[:, :, None, None]
-        gain = solve_gain(glance, torch.sigmoid(self.prior + raw[:, 0:1]).clamp(0.02, 0.97))
+        correction = raw[:, 0:1] if self.training else self.shrink * raw[:, 0:1]
+        gain = solve_gain(glance, torch.sigmoid(self.prior + correction).clamp(0.02, 0.97))
         tint = torch.exp(0.5 * torch.tanh(raw[:, 1:4]))
         black = 0.08 * torch.tanh(F.relu(raw[:, 4:7]))
         return Decision(gain * tint, tint, black, self.context(mixed))
@@ -177,6 +185,8 @@ class UNet(nn.Module):
             what its receptive field shows.
         context: Features that the glance hands to the blocks.
         dropout: Of the glance encoder's hidden layer.
+        shrink: Share of the glance's correction of the mean level that counts; see
+            :class:`GlanceEncoder`.
         decoder_dropout: Of whole channels on the way up, at the deepest half of the levels (Isola
             et al., CVPR 2017); on in training alone.
         padding: Of the convolutions: ``zeros`` or ``reflect``.
@@ -193,6 +203,7 @@ class UNet(nn.Module):
         glance: int = 64,
         context: int = 48,
         dropout: float = 0.3,
+        shrink: float = 1.0,
         decoder_dropout: float = 0.0,
         padding: Padding = "zeros",
         last: Literal["shuffle", "resize"] = "shuffle",
@@ -205,7 +216,9 @@ class UNet(nn.Module):
         self.minimum = self.multiple * (2 if padding == "reflect" else 1)
         self.decoder_dropout = decoder_dropout
         context = context if glance else 0
-        self.encoder = GlanceEncoder(context=context, dropout=dropout) if glance else None
+        self.encoder = (
+            GlanceEncoder(context=context, dropout=dropout, shrink=shrink) if glance else None
+        )
         inputs = 6 if glance else 3
 
         def convolve(a: int, b: int) -> nn.Conv2d:
