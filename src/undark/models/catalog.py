@@ -30,6 +30,7 @@ DEFAULT: Final = "unet"
 ENTRIES: Final = (
     Entry(name="unet", stem="unet"),
     Entry(name="pix2pix", stem="pix2pix"),
+    Entry(name="cyclegan", stem="cyclegan"),
 )
 """All models, the default first."""
 
