@@ -110,8 +110,9 @@ class CurveNet(nn.Module):
         decision = self.decision(glance)
         gain = torch.exp2(decision.stops + decision.tint)
         curves = expose(self.samples.expand(-1, 3, -1, -1), gain)[:, :, 0]
-        # Of nought brighter, so that each photo of a batch gets its own copy.
-        strength = torch.exp(self.strength) + 0.0 * decision.stops[:, :, 0, 0]
+        # Plus nought times what depends on the photo: a copy for each of the batch, and the
+        # exporter keeps the parameter as it is.
+        strength = torch.exp(self.strength + 0.0 * decision.stops[:, :, 0, 0])
         return curves, strength
 
     def decision(self, glance: Tensor) -> Decision:
