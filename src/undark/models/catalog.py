@@ -31,6 +31,7 @@ ENTRIES: Final = (
     Entry(name="unet", stem="unet"),
     Entry(name="pix2pix", stem="pix2pix"),
     Entry(name="cyclegan", stem="cyclegan"),
+    Entry(name="agent", stem="agent"),
     Entry(name="curve", stem="curve"),
 )
 """All models, the default first."""
