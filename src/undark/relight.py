@@ -26,7 +26,7 @@ _PATCH = 256
 _PATCHES = 4
 # Bands worked on at once; each takes about 100 bytes a pixel.
 _THREADS = 2
-_BAND_PIXELS = 3 << 19
+_BAND_PIXELS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)

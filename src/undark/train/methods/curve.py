@@ -42,7 +42,7 @@ class Options:
     wanted: float = 0.455
     exposure: float = 1.0
     spatial: float = 1.0
-    colour: float = 1.0
+    colour: float = 0.3
     restraint: float = 0.05
     noise: float = 0.1
     twins: int = 2

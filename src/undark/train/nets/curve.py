@@ -19,6 +19,7 @@ __all__ = ["CurveNet", "Decision", "expose", "from_linear", "to_linear"]
 
 _KNEE = 0.4
 _MOST = 8.0
+_RUNG = 0.25
 _LUMA = (0.2126, 0.7152, 0.0722)
 
 
@@ -77,6 +78,7 @@ class CurveNet(nn.Module):
 
     weights: Tensor
     samples: Tensor
+    ladder: Tensor
 
     def __init__(self, *, glance: int = 64, wanted: float = 0.455, width: int = 12) -> None:
         """Build it; sizes in the class's description."""
@@ -94,6 +96,8 @@ class CurveNet(nn.Module):
         nn.init.zeros_(self.decide[2].bias)  # pyright: ignore[reportArgumentType]
         self.strength = nn.Parameter(torch.zeros(2))
         self.register_buffer("weights", torch.tensor(_LUMA).view(1, 3, 1, 1), persistent=False)
+        ladder = torch.arange(0.0, _MOST + _RUNG, _RUNG)
+        self.register_buffer("ladder", ladder, persistent=False)
         points = torch.from_numpy(sample_points(SAMPLES))
         self.register_buffer("samples", to_linear(points).view(1, 1, 1, -1), persistent=False)
 
@@ -140,15 +144,17 @@ class CurveNet(nn.Module):
     def _solve(self, linear: Tensor, target: Tensor) -> Tensor:
         """EV from 0 to 8 that give a picture the mean luma `target` (N×1×1×1), or come nearest.
 
-        By bisection; then a Newton step carries the gradient from the target.
+        Found among all quarters of an EV; a Newton step then makes it exact and carries the
+        gradient from the target.
         """
         with torch.no_grad():
-            low, high = torch.zeros_like(target), torch.full_like(target, _MOST)
-            for _ in range(12):
-                middle = 0.5 * (low + high)
-                dark = self._mean(linear, middle) < target
-                low, high = torch.where(dark, middle, low), torch.where(dark, high, middle)
-            found = 0.5 * (low + high)
+            gains = torch.exp2(self.ladder)[None, :, None, None]
+            lit = expose(linear.flatten(2)[:, None], gains)
+            means = (lit * self.weights[:, None, :, :, 0]).sum(2).mean(2)
+            above = (means < target.flatten(1)).sum(1, keepdim=True).clamp(1, means.shape[1] - 1)
+            low, high = means.gather(1, above - 1), means.gather(1, above)
+            share = ((target.flatten(1) - low) / (high - low).clamp(min=1e-6)).clamp(0.0, 1.0)
+            found = ((above - 1 + share) * _RUNG)[:, :, None, None]
             near = self._mean(linear, found)
             slope = (self._mean(linear, found + 0.05) - near) / 0.05
         return (found + (target - near) / slope.clamp(min=0.02)).clamp(0.0, _MOST)
