@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -60,8 +61,11 @@ def read_camera(path: Path) -> Darkness:
         DataError: The file is missing or holds no camera.
     """
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        return Darkness(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})
+        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()
+        }
+        return Darkness(**values)
     except OSError as error:
         raise DataError(f"{path}: cannot read the camera: {error.strerror}") from error
     except (ValueError, TypeError, AttributeError) as error:
