@@ -254,3 +254,19 @@ def test_a_learned_camera_lends_its_noise_to_the_darkness(tmp_path: Path) -> Non
             read_camera(path)
     with pytest.raises(DataError, match="cannot read"):
         read_camera(tmp_path / "none.json")
+
+
+def test_shrunk_pictures_keep_their_shape(leaning: Path) -> None:
+    Image.fromarray(np.full((50, 200, 3), 90, np.uint8)).save(leaning / "low" / "2.png")
+    Image.fromarray(np.full((50, 200, 3), 90, np.uint8)).save(leaning / "high" / "2.png")
+    loaded = load_pairs(find_pairs(leaning).pairs, notify=quiet, max_side=100)
+    assert [pair.low.shape for pair in loaded] == [(64, 64, 3), (25, 100, 3)]
+    assert all(pair.high.dtype == np.uint8 for pair in loaded)
+
+
+def test_a_batch_says_whose_level_is_told(leaning: Path) -> None:
+    for level in ("told", "guessed"):
+        data = Data(sources=(Source(level=level),), held_out=0.0, crop=32, batch=2)
+        bodies, _ = load_bodies(data, root=leaning, glance=16, seed=1, notify=quiet)
+        batch = Draws(bodies, crop=32, batch=2, augment=Augment(), seed=1).at(0)
+        assert batch["told"].tolist() == [level == "told"] * 2

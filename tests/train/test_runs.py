@@ -228,3 +228,34 @@ def test_a_run_stopped_by_a_signal_resumes_to_the_very_step(pairs: Path, tmp_pat
     ]
     assert steps[-1] == "300"
     assert json.loads((tmp_path / "cut" / "measured.json").read_text(encoding="utf-8"))
+
+
+def test_weights_of_half_size_lose_next_to_nothing(finished, pairs: Path, tmp_path: Path) -> None:
+    done, _ = finished
+    whole = export_model(done.folder, tmp_path / "whole.onnx")
+    half = export_model(done.folder, tmp_path / "half.onnx", half=True)
+    assert half.difference < 1e-4
+    assert half.model.stat().st_size < 0.75 * whole.model.stat().st_size
+    with Image.open(pairs / "dark" / "1.png") as opened:
+        dark = np.asarray(opened)
+    one, two = (
+        Enhancer(made.model, runtime="onnxruntime", device="cpu")(dark) for made in (whole, half)
+    )
+    assert np.abs(one.astype(int) - two).max() <= 2
+    state, rounded = load_weights(done.folder).state, load_weights(half.model).state
+    assert all(rounded[name].dtype == value.dtype for name, value in state.items())
+    for name, value in state.items():
+        torch.testing.assert_close(rounded[name], value, atol=1e-6, rtol=1e-3)
+
+
+def test_pictures_may_be_shrunk_to_be_seen_whole(pairs: Path, tmp_path: Path) -> None:
+    settings = (*SMALL, "net.glance=0", "data.max_side=32")
+    with pytest.raises(RecipeError, match="max_side"):
+        run("unet", data=pairs, out=tmp_path / "run", overrides=settings)
+    settings = (*SMALL, "net.glance=0", "data.max_side=64", "fit.steps=2")
+    done = run("unet", data=pairs, out=tmp_path / "run", overrides=settings)
+    exported = export_model(done.folder, tmp_path / "mine.onnx")
+    scaling = Card.load(exported.card).scaling
+    assert (scaling.mode, scaling.max_side) == ("guided", 64)
+    large = np.random.default_rng(0).integers(0, 60, (150, 211, 3), dtype=np.uint8)
+    assert Enhancer(exported.model)(large).shape == large.shape
