@@ -23,8 +23,7 @@ def sample_points(count: int) -> NDArray[np.float32]:
 
     They lie evenly over the square root, so that the dark end, where curves are steep, is fine.
     """
-    points = np.linspace(0.0, 1.0, count, dtype=np.float32)
-    return points * points
+    return np.square(np.linspace(0.0, 1.0, count, dtype=np.float32)).astype(np.float32)
 
 
 def _interpolate(curve: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.float32]:
