@@ -23,7 +23,7 @@ def sample_points(count: int) -> NDArray[np.float32]:
 
     They lie evenly over the square root, so that the dark end, where curves are steep, is fine.
     """
-    return np.square(np.linspace(0.0, 1.0, count, dtype=np.float32)).astype(np.float32)
+    return np.square(np.linspace(0.0, 1.0, count)).astype(np.float32)
 
 
 def _interpolate(curve: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -31,7 +31,8 @@ def _interpolate(curve: NDArray[np.float32], values: NDArray[np.float32]) -> NDA
     at = np.sqrt(values) * np.float32(len(curve) - 1)
     below = np.minimum(at.astype(np.intp), len(curve) - 2)
     start = curve[below]
-    return start + (at - below.astype(np.float32)) * (curve[below + 1] - start)
+    share = (at - below).astype(np.float32)
+    return np.asarray(start + share * (curve[below + 1] - start), np.float32)
 
 
 def tables(curves: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[np.float32]:
