@@ -18,8 +18,9 @@ from undark.train import export_model, run
 from undark.train.adversarial import adversarial, frozen
 from undark.train.data.darken import Darkness, darken
 from undark.train.data.draws import to_tensor
-from undark.train.nets.darkener import Darkener, to_linear, to_srgb
+from undark.train.nets.darkener import Darkener
 from undark.train.nets.patch import PatchDiscriminator
+from undark.train.nets.srgb import to_linear, to_srgb
 
 GAN = (*SMALL, "options.discriminator=[4, 8]")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -43,6 +44,8 @@ def models(
     for model in found:
         card = model.card
         result(f"{card.name:<16} {card.title}")
+        for line in textwrap.wrap(card.summary, 80):
+            result(f"{'':<16} {line}")
         result(f"{'':<16} {_size(model)}, {card.method}; {_headline(model)}")
 
 
@@ -76,11 +79,12 @@ def _show_card(model: Model) -> None:
     result(card.summary)
     result("")
     scaling = card.scaling
-    how = (
-        f"tiles of {scaling.tile} pixels that share {scaling.overlap}"
-        if scaling.mode == "tiles"
-        else f"its change at {scaling.max_side} pixels is carried to full size"
-    )
+    how = {
+        "tiles": f"tiles of {scaling.tile} pixels that share {scaling.overlap}",
+        "guided": f"its change at {scaling.max_side} pixels is carried to full size",
+        "steps": "its steps are done at full size, in bands",
+        "curves": "its curves are applied at full size, in bands",
+    }[scaling.mode]
     rows = [
         ("method", card.method),
         ("size", f"{_size(model)}, {card.parameters:,} parameters"),

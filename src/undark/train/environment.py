@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from undark.errors import UsageError
 from undark.photo import FloatImage, Photo, area_resize, to_float
 from undark.retouch import ACTIONS, LIMIT, STATE, STOP, Look, cut_patches
-from undark.tone import linear_to_srgb, srgb_to_linear
 from undark.train.data.darken import darken, draw_darkness
+from undark.train.data.draws import expose
 from undark.train.data.sources import Body
 from undark.train.recipe import Augment
 from undark.train.rewards import HINT, Truth, no_reference
@@ -94,10 +94,7 @@ class Gallery:
         augment = self._augment
         if augment.exposure > 0 and random.random() < augment.share:
             gain = np.float32(2.0 ** random.uniform(-augment.exposure, augment.exposure))
-            glance, patches = (
-                linear_to_srgb(np.minimum(srgb_to_linear(values) * gain, np.float32(1.0)))
-                for values in (glance, patches)
-            )
+            glance, patches = expose(glance, gain), expose(patches, gain)
         if augment.noise > 0 and random.random() < augment.share:
             noise = random.standard_normal(patches.shape, dtype=np.float32)
             deviation = augment.noise * random.random() * np.sqrt(0.1 + patches)

@@ -22,7 +22,7 @@ from undark.tone import linear_to_srgb, srgb_to_linear
 from undark.train.data.sources import Body, Drawn
 from undark.train.recipe import Augment
 
-__all__ = ["Batch", "Draws", "to_tensor"]
+__all__ = ["Batch", "Draws", "expose", "to_tensor"]
 
 Batch = dict[str, Tensor]
 """``image`` and ``truth`` (N×3×crop×crop) and, with a glance, ``glance`` and ``truth_glance``
@@ -153,8 +153,8 @@ class Draws(IterableDataset[Batch]):
         augment = self._augment
         if augment.exposure > 0 and random.random() < augment.share:
             gain = np.float32(2.0 ** random.uniform(-augment.exposure, augment.exposure))
-            low = _expose(low, gain)
-            glance = None if glance is None else _expose(glance, gain)
+            low = expose(low, gain)
+            glance = None if glance is None else expose(glance, gain)
         if augment.noise > 0 and random.random() < augment.share:
             deviation = augment.noise * random.random() * np.sqrt(0.1 + low)
             noise = random.standard_normal(low.shape, dtype=np.float32)
@@ -162,7 +162,8 @@ class Draws(IterableDataset[Batch]):
         return low, glance
 
 
-def _expose(image: FloatImage, gain: np.float32) -> FloatImage:
+def expose(image: FloatImage, gain: np.float32) -> FloatImage:
+    """`image` as if taken with `gain` of the light: linear light, clipped at white."""
     return linear_to_srgb(np.minimum(srgb_to_linear(image) * gain, np.float32(1.0)))
 
 

@@ -14,25 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from undark.curves import SAMPLES, sample_points
+from undark.train.nets.srgb import to_linear, to_srgb
 
-__all__ = ["CurveNet", "Decision", "expose", "from_linear", "to_linear"]
+__all__ = ["CurveNet", "Decision", "expose"]
 
 _KNEE = 0.4
 _MOST = 8.0
 _RUNG = 0.25
 _LUMA = (0.2126, 0.7152, 0.0722)
-
-
-def to_linear(values: Tensor) -> Tensor:
-    """:func:`undark.tone.srgb_to_linear` for tensors."""
-    curve = ((values + 0.055) / 1.055) ** 2.4
-    return torch.where(values <= 0.04045, values / 12.92, curve)
-
-
-def from_linear(values: Tensor) -> Tensor:
-    """:func:`undark.tone.linear_to_srgb` for tensors."""
-    curve = 1.055 * values.clamp(min=1e-5) ** (1 / 2.4) - 0.055
-    return torch.where(values <= 0.0031308, values * 12.92, curve)
 
 
 def expose(linear: Tensor, gain: Tensor) -> Tensor:
@@ -46,7 +35,7 @@ def expose(linear: Tensor, gain: Tensor) -> Tensor:
     along = (linear - start).clamp(min=0.0) / (1.0 - start)
     shoulder = _KNEE + (1.0 - _KNEE) * slope * along / (1.0 + (slope - 1.0) * along)
     lit = torch.where(linear <= start, linear * more, shoulder)
-    return from_linear((lit * (gain / more)).clamp(0.0, 1.0))
+    return to_srgb((lit * (gain / more)).clamp(0.0, 1.0))
 
 
 class Decision(NamedTuple):

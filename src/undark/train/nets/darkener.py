@@ -16,22 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from undark.train.data.darken import Darkness
+from undark.train.nets.srgb import to_linear, to_srgb
 
-__all__ = ["Darkener", "to_linear", "to_srgb"]
+__all__ = ["Darkener"]
 
 _REACH = 2
-
-
-def to_linear(values: Tensor) -> Tensor:
-    """Linear light of sRGB-encoded values, both in [0, 1] (IEC 61966-2-1)."""
-    curve = ((values.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4
-    return torch.where(values <= 0.04045, values / 12.92, curve)
-
-
-def to_srgb(values: Tensor) -> Tensor:
-    """sRGB-encoded values of linear light, both in [0, 1] (IEC 61966-2-1)."""
-    curve = 1.055 * values.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
-    return torch.where(values <= 0.0031308, values * 12.92, curve)
 
 
 class Darkener(nn.Module):
