@@ -1,4 +1,4 @@
-"""`undark train`: learn a model from pairs."""
+"""`undark train`: learn a model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from undark.cli.opening import learning
-from undark.cli.options import Data, Debug
+from undark.cli.options import Debug
 from undark.cli.shell import INTERRUPTED, command, result, say
 
 __all__ = ["train"]
@@ -20,7 +20,24 @@ def train(
         str, typer.Argument(metavar="RECIPE", help="A recipe's .toml file, or a method's name.")
     ],
     *,
-    data: Data,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="What to learn from: the folder that a recipe's sources lie in, or for a method's "
+            "name pairs in low/ + high/, dark/ + light/, input/ + target/, low_light/ + "
+            "ground_truth/ or a pairs.csv; for curve a folder of dark photos.",
+        ),
+    ] = None,
+    dark: Annotated[
+        Path | None,
+        typer.Option("--dark", metavar="DIR", help="A stack of dark photos, without pairs."),
+    ] = None,
+    light: Annotated[
+        Path | None,
+        typer.Option("--light", metavar="DIR", help="A stack of light photos, without pairs."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -43,11 +60,13 @@ def train(
     ] = "auto",
     debug: Debug = False,  # noqa: ARG001 - read by @command
 ) -> None:
-    """Learn a model from pairs of dark and well-lit pictures."""
+    """Learn a model: from pairs, from two stacks, or from dark photos alone."""
     try:
         done = learning().run(
             recipe,
             data=data,
+            dark=dark,
+            light=light,
             out=out,
             overrides=changes or (),
             start=start,

@@ -75,8 +75,9 @@ def load_weights(model: str | Path) -> Weights:
         ModelError: There are no such weights, or they were not made by undark.
     """
     path = Path(model)
-    if path.is_dir():
-        path = path / (WEIGHTS if (path / WEIGHTS).is_file() else CHECKPOINT)
+    # A folder that holds no run may bear the name of a model of the catalog.
+    held = [path / name for name in (WEIGHTS, CHECKPOINT) if (path / name).is_file()]
+    path = held[0] if held else path
     try:
         if path.suffix == ".safetensors":
             return _from_safetensors(path)
