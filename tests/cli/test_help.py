@@ -107,3 +107,13 @@ def test_wrong_usage_is_exit_code_2_and_a_line_on_stderr(
     assert done.stderr
     assert not done.stdout
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_docs_name_no_option_that_is_not_there(name: str) -> None:
+    section = DOCS.read_text(encoding="utf-8").partition(f"\n## undark {name}\n")[2]
+    rows = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("| `-")]
+    known = {option for item in ROOT.commands[name].params for option in item.opts}
+    for row in rows:
+        named = [part.split()[0] for part in row.split("|")[1].split("`")[1::2]]
+        assert set(named) <= known, row
