@@ -159,7 +159,7 @@ def test_what_it_cannot_learn_from_is_said(pairs: Path, tmp_path: Path) -> None:
         run("cyclegan", dark=pairs / "dark", out=tmp_path / "run", overrides=GAN)
     with pytest.raises(RecipeError, match="pairs of dark and light"):
         run("unet", dark=pairs / "dark", out=tmp_path / "run", overrides=SMALL)
-    with pytest.raises(DataError, match="empty"):
+    with pytest.raises(DataError, match="empty: holds no readable photo"):
         run("cyclegan", dark=empty, light=pairs / "light", out=tmp_path / "run", overrides=GAN)
     with pytest.raises(DataError, match="no such folder"):
         run("cyclegan", dark=tmp_path / "no", light=empty, out=tmp_path / "run", overrides=GAN)

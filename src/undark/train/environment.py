@@ -80,7 +80,9 @@ class Gallery:
         body = self._bodies[int(random.choice(len(self._bodies), p=self._shares))]
         drawn = body.draw(int(random.integers(len(body))), self.version)
         assert drawn.low_glance is not None
-        mirror = slice(None, None, -1 if self._augment.flip and random.integers(2) else 1)
+        mirror = slice(
+            None, None, -1 if self._augment.flip and body.source.flip and random.integers(2) else 1
+        )
         glance, patches = self._vary(drawn.low_glance, cut_patches(drawn.low), random)
         look = Look.at(glance[:, mirror], patches)
         if drawn.high is None or drawn.high_glance is None:

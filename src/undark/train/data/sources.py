@@ -217,7 +217,7 @@ def _stack_paths(
     the dark side.
     """
     paths = _pictures(folder)
-    if paths or not folder.is_dir():
+    if paths or not any(child.is_dir() or child.name == "pairs.csv" for child in folder.iterdir()):
         return paths, []
     learn, check = _split(folder, source, data, notify)
     if source.kind == "light":

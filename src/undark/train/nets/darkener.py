@@ -4,7 +4,7 @@ The differentiable twin of :func:`undark.train.data.darken.darken`: less exposur
 white balance, shot and read noise correlated over neighbouring pixels, a pedestal per channel
 whose negatives are clipped, a tone curve, 8-bit levels. Where CycleGAN's second generator is a
 network that may hide the light picture in what it draws (Chu et al., "CycleGAN, a Master of
-Steganography", 2017), this one has fifteen numbers and can hide nothing.
+Steganography", 2017), this one has twelve numbers and can hide nothing.
 """
 
 from __future__ import annotations
