@@ -14,7 +14,8 @@ from undark import Enhancer, tone
 from undark.errors import RecipeError
 from undark.models import Card
 from undark.train import export_model, run, zero_losses
-from undark.train.nets.curve import CurveNet, expose
+from undark.train.nets.curve import CurveNet
+from undark.train.nets.exposure import expose
 from undark.train.nets.srgb import to_linear
 from undark.train.self_noise import noise_left, shrunken_twin
 from undark.train.weights import load_weights

@@ -18,8 +18,9 @@ from undark import tone
 from undark.engine.adapters import apply
 from undark.engine.curves import run_curves
 from undark.engine.guided import run_guided
+from undark.engine.relighting import Control, run_relighting
 from undark.engine.retouching import as_it_is, plan_steps, run_steps
-from undark.engine.session import Device, Precision, Runtime, open_session
+from undark.engine.session import Device, Feeds, Precision, Runtime, open_session
 from undark.engine.tiling import run_tiles, to_nchw
 from undark.errors import DeviceError, UsageError
 from undark.models.card import Card
@@ -46,6 +47,7 @@ class Editor(ABC):
         *,
         strength: float = 1.0,
         exposure: float = 0.0,
+        denoise: float = 1.0,
         progress: Progress | None = None,
     ) -> Photo: ...
     @overload
@@ -55,6 +57,7 @@ class Editor(ABC):
         *,
         strength: float = 1.0,
         exposure: float = 0.0,
+        denoise: float = 1.0,
         progress: Progress | None = None,
     ) -> _T: ...
     def enhance(
@@ -63,6 +66,7 @@ class Editor(ABC):
         *,
         strength: float = 1.0,
         exposure: float = 0.0,
+        denoise: float = 1.0,
         progress: Progress | None = None,
     ) -> Any:
         """Bring a photo to light.
@@ -77,9 +81,13 @@ class Editor(ABC):
                 - an array, H×W or H×W×C, uint8, uint16 or float in [0, 1], where C is 1 (grey),
                   2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha): gives the same shape and type;
                 - a Photo: gives a Photo.
-            strength: Share of the effect, from 0 (the source, bit for bit) to 1.
+            strength: Share of the effect, from 0 (the source, bit for bit) to 1. A model that
+                relights (:attr:`Enhancer.relights`) adds that share of the light, in EV.
             exposure: More or less light besides, in EV, -4 to 4. Highlights roll
-                off; none that was not white becomes so by clipping.
+                off; none that was not white becomes so by clipping. A model that relights is told,
+                and cleans accordingly.
+            denoise: Share of its restoration that a model which relights shall do, 0 to 1; with 0
+                the photo is relit and keeps its grain.
             progress: Called with the share done, rising to 1.
 
         Returns:
@@ -94,10 +102,15 @@ class Editor(ABC):
             raise UsageError(f"strength must be between 0 and 1, not {strength}")
         if not (math.isfinite(exposure) and -4.0 <= exposure <= 4.0):
             raise UsageError(f"exposure must be between -4 and 4 EV, not {exposure}")
+        if not (math.isfinite(denoise) and 0.0 <= denoise <= 1.0):
+            raise UsageError(f"denoise must be between 0 and 1, not {denoise}")
+        if denoise < 1.0 and not self.relights:
+            raise UsageError("only a model that relights can be asked to denoise less")
         report = progress or _ignore
+        control = Control(exposure=exposure, strength=strength, denoise=denoise)
 
         def change(photo: Photo) -> Photo:
-            return self._photo(photo, strength, exposure, report)
+            return self._photo(photo, control, report)
 
         try:
             return apply(change, x)
@@ -117,19 +130,29 @@ class Editor(ABC):
             InputError: A file is missing, damaged or of a kind that undark does not take.
         """
 
-    def _photo(self, photo: Photo, strength: float, exposure: float, progress: Progress) -> Photo:
+    @property
+    def relights(self) -> bool:
+        """Whether it acts on strength, exposure and denoise itself, by adding light."""
+        return False
+
+    def _photo(self, photo: Photo, control: Control, progress: Progress) -> Photo:
+        strength, exposure = control.strength, control.exposure
         if strength == 0.0 and exposure == 0.0:
             progress(1.0)
             return photo
         # Written in native depth as bands come: a photo is never held in float as a whole.
         pixels = np.empty(photo.pixels.shape, dtype=photo.pixels.dtype)
-        bands = self._bands if strength > 0.0 else as_it_is
-        for top, band in bands(photo, progress):
+        finish = not self.relights and (strength < 1.0 or exposure != 0.0)
+        if strength > 0.0 or self.relights:
+            bands = self._bands(photo, control, progress)
+        else:
+            bands = as_it_is(photo, progress)
+        for top, band in bands:
             step = max(1, _PIECE_PIXELS // photo.width)
             for first in range(0, band.shape[0], step):
                 rows = slice(top + first, top + min(first + step, band.shape[0]))
                 piece = band[first : first + step]
-                if strength < 1.0 or exposure != 0.0:
+                if finish:
                     piece = _finish(photo.rgb(rows), piece, strength, exposure)
                 if photo.gray:
                     piece = np.repeat(tone.luma(piece)[..., None], 3, axis=2)
@@ -137,7 +160,9 @@ class Editor(ABC):
         return photo.with_pixels(pixels)
 
     @abstractmethod
-    def _bands(self, photo: Photo, progress: Progress) -> Iterator[tuple[int, FloatImage]]:
+    def _bands(
+        self, photo: Photo, control: Control, progress: Progress
+    ) -> Iterator[tuple[int, FloatImage]]:
         """The photo as edited, in bands that cover it once from top to bottom."""
 
 
@@ -204,6 +229,11 @@ class Enhancer(Editor):
         """Whether the model retouches in steps, which `steps` tells."""
         return self._card.scaling.mode == "steps"
 
+    @property
+    def relights(self) -> bool:
+        """Whether the model acts on strength, exposure and denoise itself, by adding light."""
+        return self._card.scaling.mode == "relight"
+
     def describe(self) -> str:
         """Model, runtime and device in a line for a person."""
         return f"{self._card.name} by {self._session.describe()}"
@@ -227,8 +257,13 @@ class Enhancer(Editor):
         apply(look, x)
         return found[0]
 
-    def _bands(self, photo: Photo, progress: Progress) -> Iterator[tuple[int, FloatImage]]:
+    def _bands(
+        self, photo: Photo, control: Control, progress: Progress
+    ) -> Iterator[tuple[int, FloatImage]]:
         scaling = self._card.scaling
+        if self.relights:
+            yield from run_relighting(self._session, photo, self._card, control, progress=progress)
+            return
         if scaling.mode == "steps":
             steps = plan_steps(self._session, photo, self._card)
             yield from run_steps(photo, steps, progress=progress)
@@ -237,9 +272,11 @@ class Enhancer(Editor):
             yield from run_curves(self._session, photo, self._card, progress=progress)
             return
         size = self._card.glance
-        glance = None if size is None else to_nchw(photo.glance(size.height, size.width))
+        besides: Feeds = {}
+        if size is not None:
+            besides = {"glance": to_nchw(photo.glance(size.height, size.width))}
         run = run_guided if scaling.mode == "guided" else run_tiles
-        yield from run(self._session, photo, glance, scaling, progress=progress)
+        yield from run(self._session, photo, besides, scaling, progress=progress)
 
 
 class Retoucher(Editor):
@@ -264,7 +301,10 @@ class Retoucher(Editor):
         del x
         return self._steps
 
-    def _bands(self, photo: Photo, progress: Progress) -> Iterator[tuple[int, FloatImage]]:
+    def _bands(
+        self, photo: Photo, control: Control, progress: Progress
+    ) -> Iterator[tuple[int, FloatImage]]:
+        del control  # acted on afterwards
         return run_steps(photo, self._steps, progress=progress)
 
 
@@ -299,6 +339,7 @@ def enhance(
     model: str | Path = ...,
     strength: float = ...,
     exposure: float = ...,
+    denoise: float = ...,
     runtime: Runtime = ...,
     device: Device = ...,
     threads: int | None = ...,
@@ -310,6 +351,7 @@ def enhance(
     model: str | Path = ...,
     strength: float = ...,
     exposure: float = ...,
+    denoise: float = ...,
     runtime: Runtime = ...,
     device: Device = ...,
     threads: int | None = ...,
@@ -320,6 +362,7 @@ def enhance(
     model: str | Path = "default",
     strength: float = 1.0,
     exposure: float = 0.0,
+    denoise: float = 1.0,
     runtime: Runtime = "auto",
     device: Device = "auto",
     threads: int | None = None,
@@ -338,4 +381,4 @@ def enhance(
     found = resolve(model)
     with _opening:
         enhancer = _kept(found.path.resolve(), found.card.sha256, runtime, device, threads)
-    return enhancer.enhance(x, strength=strength, exposure=exposure)
+    return enhancer.enhance(x, strength=strength, exposure=exposure, denoise=denoise)

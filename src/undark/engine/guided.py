@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from undark.engine.session import Session
+from undark.engine.session import Feeds, Session
 from undark.engine.tiling import forward
 from undark.models.card import Scaling
 from undark.photo import FloatImage, Photo, area_resize
@@ -73,7 +73,7 @@ def _change(
 def run_guided(
     session: Session,
     photo: Photo,
-    glance: NDArray[np.float32] | None,
+    besides: Feeds,
     scaling: Scaling,
     *,
     progress: Callable[[float], None],
@@ -85,7 +85,7 @@ def run_guided(
     Args:
         session: The graph.
         photo: The source.
-        glance: The whole photo at glance size as 1×3×h×w, or None.
+        besides: The graph's other inputs, such as the ``glance``.
         scaling: Sizes.
         progress: Told the share done.
 
@@ -96,11 +96,11 @@ def run_guided(
     height, width = photo.height, photo.width
     shrink = scaling.max_side / max(height, width)
     if shrink >= 1.0:
-        yield 0, forward(session, photo.rgb(), glance, scaling)
+        yield 0, forward(session, photo.rgb(), besides, scaling)
         progress(1.0)
         return
     small = area_resize(photo.pixels, max(1, round(height * shrink)), max(1, round(width * shrink)))
-    change = _change(small, forward(session, small, glance, scaling))
+    change = _change(small, forward(session, small, besides, scaling))
     step = max(1, _BAND_PIXELS // width)
     for top in range(0, height, step):
         bottom = min(top + step, height)

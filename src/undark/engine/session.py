@@ -3,7 +3,8 @@
 The graph contract: input ``image`` N×3×H×W and, where the card names a glance, input ``glance``
 N×3×h×w, both float32 RGB in [0, 1]; one output ``enhanced`` of the image's shape. A graph that
 chooses steps takes ``glance`` and ``state`` and gives ``logits``; see :mod:`undark.retouch`. One
-that relights by curves takes ``glance`` alone; see :mod:`undark.engine.curves`.
+that relights by curves takes ``glance`` alone; see :mod:`undark.engine.curves`. One that relights
+and restores takes ``control`` besides; see :mod:`undark.engine.relighting`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import threading
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final, Literal, cast, get_args
 
 import numpy as np
@@ -22,7 +24,7 @@ from undark.errors import DeviceError, ModelError, UsageError
 from undark.models.card import Card
 from undark.retouch import STATE, STOP
 
-__all__ = ["Device", "Precision", "Runtime", "Session", "open_session"]
+__all__ = ["CONTROLS", "Device", "Feeds", "Precision", "Runtime", "Session", "open_session"]
 
 Runtime = Literal["auto", "onnxruntime", "openvino"]
 """Which library runs the graph; ``auto`` takes the fastest that is installed."""
@@ -32,6 +34,9 @@ Device = Literal["auto", "cpu", "cuda", "coreml", "directml"]
 
 Precision = Literal["exact", "fast"]
 """``exact`` computes in float32; ``fast`` lets OpenVINO choose less (bfloat16 on some CPUs)."""
+
+CONTROLS: Final = 3
+"""What one can ask of a graph that relights: exposure in EV, strength, denoise."""
 
 _PROVIDERS: Final = {
     "cuda": "CUDAExecutionProvider",
@@ -44,6 +49,10 @@ _HOW_TO_GET: Final = {
     "directml": "pip install onnxruntime-directml in place of onnxruntime, on Windows",
     "coreml": "it comes with onnxruntime on macOS",
 }
+
+
+Feeds = Mapping[str, NDArray[np.float32]]
+"""Inputs of a graph by name."""
 
 
 class Session(ABC):
@@ -69,19 +78,18 @@ class Session(ABC):
         self._lock = threading.Lock()
 
     def run(
-        self, image: NDArray[np.float32], glance: NDArray[np.float32] | None = None
+        self, image: NDArray[np.float32], besides: Feeds = MappingProxyType({})
     ) -> NDArray[np.float32]:
         """The graph's output for N×3×H×W float32, in the same shape; not clamped.
 
         Args:
             image: N×3×H×W RGB in [0, 1]; H and W as the card's multiple and minimum ask.
-            glance: N×3×h×w, the whole photo at the card's glance size, where the card has one.
+            besides: The graph's other inputs by name, such as ``glance``, N×3×h×w.
 
         Raises:
             DeviceError: The runtime failed, or memory ran out.
         """
-        feeds = {"image": image} if glance is None else {"image": image, "glance": glance}
-        result = self.infer(feeds, "enhanced")
+        result = self.infer({"image": image, **besides}, "enhanced")
         if result.shape != image.shape:
             # OpenVINO may leave its last result in place, and say nothing, where memory runs out.
             raise DeviceError(
@@ -90,7 +98,7 @@ class Session(ABC):
             )
         return result
 
-    def infer(self, feeds: dict[str, NDArray[np.float32]], output: str) -> NDArray[np.float32]:
+    def infer(self, feeds: Feeds, output: str) -> NDArray[np.float32]:
         """The output of that name, of any shape, for inputs by name.
 
         Raises:
@@ -111,7 +119,7 @@ class Session(ABC):
             ) from error
 
     @abstractmethod
-    def _run(self, feeds: dict[str, NDArray[np.float32]], output: str) -> NDArray[np.float32]: ...
+    def _run(self, feeds: Feeds, output: str) -> NDArray[np.float32]: ...
 
     def describe(self) -> str:
         """Runtime, its version and the device, for a person: ``openvino 2026.4.1 on cpu``."""
@@ -157,6 +165,9 @@ def _expected(card: Card) -> tuple[_Shapes, _Shapes]:
         return {**glance, "state": (None, STATE)}, {"logits": (None, STOP + 1)}
     if card.scaling.mode == "curves":
         return glance, {"curves": (None, 3, None), "clean": (None, 2)}
+    if card.scaling.mode == "relight":
+        wanted = {"enhanced": picture, "curves": (None, 3, None), "map": (None, 3, None, None)}
+        return {"image": picture, **glance, "control": (None, CONTROLS)}, wanted
     return {"image": picture, **glance}, {"enhanced": picture}
 
 
@@ -232,8 +243,10 @@ class _OnnxRuntime(Session):
             # Photos differ in size: without this the arena keeps the sum of all it ever held.
             self._options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
-    def _run(self, feeds: dict[str, NDArray[np.float32]], output: str) -> NDArray[np.float32]:
-        return cast("NDArray[np.float32]", self._session.run([output], feeds, self._options)[0])
+    def _run(self, feeds: Feeds, output: str) -> NDArray[np.float32]:
+        return cast(
+            "NDArray[np.float32]", self._session.run([output], dict(feeds), self._options)[0]
+        )
 
     def _version(self) -> str:
         import onnxruntime as ort
@@ -270,8 +283,8 @@ class _OpenVino(Session):
         self.inputs = {port.get_any_name(): _vino_shape(port) for port in compiled.inputs}
         self.outputs = {port.get_any_name(): _vino_shape(port) for port in compiled.outputs}
 
-    def _run(self, feeds: dict[str, NDArray[np.float32]], output: str) -> NDArray[np.float32]:
-        self._request.infer(feeds, share_inputs=True)
+    def _run(self, feeds: Feeds, output: str) -> NDArray[np.float32]:
+        self._request.infer(dict(feeds), share_inputs=True)
         # The tensor's memory is used again by the next run.
         return np.array(self._request.get_tensor(output).data)
 

@@ -10,17 +10,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from undark.engine.session import Session
+from undark.engine.session import Feeds, Session
 from undark.errors import DeviceError
 from undark.models.card import Scaling
-from undark.photo import FloatImage, Photo
+from undark.photo import FloatImage
 
-__all__ = ["Axis", "Tiling", "forward", "plan_axis", "plan_tiles", "run_tiles", "to_nchw"]
+__all__ = [
+    "Axis",
+    "Picture",
+    "Tiling",
+    "forward",
+    "plan_axis",
+    "plan_tiles",
+    "run_tiles",
+    "to_nchw",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,24 @@ class Axis:
         steps = [b - a for a, b in zip(self.starts, self.starts[1:], strict=False)]
         width = max(1, min(overlap // 2, *steps, self.tile - max(steps)))
         return np.clip((positions - (middle - width / 2)) / width, 0.0, 1.0).astype(np.float32)
+
+
+class Picture(Protocol):
+    """What is run in tiles: a Photo, or one that becomes something else as it is read."""
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        ...
+
+    def rgb(self, rows: slice = ..., columns: slice = ...) -> FloatImage:
+        """A region (by default all) as H×W×3 float32 RGB in [0, 1]."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +147,13 @@ def to_nchw(picture: FloatImage) -> NDArray[np.float32]:
     return np.ascontiguousarray(picture.transpose(2, 0, 1)[None])
 
 
-def forward(
-    session: Session, image: FloatImage, glance: NDArray[np.float32] | None, scaling: Scaling
-) -> FloatImage:
+def forward(session: Session, image: FloatImage, besides: Feeds, scaling: Scaling) -> FloatImage:
     """Run the graph on a picture of any size: pad by reflection, run, clamp to [0, 1], crop.
 
     Args:
         session: The graph.
         image: H×W×3 float32 RGB in [0, 1], H and W at least 1.
-        glance: 1×3×h×w, or None where the graph takes none.
+        besides: The graph's other inputs, the same for every part of a photo.
         scaling: Sizes that the graph takes.
 
     Returns:
@@ -145,7 +171,7 @@ def forward(
         padded = np.asarray(
             cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101), dtype=np.float32
         )
-    result = session.run(to_nchw(padded), glance)[0]
+    result = session.run(to_nchw(padded), besides)[0]
     enhanced = result[:, :height, :width].transpose(1, 2, 0)
     if not np.isfinite(enhanced).all():
         # Some GPUs do so where a value overflows; without a word the photo would turn out black.
@@ -157,8 +183,8 @@ def forward(
 
 def run_tiles(
     session: Session,
-    photo: Photo,
-    glance: NDArray[np.float32] | None,
+    photo: Picture,
+    besides: Feeds,
     scaling: Scaling,
     *,
     progress: Callable[[float], None],
@@ -170,7 +196,7 @@ def run_tiles(
     Args:
         session: The graph.
         photo: The source.
-        glance: The whole photo at glance size as 1×3×h×w, or None.
+        besides: The graph's other inputs, such as the ``glance``.
         scaling: Sizes, tile and overlap.
         progress: Told the share done, after each tile.
 
@@ -180,7 +206,7 @@ def run_tiles(
     """
     multiple = scaling.multiple
     if _up(photo.height, multiple) * _up(photo.width, multiple) <= scaling.tile**2:
-        yield 0, forward(session, photo.rgb(), glance, scaling)
+        yield 0, forward(session, photo.rgb(), besides, scaling)
         progress(1.0)
         return
     side = max(scaling.tile, scaling.minimum)
@@ -195,7 +221,7 @@ def run_tiles(
             right = columns.stop(column)
             piece = photo.rgb(slice(top, bottom), slice(left, right))
             shares = columns.weights(column, tiling.overlap)[None, :, None]
-            band[:, left:right] += shares * forward(session, piece, glance, scaling)
+            band[:, left:right] += shares * forward(session, piece, besides, scaling)
             done += 1
             progress(done / tiling.count)
         band *= rows.weights(row, tiling.overlap)[:, None, None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args, get_type_hints
 
 from undark.errors import ModelError
 
@@ -35,7 +35,8 @@ class Scaling:
             and its change is carried to full size by guided upsampling. ``steps``: the graph
             chooses steps from the glance and a few patches, and they are applied at full size.
             ``curves``: the graph gives tone curves and how much noise to take off, from the
-            glance alone.
+            glance alone. ``relight``: it gives curves and a map of the light, and restores the
+            photo that they relit in full-size tiles.
         multiple: Height and width given to the graph are padded to multiples of this.
         minimum: Smallest height and width the graph takes, in pixels.
         tile: Side of a tile in pixels (``tiles``).
@@ -43,7 +44,7 @@ class Scaling:
         max_side: Longer side of the reduced photo in pixels (``guided``).
     """
 
-    mode: Literal["tiles", "guided", "steps", "curves"] = "tiles"
+    mode: Literal["tiles", "guided", "steps", "curves", "relight"] = "tiles"
     multiple: int = 8
     minimum: int = 16
     tile: int = 768
@@ -141,9 +142,9 @@ class Card:
         values["glance"] = Glance(**values["glance"]) if values.get("glance") else None
         values["scaling"] = Scaling(**values.get("scaling", {}))
         card = cls(**values)
-        if card.scaling.mode not in ("tiles", "guided", "steps", "curves"):
+        if card.scaling.mode not in get_args(get_type_hints(Scaling)["mode"]):
             raise ValueError(f"unknown scaling mode {card.scaling.mode!r}")
-        if card.scaling.mode in ("steps", "curves") and card.glance is None:
+        if card.scaling.mode in ("steps", "curves", "relight") and card.glance is None:
             raise ValueError(f"a model that gives {card.scaling.mode} needs a glance")
         if card.scaling.overlap * 2 >= card.scaling.tile:
             raise ValueError("tiles must be more than twice their overlap")

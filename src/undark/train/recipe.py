@@ -56,8 +56,8 @@ class Source:
         kind: ``pairs``: a folder of dark/light pairs. ``darken``: a folder of well-lit photos
             that are darkened by the physical model. ``keep``: well-lit photos that are their own
             truth, so that bright photos are left alone. ``dark`` and ``light``: a stack of dark
-            and one of light photos without pairing; of a folder of pairs that side is taken,
-            and the pairs that are held out serve validation.
+            and one of light photos without pairing. Of a folder of pairs, all but ``dark`` take
+            the light side, and the pairs that are held out serve validation.
         path: Folder, relative to ``--data``.
         weight: Share of the draws, relative to the other sources.
         name: As the card shall name it; by default the folder's name.
@@ -72,6 +72,8 @@ class Source:
             ``guessed``, and the restoration learns to put the guess right.
         camera: For ``darken``: the ``camera.json`` of a run of cyclegan, relative to ``--data``,
             whose noise, colours and tone the darkness gets.
+        darkness: For ``darken``: how dark. ``dim``: a room; ``night``: anything from slightly too
+            dark to nearly black, with the noise and the lifted, coloured black of such photos.
     """
 
     kind: Literal["pairs", "darken", "keep", "dark", "light"] = "pairs"
@@ -84,6 +86,7 @@ class Source:
     flip: bool = True
     level: Literal["told", "guessed"] = "told"
     camera: str = ""
+    darkness: Literal["dim", "night"] = "dim"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ class Darkness:
     Attributes:
         ev: Exposure taken away, in EV (positive is darker).
         white_balance: Gain per channel in linear light.
+        multipliers: Gain per channel that the camera gives its raw values, noise and all, to make
+            greys grey: it is why black is purple where noise was clipped.
         shot: Variance of the shot noise per unit of linear signal.
         read: Standard deviation of the read noise per channel, in linear units.
         correlation: Standard deviation in pixels of the blur that correlates the noise.
@@ -42,6 +44,7 @@ class Darkness:
 
     ev: float
     white_balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    multipliers: tuple[float, float, float] = (1.0, 1.0, 1.0)
     shot: float = 0.0
     read: tuple[float, float, float] = (0.0, 0.0, 0.0)
     correlation: float = 0.0
@@ -72,10 +75,14 @@ def read_camera(path: Path) -> Darkness:
         raise DataError(f"{path}: not a camera that cyclegan learned: {error}") from error
 
 
-def draw_darkness(random: np.random.Generator, camera: Darkness | None = None) -> Darkness:
+def draw_darkness(
+    random: np.random.Generator, camera: Darkness | None = None, *, night: bool = False
+) -> Darkness:
     """A plausible darkness: from a dim room to a nearly black night.
 
     With a `camera`, its noise, colour and tone, at another exposure and sensitivity each time.
+    With `night`, from slightly too dark to darker than eyes see: down to half a percent of the
+    light, the camera's own noise multiplied with its colours, black never quite black.
     """
     if camera is not None:
         sensitivity = float(np.exp(random.normal(0.0, 0.3)))
@@ -86,6 +93,24 @@ def draw_darkness(random: np.random.Generator, camera: Darkness | None = None) -
             read=_triple(np.asarray(camera.read) * sensitivity),
         )
     red, blue = np.exp(random.normal(0.0, 0.08, 2))
+    if night:
+        ev = float(random.uniform(0.5, 7.5))
+        # What is photographed in less light is photographed at a higher sensitivity.
+        strength = 10.0 ** (random.uniform(-4.4, -3.0) + 0.12 * (ev - 4.0))
+        return Darkness(
+            ev=ev,
+            white_balance=(float(red), 1.0, float(blue)),
+            multipliers=(float(random.uniform(1.0, 2.4)), 1.0, float(random.uniform(1.0, 2.4))),
+            shot=float(strength * 10.0 ** random.uniform(-0.3, 0.3)),
+            read=_triple(strength * random.uniform(0.5, 3.0) * random.uniform(0.9, 1.1, 3)),
+            correlation=float(random.uniform(0.4, 1.1)) if random.random() < 0.7 else 0.0,
+            pedestal=_triple(
+                strength * random.uniform(-1.5, 2.5) * random.uniform(0.5, 1.5, 3)
+                + 0.3 * strength * random.normal(0.0, 1.0, 3)
+            ),
+            gamma=float(np.exp(random.normal(0.0, 0.08))),
+            quality=int(random.integers(60, 98)) if random.random() < 0.5 else 0,
+        )
     return Darkness(
         ev=float(random.uniform(1.5, 5.5)),
         white_balance=(float(red), 1.0, float(blue)),
@@ -111,14 +136,15 @@ def darken(image: FloatImage, darkness: Darkness, random: np.random.Generator) -
     """
     light = srgb_to_linear(image) * np.float32(2.0**-darkness.ev)
     light *= np.asarray(darkness.white_balance, np.float32)
-    read = np.asarray(darkness.read, np.float32)
-    deviation = np.sqrt(np.float32(darkness.shot) * light + read * read)
+    multipliers = np.asarray(darkness.multipliers, np.float32)
+    read = multipliers * np.asarray(darkness.read, np.float32)
+    deviation = np.sqrt(np.float32(darkness.shot) * multipliers * light + read * read)
     noise = random.standard_normal(image.shape, dtype=np.float32)
     if darkness.correlation > 0:
         noise = cv2.GaussianBlur(noise, (0, 0), darkness.correlation)
         # Blurring weakens noise more than demosaicking does: give part of it back.
         noise /= np.float32(np.sqrt(max(float(noise.std()), 1e-3)))
-    light = light + deviation * noise + np.asarray(darkness.pedestal, np.float32)
+    light = light + deviation * noise + multipliers * np.asarray(darkness.pedestal, np.float32)
     encoded = linear_to_srgb(np.clip(light, 0.0, 1.0)) ** np.float32(darkness.gamma)
     levels = from_float(encoded.astype(np.float32), np.dtype(np.uint8))
     if darkness.quality:

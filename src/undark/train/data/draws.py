@@ -7,6 +7,7 @@ have seen, whatever the number of worker processes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -26,7 +27,8 @@ __all__ = ["Batch", "Draws", "expose", "to_tensor"]
 
 Batch = dict[str, Tensor]
 """``image`` and ``truth`` (N×3×crop×crop) and, with a glance, ``glance`` and ``truth_glance``
-(N×3×glance×glance), RGB in [0, 1], and ``told`` (N booleans; see ``Source.level``). From stacks:
+(N×3×glance×glance), RGB in [0, 1], and ``told`` (N booleans; see ``Source.level``); where asked
+for, ``where`` (N×2×crop×crop), x and y of each pixel in the whole picture, in [0, 1]. From stacks:
 ``image`` and ``glance`` of dark photos, ``light`` and ``light_glance`` of light ones."""
 
 _NAMES = {
@@ -56,8 +58,11 @@ class Draws(IterableDataset[Batch]):
         augment: Augment,
         seed: int,
         start: int = 0,
+        places: bool = False,
     ) -> None:
         """Draw from `bodies` by their weights; the other arguments are the recipe's.
+
+        With `places`, a batch of pairs tells ``where`` its crops lie.
 
         Raises:
             DataError: There is nothing to draw from.
@@ -74,6 +79,7 @@ class Draws(IterableDataset[Batch]):
         self._augment = augment
         self._seed = seed
         self._start = start
+        self._places = places
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches of the steps `start`, `start` + 1, ... without end."""
@@ -103,11 +109,11 @@ class Draws(IterableDataset[Batch]):
         return item
 
     def _picture(self, drawn: Drawn, random: np.random.Generator, body: Body) -> Batch:
-        low, high = self._cut(drawn, random)
+        low, high, where = self._cut(drawn, random)
         glances = [drawn.low_glance, drawn.high_glance]
         if body.side != "light":
             low, glances[0] = self._vary(low, glances[0], random)
-        pictures = [low, high, *glances]
+        pictures = [low, high, *glances, where]
         if self._augment.flip and body.source.flip:
             turns, mirrored = int(random.integers(4)), bool(random.integers(2))
             pictures = [
@@ -115,13 +121,13 @@ class Draws(IterableDataset[Batch]):
             ]
         return {
             name: to_tensor(picture)
-            for name, picture in zip(_NAMES[body.side], pictures, strict=True)
+            for name, picture in zip((*_NAMES[body.side], "where"), pictures, strict=True)
             if picture is not None
         }
 
     def _cut(
         self, drawn: Drawn, random: np.random.Generator
-    ) -> tuple[FloatImage, FloatImage | None]:
+    ) -> tuple[FloatImage, FloatImage | None, FloatImage | None]:
         crop = self._crop
         rows, columns = drawn.low.shape[:2]
         angle = 0.0
@@ -144,7 +150,8 @@ class Draws(IterableDataset[Batch]):
                 part, matrix, (crop, crop), flags=mode, borderMode=cv2.BORDER_REFLECT_101
             ).astype(np.float32)
 
-        return piece(drawn.low), None if drawn.high is None else piece(drawn.high)
+        where = piece(_places(rows, columns)) if self._places else None
+        return piece(drawn.low), None if drawn.high is None else piece(drawn.high), where
 
     def _vary(
         self, low: FloatImage, glance: FloatImage | None, random: np.random.Generator
@@ -165,6 +172,14 @@ class Draws(IterableDataset[Batch]):
 def expose(image: FloatImage, gain: np.float32) -> FloatImage:
     """`image` as if taken with `gain` of the light: linear light, clipped at white."""
     return linear_to_srgb(np.minimum(srgb_to_linear(image) * gain, np.float32(1.0)))
+
+
+@lru_cache(maxsize=8)
+def _places(rows: int, columns: int) -> FloatImage:
+    """Where each pixel's centre lies, x and y in [0, 1]: rows×columns×2."""
+    x = (np.arange(columns, dtype=np.float32) + 0.5) / columns
+    y = (np.arange(rows, dtype=np.float32) + 0.5) / rows
+    return np.stack(np.meshgrid(x, y), axis=-1)
 
 
 def _turn(image: FloatImage, turns: int, mirrored: bool) -> FloatImage:

@@ -147,7 +147,8 @@ class _Darkened:
             return known[1]
         random = np.random.default_rng((self._seed, index, version))
         high = self._photos[index]
-        low = darken(to_float(high), draw_darkness(random, self._camera), random)
+        night = self.source.darkness == "night"
+        low = darken(to_float(high), draw_darkness(random, self._camera, night=night), random)
         levels = np.round(low * np.float32(255)).astype(np.uint8)
         drawn = Drawn(levels, high, *_glances(levels, high, self._glance))
         self._made[index] = (version, drawn)
@@ -220,7 +221,7 @@ def _stack_paths(
     if paths or not any(child.is_dir() or child.name == "pairs.csv" for child in folder.iterdir()):
         return paths, []
     learn, check = _split(folder, source, data, notify)
-    if source.kind == "light":
+    if source.kind != "dark":
         return [pair.high for pair in learn], []
     return [pair.low for pair in learn], check
 
@@ -244,7 +245,8 @@ def _lit_body(
     source: Source, root: Path, data: Data, *, glance: int, seed: int, notify: Notify
 ) -> Body:
     folder = root / source.path
-    photos = _read_stack(_pictures(folder), folder, notify, data.max_side)
+    paths, _ = _stack_paths(folder, source, data, notify)
+    photos = _read_stack(paths, folder, notify, data.max_side)
     if source.kind == "keep":
         kept = [LoadedPair(str(i), pixels, pixels) for i, pixels in enumerate(photos)]
         return _Pairs(kept, source, glance=glance)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["METHODS", "make_method", "method_class"]
 
 METHODS: dict[str, str] = {
+    "relight": "undark.train.methods.relight:Relight",
     "unet": "undark.train.methods.supervised:Supervised",
     "curve": "undark.train.methods.curve:ZeroReference",
     "pix2pix": "undark.train.methods.pix2pix:Pix2Pix",

@@ -61,6 +61,7 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
         needs: Kinds of sources that it cannot do without.
         diet: The same in words, with the options of the command line that give it.
         defaults: What differs from the recipe's own defaults, as ``table.key`` → value.
+        places: Whether a step needs to know where in the photo its crops lie.
     """
 
     kind: ClassVar[str]
@@ -71,6 +72,7 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
     needs: ClassVar[tuple[str, ...]] = ()
     diet: ClassVar[str] = "pairs of dark and light pictures: --data DIR"
     defaults: ClassVar[dict[str, Any]] = {}
+    places: ClassVar[bool] = False
 
     network: Network
     glance: int
@@ -143,6 +145,7 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
             augment=plan.augment,
             seed=plan.seed,
             start=self.batches,
+            places=self.places,
         )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:

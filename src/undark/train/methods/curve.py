@@ -17,7 +17,8 @@ from undark.relight import Relighting
 from undark.train import zero_losses as losses
 from undark.train.data.draws import Batch, to_tensor
 from undark.train.methods.base import Method
-from undark.train.nets.curve import CurveNet, expose
+from undark.train.nets.curve import CurveNet
+from undark.train.nets.exposure import expose
 from undark.train.nets.srgb import to_linear
 from undark.train.recipe import Recipe
 from undark.train.self_noise import noise_left, shrunken_twin

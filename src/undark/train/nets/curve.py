@@ -14,28 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from undark.curves import SAMPLES, sample_points
-from undark.train.nets.srgb import to_linear, to_srgb
+from undark.train.nets.exposure import LUMA, MOST_STOPS, expose, solve_stops
+from undark.train.nets.srgb import to_linear
 
-__all__ = ["CurveNet", "Decision", "expose"]
-
-_KNEE = 0.4
-_MOST = 8.0
-_RUNG = 0.25
-_LUMA = (0.2126, 0.7152, 0.0722)
-
-
-def expose(linear: Tensor, gain: Tensor) -> Tensor:
-    """Linear light, N×3×…, times `gain`, N×3×…, with the shoulder of :func:`undark.tone.exposure`.
-
-    The result is encoded, in [0, 1], and rises with both.
-    """
-    more = gain.clamp(min=1.0)
-    start = _KNEE / more
-    slope = more * (1.0 - start) / (1.0 - _KNEE)
-    along = (linear - start).clamp(min=0.0) / (1.0 - start)
-    shoulder = _KNEE + (1.0 - _KNEE) * slope * along / (1.0 + (slope - 1.0) * along)
-    lit = torch.where(linear <= start, linear * more, shoulder)
-    return to_srgb((lit * (gain / more)).clamp(0.0, 1.0))
+__all__ = ["CurveNet", "Decision"]
 
 
 class Decision(NamedTuple):
@@ -67,7 +49,6 @@ class CurveNet(nn.Module):
 
     weights: Tensor
     samples: Tensor
-    ladder: Tensor
 
     def __init__(self, *, glance: int = 64, wanted: float = 0.455, width: int = 12) -> None:
         """Build it; sizes in the class's description."""
@@ -84,9 +65,7 @@ class CurveNet(nn.Module):
         nn.init.zeros_(self.decide[2].weight)  # pyright: ignore[reportArgumentType]
         nn.init.zeros_(self.decide[2].bias)  # pyright: ignore[reportArgumentType]
         self.strength = nn.Parameter(torch.zeros(2))
-        self.register_buffer("weights", torch.tensor(_LUMA).view(1, 3, 1, 1), persistent=False)
-        ladder = torch.arange(0.0, _MOST + _RUNG, _RUNG)
-        self.register_buffer("ladder", ladder, persistent=False)
+        self.register_buffer("weights", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
         points = torch.from_numpy(sample_points(SAMPLES))
         self.register_buffer("samples", to_linear(points).view(1, 1, 1, -1), persistent=False)
 
@@ -111,39 +90,17 @@ class CurveNet(nn.Module):
     def decision(self, glance: Tensor) -> Decision:
         """What is decided from `glance`; see :meth:`forward`."""
         linear = to_linear(glance)
-        at_first = self._solve(linear, torch.full_like(glance[:, :1, :1, :1], self.wanted))
+        at_first = solve_stops(linear, torch.full_like(glance[:, :1, :1, :1], self.wanted))
         plain = expose(linear, torch.exp2(at_first).expand(-1, 3, -1, -1))
         mean = plain.mean((2, 3))
         pooled = self.features(plain - 0.5).mean((2, 3))
         grey = mean.mean(1, keepdim=True).clamp(min=1e-3)
-        rest = torch.cat((at_first.flatten(1) / _MOST, (mean / grey - 1.0)[:, ::2]), dim=1)
+        rest = torch.cat((at_first.flatten(1) / MOST_STOPS, (mean / grey - 1.0)[:, ::2]), dim=1)
         level, warm, green = self.decide(torch.cat((pooled, rest), dim=1)).chunk(3, dim=1)
         target = self.wanted * torch.exp2(0.5 * torch.tanh(level))[:, :, None, None]
-        stops = self._solve(linear, target)
+        stops = solve_stops(linear, target)
         tint = torch.tanh(torch.cat((warm - green, 2.0 * green, -warm - green), dim=1))
         tint = tint[:, :, None, None] * (0.5 * stops).clamp(max=1.0)
         # A grey keeps its luminance: only the colour moves.
         tint = tint - torch.log2((torch.exp2(tint) * self.weights).sum(1, keepdim=True))
         return Decision(stops, tint, expose(linear, torch.exp2(stops + tint)))
-
-    def _mean(self, linear: Tensor, stops: Tensor) -> Tensor:
-        lit = expose(linear, torch.exp2(stops).expand(-1, 3, -1, -1))
-        return (lit * self.weights).sum(1, keepdim=True).mean((2, 3), keepdim=True)
-
-    def _solve(self, linear: Tensor, target: Tensor) -> Tensor:
-        """EV from 0 to 8 that give a picture the mean luma `target` (N×1×1×1), or come nearest.
-
-        Found among all quarters of an EV; a Newton step then makes it exact and carries the
-        gradient from the target.
-        """
-        with torch.no_grad():
-            gains = torch.exp2(self.ladder)[None, :, None, None]
-            lit = expose(linear.flatten(2)[:, None], gains)
-            means = (lit * self.weights[:, None, :, :, 0]).sum(2).mean(2)
-            above = (means < target.flatten(1)).sum(1, keepdim=True).clamp(1, means.shape[1] - 1)
-            low, high = means.gather(1, above - 1), means.gather(1, above)
-            share = ((target.flatten(1) - low) / (high - low).clamp(min=1e-6)).clamp(0.0, 1.0)
-            found = ((above - 1 + share) * _RUNG)[:, :, None, None]
-            near = self._mean(linear, found)
-            slope = (self._mean(linear, found + 0.05) - near) / 0.05
-        return (found + (target - near) / slope.clamp(min=0.02)).clamp(0.0, _MOST)

@@ -1,0 +1,294 @@
+"""The network of `relight`: a glance decides the light, a lean U-Net restores what it uncovers.
+
+**Glance.** From the whole photo, shrunk, a small encoder decides how bright the photo should be,
+how much of its darkest level is no light at all but the camera's pedestal, and a tint. The light is
+added as a camera would have gathered it: a gain in linear light, with a shoulder so that
+highlights roll off. This alone is a tone curve per channel, which costs nothing on video.
+
+**Restore.** An encoder-decoder with skip connections (Ronneberger et al., U-Net, MICCAI 2015) of
+residual blocks, nearly all of whose work happens at a quarter of the photo's size and below. It
+sees the relit photo and the source, and through feature-wise modulation (FiLM; Perez et al., AAAI
+2018) what was decided: noise grows with the gain. What needed no light passes unchanged.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from undark.curves import SAMPLES, sample_points
+from undark.train.nets.exposure import LUMA, MOST_STOPS, expose, mean_luma, solve_stops
+from undark.train.nets.srgb import to_linear
+
+__all__ = ["Light", "RelightNet"]
+
+_USUAL = 0.45
+"""Mean luma to which a photo is brought before the encoder looks at it, so that it sees one kind
+of picture whatever the darkness."""
+_EAGER = 3.0  # 63 % of the restoration for a third of an EV more light, 95 % for one EV
+_CELLS = 8  # a side of the grid whose darkest cell bounds the black point
+
+
+class Light(NamedTuple):
+    """What was decided for a photo.
+
+    Attributes:
+        level: N×1×1×1, mean luma that it should have.
+        share: N×1×1×1 in [0, 1], how much of the light that this takes it needs: 0 for a photo
+            that is well lit as it is.
+        tint: N×3×1×1, EV by which each channel has more; a grey keeps its luminance.
+        black: N×3×1×1, the level in linear light that becomes black.
+        map: N×3×16×16, how much more (above 0) or less of it falls on each part, in EV at black.
+        context: N×C, features that modulate the restoration.
+    """
+
+    level: Tensor
+    share: Tensor
+    tint: Tensor
+    black: Tensor
+    map: Tensor
+    context: Tensor
+
+
+class _Encoder(nn.Module):
+    """Decides from the glance; see :class:`Light`."""
+
+    def __init__(self, *, context: int, width: int, dropout: float, shrink: float) -> None:
+        super().__init__()
+        self.shrink = shrink
+        sizes = [6, *(width * factor for factor in (1, 2, 3, 4))]
+        self.features = nn.ModuleList(nn.Conv2d(a, b, 3, 2, 1) for a, b in pairwise(sizes))
+        self.mix = nn.Sequential(nn.Linear(2 * sizes[-1] + 6, 128), nn.ReLU(), nn.Dropout(dropout))
+        self.context = nn.Linear(128, context)
+        self.decide = nn.Linear(128, 7)
+        self.gather = nn.Conv2d(sum(sizes[2:]) + 128, 64, 3, 1, 1)
+        self.place = nn.Conv2d(64, 3, 3, 1, 1)
+        for last in (self.decide, self.place):
+            nn.init.zeros_(last.weight)
+            assert last.bias is not None
+            nn.init.zeros_(last.bias)
+        with torch.no_grad():
+            self.decide.bias[1] = 2.0  # most photos that one is given are dark
+            self.decide.bias[4:] = -1.0
+        self.prior = nn.Parameter(torch.tensor(0.0))
+        weights = torch.tensor(LUMA).view(1, 3, 1, 1)
+        self.register_buffer("weights", weights, persistent=False)
+
+    weights: Tensor
+
+    def forward(self, glance: Tensor) -> Light:
+        linear = to_linear(glance)
+        usual = torch.full_like(glance[:, :1, :1, :1], _USUAL)
+        at_first = solve_stops(linear, usual)
+        plain = expose(linear, torch.exp2(at_first).expand(-1, 3, -1, -1))
+        x = torch.cat((plain, glance), dim=1) - 0.5
+        scales: list[Tensor] = []
+        for convolution in self.features:
+            x = F.relu(convolution(x))
+            scales.append(x)
+        mean, given = plain.mean((2, 3)), mean_luma(glance).flatten(1)
+        grey = mean.mean(1, keepdim=True).clamp(min=1e-3)
+        known = (
+            at_first.flatten(1) / MOST_STOPS,
+            (mean / grey - 1.0)[:, ::2],
+            given,
+            plain.std((1, 2, 3), correction=0)[:, None],
+            (glance > 0.9).to(glance.dtype).mean((1, 2, 3))[:, None],
+        )
+        pooled = (x.mean((2, 3)), x.amax((2, 3)))
+        mixed = self.mix(torch.cat((*pooled, *known), dim=1))
+        raw = self.decide(mixed).float()[:, :, None, None]
+        correction = raw[:, 0:1] if self.training else self.shrink * raw[:, 0:1]
+        level = _USUAL * torch.exp2(self.prior + torch.tanh(correction))
+        tint = 0.7 * torch.tanh(
+            torch.cat((raw[:, 2:3] - raw[:, 3:4], 2.0 * raw[:, 3:4], -raw[:, 2:3] - raw[:, 3:4]), 1)
+        )
+        tint = tint - torch.log2((torch.exp2(tint) * self.weights).sum(1, keepdim=True))
+        darkest = F.adaptive_avg_pool2d(linear, _CELLS).amin((2, 3), keepdim=True)
+        black = torch.sigmoid(raw[:, 4:7]) * darkest
+        size = scales[1].shape[2:]
+        wide = [
+            F.interpolate(part, size, mode="nearest")
+            for part in (*scales[1:], mixed[:, :, None, None])
+        ]
+        placed = 1.5 * torch.tanh(self.place(F.relu(self.gather(torch.cat(wide, dim=1)))).float())
+        share = torch.sigmoid(raw[:, 1:2])
+        return Light(level.clamp(max=0.9), share, tint, black, placed, self.context(mixed))
+
+
+def _activate(x: Tensor) -> Tensor:
+    """Leaky ReLU: without a norm layer, a unit that a large step pushed below zero must recover."""
+    return F.leaky_relu(x, 0.1)
+
+
+class _Residual(nn.Module):
+    """Two 3×3 convolutions around a FiLM and a leaky ReLU, added to their input."""
+
+    def __init__(self, channels: int, context: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, 1, 1)
+        self.second = nn.Conv2d(channels, channels, 3, 1, 1)
+        self.film = nn.Linear(context, 2 * channels)
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        scale, shift = self.film(context)[:, :, None, None].chunk(2, dim=1)
+        y = self.first(x) * (1.0 + scale) + shift
+        return x + self.second(_activate(y))
+
+
+class RelightNet(nn.Module):
+    """The glance's decision and the restoration.
+
+    Args:
+        widths: Channels at 1/4, 1/8, 1/16, ... of the photo's size; its length is the depth.
+        blocks: Residual blocks at each level on the way down, and as many on the way up.
+        glance: Side of the square glance in pixels.
+        context: Features that the glance hands to the blocks.
+        dropout: Of the encoder's hidden layer.
+        shrink: Share of the encoder's correction of the usual level that counts once it has learned
+            (James and Stein 1961): on scenes not seen its guess is bolder than it should be.
+    """
+
+    samples: Tensor
+
+    def __init__(
+        self,
+        *,
+        widths: tuple[int, ...] = (48, 96, 152),
+        blocks: int = 1,
+        glance: int = 64,
+        context: int = 48,
+        dropout: float = 0.3,
+        shrink: float = 1.0,
+    ) -> None:
+        """Build the network; sizes in the class's description."""
+        super().__init__()
+        self.glance = glance
+        self.multiple = 2 ** (len(widths) + 1)
+        self.encoder = _Encoder(context=context, width=24, dropout=dropout, shrink=shrink)
+        first, fine = widths[0], 16
+        inside = context + 4  # and the gain that each channel got
+        counts = [blocks] * (len(widths) - 1) + [2 * blocks]
+        self.stem = nn.Conv2d(3, first, 8, 4, 2)
+        self.down_blocks = nn.ModuleList(
+            nn.ModuleList(_Residual(width, inside) for _ in range(count))
+            for width, count in zip(widths, counts, strict=True)
+        )
+        self.downs = nn.ModuleList(nn.Conv2d(a, b, 2, 2) for a, b in pairwise(widths))
+        self.ups = nn.ModuleList(nn.Conv2d(b, a, 3, 1, 1) for a, b in pairwise(widths))
+        self.up_blocks = nn.ModuleList(
+            nn.ModuleList(_Residual(width, inside) for _ in range(blocks)) for width in widths[:-1]
+        )
+        self.head = nn.Conv2d(first, 4 * fine, 3, 1, 1)
+        self.detail = nn.Conv2d(3, fine, 4, 2, 1)
+        self.blend = nn.Conv2d(2 * fine, fine, 3, 1, 1)
+        self.last = nn.Conv2d(fine, 12, 3, 1, 1)
+        points = torch.from_numpy(sample_points(SAMPLES))
+        self.register_buffer("samples", to_linear(points).view(1, 1, 1, -1), persistent=False)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Conv2d) and not name.startswith("encoder"):
+                after = name in ("head", "last", "blend") or name.endswith("second")
+                gain = "leaky_relu" if after else "linear"
+                nn.init.kaiming_normal_(module.weight, 0.1, nonlinearity=gain)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+                if name.endswith("second"):
+                    module.weight.data.mul_(0.3)  # residual blocks begin near the identity
+            elif isinstance(module, nn.Linear) and name.endswith("film"):
+                nn.init.zeros_(module.weight)
+                nn.init.zeros_(module.bias)
+        nn.init.zeros_(self.last.weight)
+
+    def decide(self, glance: Tensor) -> Light:
+        """What the glance, N×3×glance×glance in [0, 1], decides."""
+        return self.encoder(glance)
+
+    def stops(self, glance: Tensor, light: Light, level: Tensor) -> Tensor:
+        """EV (N×1×1×1) that bring a photo to the mean luma `level`, its black point taken off."""
+        return solve_stops(_less_black(to_linear(glance), light.black), level)
+
+    def relight(self, linear: Tensor, light: Light, stops: Tensor) -> Tensor:
+        """Linear light (N×3×…) with `stops` more of it, encoded; with none it is as it was.
+
+        Tint and black point come with the light: a photo that needs none keeps its own.
+        """
+        come = stops.clamp(0.0, 1.0)
+        gain = torch.exp2(stops + come * light.tint)
+        return expose(_less_black(linear, come * light.black), gain)
+
+    def place(self, relit: Tensor, light: Light, stops: Tensor, where: Tensor) -> Tensor:
+        """Each part of `relit` lifted as the map says; see :func:`undark.curves.lift`.
+
+        Args:
+            relit: N×3×H×W, encoded.
+            light: With the map.
+            stops: N×1×1×1; as they near 0, so does what is done.
+            where: N×2×H×W, the pixels' places in the whole photo: x and y in [0, 1].
+        """
+        grid = 2.0 * where.permute(0, 2, 3, 1) - 1.0
+        gains = torch.exp2(stops.clamp(0.0, 1.0) * light.map)
+        gains = F.grid_sample(gains, grid, padding_mode="border", align_corners=False)
+        return gains * relit / (1.0 + (gains - 1.0) * relit)
+
+    def forward(
+        self, image: Tensor, glance: Tensor, control: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Decide, and restore what was relit accordingly.
+
+        Args:
+            image: N×3×H×W in [0, 1]: the photo, or a part of it, after the curves and the map
+                that this very glance and control give; height and width multiples of `multiple`.
+            glance: N×3×glance×glance, the whole photos as they are, shrunk by area averaging.
+            control: N×3: exposure added by hand in EV; strength, the share of the light decided
+                on, in EV; denoise, the share of the restoration. 0, 1, 1 is the network's own
+                choice.
+
+        Returns:
+            N×3×H×W, about [0, 1], which the caller clamps; N×3×K curves, rising, at
+            :func:`undark.curves.sample_points`; and the map to follow them, N×3×16×16 gains g of
+            :func:`undark.curves.lift`.
+        """
+        exposure, strength, denoise = control[:, :, None, None].split(1, dim=1)
+        light = self.decide(glance)
+        stops = light.share * self.stops(glance, light, light.level)
+        stops = (strength * stops + exposure).clamp(-4.0, MOST_STOPS)
+        curves = self.relight(self.samples.expand(-1, 3, -1, -1), light, stops)[:, :, 0]
+        gains = torch.exp2(stops.clamp(0.0, 1.0) * light.map)
+        return self.restore(image, light, stops, denoise), curves, gains
+
+    def restore(
+        self, relit: Tensor, light: Light, stops: Tensor, denoise: Tensor | float = 1.0
+    ) -> Tensor:
+        """Clean `relit`, N×3×H×W, which got `stops` more light."""
+        added = torch.cat((stops, stops.clamp(0.0, 1.0) * light.tint), dim=1).flatten(1)
+        context = torch.cat((light.context, added / MOST_STOPS), dim=1)
+        x = self.stem(relit)
+        skips: list[Tensor] = []
+        for level, group in enumerate(self.down_blocks):
+            if level:
+                skips.append(x)
+                x = self.downs[level - 1](x)
+            for block in group:  # pyright: ignore[reportGeneralTypeIssues]
+                x = block(x, context)
+        for level in range(len(self.ups) - 1, -1, -1):
+            x = F.interpolate(self.ups[level](x), scale_factor=2.0, mode="nearest") + skips[level]
+            for block in self.up_blocks[level]:  # pyright: ignore[reportGeneralTypeIssues]
+                x = block(x, context)
+        half = F.pixel_shuffle(self.head(_activate(x)), 2)
+        half = self.blend(_activate(torch.cat((half, self.detail(relit)), dim=1)))
+        drawn = F.pixel_shuffle(self.last(_activate(half)), 2)
+        # What got no light has nothing to be cleaned of, and passes. A learned share would close
+        # for good in a bad moment of training: what does not pass cannot learn.
+        share = denoise * (1.0 - torch.exp(-_EAGER * stops.clamp(min=0.0)))
+        return relit + share * (drawn - relit)
+
+
+def _less_black(linear: Tensor, black: Tensor) -> Tensor:
+    return ((linear - black) / (1.0 - black)).clamp(min=0.0)
