@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from undark import errors, models
     from undark.engine.enhancer import Enhancer, enhance
+    from undark.engine.video import VideoEnhancer
     from undark.io.images import read_photo, write_photo
     from undark.photo import Photo
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Enhancer",
     "Photo",
+    "VideoEnhancer",
     "__version__",
     "enhance",
     "errors",
@@ -36,6 +38,7 @@ __all__ = [
 _HOMES: Final = {
     "Enhancer": "undark.engine.enhancer",
     "Photo": "undark.photo",
+    "VideoEnhancer": "undark.engine.video",
     "enhance": "undark.engine.enhancer",
     "read_photo": "undark.io.images",
     "write_photo": "undark.io.images",

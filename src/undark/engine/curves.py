@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from undark.engine.session import Session
 from undark.engine.tiling import to_nchw
@@ -13,7 +14,7 @@ from undark.models.card import Card
 from undark.photo import FloatImage, Photo
 from undark.relight import Relighting
 
-__all__ = ["plan_relighting", "run_curves"]
+__all__ = ["decide_curves", "plan_relighting", "run_curves"]
 
 
 def plan_relighting(session: Session, photo: Photo, card: Card) -> Relighting:
@@ -23,13 +24,27 @@ def plan_relighting(session: Session, photo: Photo, card: Card) -> Relighting:
         DeviceError: The runtime failed, or what came back is no number.
     """
     assert card.glance is not None  # a card's reader sees to it
-    glance = {"glance": to_nchw(photo.glance(card.glance.height, card.glance.width))}
-    curves, strength = (session.infer(glance, name)[0] for name in ("curves", "clean"))
-    if not (np.isfinite(curves).all() and np.isfinite(strength).all()):
+    glance = photo.glance(card.glance.height, card.glance.width)
+    curves = decide_curves(session, glance)
+    return Relighting.of(photo.pixels, curves, _asked(session, glance, "clean"))
+
+
+def decide_curves(session: Session, glance: FloatImage) -> NDArray[np.float32]:
+    """The tone curves, 3×K in [0, 1], for what `glance` shows.
+
+    Raises:
+        DeviceError: The runtime failed, or what came back is no number.
+    """
+    return np.clip(_asked(session, glance, "curves"), 0.0, 1.0)
+
+
+def _asked(session: Session, glance: FloatImage, output: str) -> NDArray[np.float32]:
+    answer = session.infer({"glance": to_nchw(glance)}, output)[0]
+    if not np.isfinite(answer).all():
         raise DeviceError(
             f"{session.describe()} gave values that are not numbers; try the device cpu"
         )
-    return Relighting.of(photo.pixels, np.clip(curves, 0.0, 1.0), strength)
+    return answer
 
 
 def run_curves(

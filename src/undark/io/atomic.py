@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from undark.errors import OutputError
 
-__all__ = ["PART_SUFFIX", "write_atomically"]
+__all__ = ["PART_SUFFIX", "finish", "not_written", "write_atomically"]
 
 PART_SUFFIX = ".undark-part"
 """How the name of an unfinished file ends; folder scans skip it."""
@@ -70,9 +70,30 @@ def write_atomically(
                 part.unlink()
             raise
     except OSError as error:
-        reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
-        raise OutputError(f"{path}: could not be written: {reason}") from error
+        raise not_written(path, error) from error
     _sync_folder(path.parent)
+
+
+def finish(part: Path, path: Path) -> None:
+    """Give a file that was written under the name `part` its final name, `path`.
+
+    Raises:
+        OutputError: It could not be renamed, or not be brought to the disk.
+    """
+    try:
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        _hand_on_permissions(path, part)
+        part.replace(path)
+    except OSError as error:
+        raise not_written(path, error) from error
+    _sync_folder(path.parent)
+
+
+def not_written(path: Path, error: OSError) -> OutputError:
+    """The error as a line that names `path`, the reason and what to do."""
+    reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
+    return OutputError(f"{path}: could not be written: {reason}")
 
 
 def _part_name(path: Path) -> Path:

@@ -10,12 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from undark.errors import UsageError
+from undark.io.animation import is_animated
 from undark.io.formats import (
     FORMAT_SUFFIX,
     PHOTO_SUFFIXES,
     RAW_SUFFIXES,
+    READ_ONLY_VIDEOS,
+    VIDEO_SUFFIXES,
     format_named,
     is_readable_name,
+    is_sequence_name,
+    is_video_name,
     natural_key,
     suffix_format,
 )
@@ -30,7 +35,7 @@ _SEPARATORS = (os.sep, os.altsep or os.sep)
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One photo to enhance and where its result goes."""
+    """One photo or film to enhance and where its result goes."""
 
     source: Path
     destination: Path
@@ -52,7 +57,7 @@ def plan(
     format: str | None = None,
     in_place: bool = False,
 ) -> list[Pair]:
-    """Which photos are meant, and where each result goes.
+    """Which photos and films are meant, and where each result goes.
 
     Inputs are files, folders and globs (``*``, ``?``, ``[...]``, ``**``). A folder gives its own
     photos, with `recursive` also those below it; hidden files, results of earlier runs
@@ -62,8 +67,10 @@ def plan(
 
     Without `output`, ``night.jpg`` becomes ``night.undark.jpg`` beside it. With a folder it
     becomes ``FOLDER/night.jpg``, and the tree below an input folder is kept. With a file (one
-    input, and a suffix that can be written) exactly that. Camera RAW becomes ``.tif``, GIF
-    ``.png``, all else keeps its suffix unless `format` asks for another. Where sources of one
+    input, and a suffix that can be written) exactly that. Camera RAW becomes ``.tif``, a still GIF
+    ``.png``, a film of a kind that undark does not write ``.mkv``; all else keeps its suffix unless
+    `format` asks for another, which films do not heed. A name such as ``frame%05d.png`` stands for
+    numbered pictures, which are one film. Where sources of one
     folder differ only in their suffix and would meet, each keeps its own in the name:
     ``night.heic.undark.jpg``.
 
@@ -117,18 +124,27 @@ def _target(
     if folder or (not path.suffix and not path.is_file()):
         return path, None
     if len(inputs) != 1 or Path(inputs[0]).is_dir() or _is_glob(inputs[0]):
-        if path.is_file() or suffix_format(path):
+        if path.is_file() or _is_writable(path):
             raise UsageError(f"{output}: several inputs need a folder for -o, not a file")
         return path, None
     written = suffix_format(path)
-    if written is None:
+    if not _is_writable(path):
         raise UsageError(
             f"{output}: undark does not write {path.suffix or 'such'} files; choose another suffix,"
             " or end the name of a folder with a slash"
         )
-    if kind and kind != written:
+    if kind and written and kind != written:
         raise UsageError(f"{output}: -o and --format {kind.lower()} contradict each other")
     return None, path
+
+
+def _is_writable(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    return suffix_format(path) is not None or suffix in VIDEO_SUFFIXES or suffix == ".gif"
+
+
+def _is_taken(path: Path) -> bool:
+    return is_readable_name(path) or is_video_name(path)
 
 
 def _is_glob(item: str | Path) -> bool:
@@ -143,7 +159,7 @@ def _expand(inputs: Sequence[str | Path], recursive: bool, folder: Path | None) 
                 yield _Found(child, child.relative_to(path))
         elif _is_glob(item):
             matches = sorted(glob.glob(str(item), recursive=True), key=natural_key)  # noqa: PTH207
-            photos = [Path(name) for name in matches if is_readable_name(Path(name))]
+            photos = [Path(name) for name in matches if _is_taken(Path(name))]
             root = _fixed_part(str(item))
             for photo in photos:
                 if photo.is_file() and OUTPUT_MARK not in photo.suffixes:
@@ -186,7 +202,7 @@ def _scan(folder: Path, recursive: bool, output: Path | None) -> Iterator[Path]:
                 folders.append(name)
         for name in sorted(files, key=natural_key):
             child = path / name
-            if is_readable_name(child) and OUTPUT_MARK not in child.suffixes[-2:-1]:
+            if _is_taken(child) and OUTPUT_MARK not in child.suffixes[-2:-1]:
                 yield child
     yield from denied
 
@@ -217,20 +233,25 @@ def _key(path: Path) -> str:
 
 def _nothing(inputs: Sequence[str | Path], recursive: bool) -> str:
     if not inputs:
-        return "no input given; name photos, folders or globs"
+        return "no input given; name photos, videos, folders or globs"
     named = ", ".join(str(item) for item in inputs[:3]) + (", ..." if len(inputs) > 3 else "")
     hint = "" if recursive else "; --recursive looks into sub-folders"
-    return f"{named}: no photo found{hint}"
+    return f"{named}: no photo or video found{hint}"
 
 
 def _suffix(source: Path, kind: str | None) -> str:
     """The suffix of the result: the source's own wherever that names the right format."""
     own = suffix_format(source)
+    suffix = source.suffix.lower()
+    if suffix in VIDEO_SUFFIXES or is_sequence_name(source) or is_animated(source):
+        return source.suffix
+    if suffix in READ_ONLY_VIDEOS:
+        return ".mkv"
     if kind is not None:
         return source.suffix if own == kind else FORMAT_SUFFIX[kind]
-    if source.suffix.lower() in RAW_SUFFIXES:
+    if suffix in RAW_SUFFIXES:
         return FORMAT_SUFFIX["TIFF"]
-    if source.suffix.lower() == ".mpo":
+    if suffix == ".mpo":
         return FORMAT_SUFFIX["JPEG"]
     return source.suffix if own else FORMAT_SUFFIX["PNG"]
 
@@ -247,7 +268,7 @@ def _destination(
 
 def _stem(path: Path) -> str:
     known = path.suffix.lower() in PHOTO_SUFFIXES or path.suffix.lower() in RAW_SUFFIXES
-    return path.stem if known else path.name
+    return path.stem if known or is_video_name(path) else path.name
 
 
 def _meeting(pairs: list[Pair]) -> dict[str, set[Path]]:
@@ -261,7 +282,8 @@ def _meeting(pairs: list[Pair]) -> dict[str, set[Path]]:
 
 
 def _own_place(source: Path) -> Path:
-    if source.exists() and suffix_format(source) is None:
+    is_film = source.suffix.lower() in VIDEO_SUFFIXES or is_animated(source)
+    if source.exists() and suffix_format(source) is None and not is_film:
         raise UsageError(f"{source}: cannot be replaced in place: undark does not write its format")
     return source
 

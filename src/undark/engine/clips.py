@@ -1,0 +1,63 @@
+"""One film, animation or row of pictures through a VideoEnhancer, whatever holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from undark.engine.video import VideoEnhancer
+from undark.errors import UsageError
+from undark.io.animation import is_animated
+from undark.io.film_reader import Progress, Transcoding
+from undark.io.formats import is_sequence_name, is_video_name
+from undark.io.stills import open_shelf, read_stills
+from undark.io.video import transcode
+
+__all__ = ["enhance_clip", "is_clip"]
+
+
+def is_clip(path: Path) -> bool:
+    """Whether `path` is a film: a video, numbered pictures, or an animation."""
+    return is_video_name(path) or is_sequence_name(path) or is_animated(path)
+
+
+def enhance_clip(
+    source: Path,
+    destination: Path,
+    video: VideoEnhancer,
+    options: Transcoding,
+    *,
+    progress: Callable[[Progress], None],
+    tell: Callable[[str], None],
+) -> None:
+    """Bring a film to light.
+
+    Args:
+        source: A video, an animation, or a name such as ``frame%05d.png``.
+        destination: Likewise.
+        video: Of its own: it keeps what must be known from frame to frame.
+        options: Which part of it, and how it is written.
+        progress: Called after each frame; see :func:`undark.io.video.transcode`.
+        tell: Called with a line for a person about what was left out or passed over.
+
+    Raises:
+        UsageError: The destination cannot hold what is asked for.
+        InputError: The film cannot be read.
+        OutputError: The result could not be written.
+        MissingExtraError: PyAV is needed and not installed.
+        DeviceError: The runtime failed, or memory ran out.
+    """
+    if is_video_name(destination):
+        transcode(source, destination, video.enhance_planes, options, progress=progress, tell=tell)
+        return
+    if options.preview is not None:
+        raise UsageError(f"{destination}: --preview makes videos; name one with -o")
+    shelf = open_shelf(destination)
+    frames = 0
+    for frames, still in enumerate(read_stills(source, options), start=1):
+        bright = video.enhance_frame(still.photo.pixels, time=still.time)
+        shelf.add(still, still.photo.with_pixels(bright))
+        progress(Progress(frames, still.share, max(still.total, frames)))
+    if not frames:
+        raise UsageError(f"{source}: nothing lies between --from and --to")
+    shelf.close()
