@@ -1,4 +1,4 @@
-"""The Job: many photos in, many photos out, with events, resume and an error per file.
+"""The Job: many photos and films in, as many out, with events, resume and an error per file.
 
 A destination is written beside and renamed (:mod:`undark.io.atomic`), so one that exists is
 whole: a job that was stopped at any moment goes on where it stopped when it is run again.
@@ -14,15 +14,21 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import perf_counter
 
+from undark.engine.clips import enhance_clip
 from undark.engine.enhancer import Editor
+from undark.engine.video import VideoEnhancer
 from undark.errors import DeviceError, UndarkError, UsageError
+from undark.io import film_reader
+from undark.io.film_reader import Transcoding
 from undark.io.images import read_photo, write_photo
-from undark.io.walk import Pair
+from undark.io.video import partial_path
+from undark.io.walk import Pair, is_film
 from undark.retouch import Step
 
-__all__ = ["Done", "Event", "Failed", "Job", "Progress", "Skipped", "Started", "Summary"]
+__all__ = ["Done", "Event", "Failed", "Job", "Progress", "Skipped", "Started", "Summary", "Told"]
 
 _WAIT = 0.2  # Seconds; a wait without an end cannot be interrupted on Windows.
+_FEW = 3  # Frames after which it is told how long a slow model will take.
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +41,21 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """This share of the input, 0 to 1, has been enhanced."""
+    """This share of the input, 0 to 1, has been enhanced; a film at this many frames a second."""
 
     source: Path
     destination: Path
     fraction: float
+    fps: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A line about this input that is no error: what a film lacks, or how long it will take."""
+
+    source: Path
+    destination: Path
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +89,7 @@ class Failed:
     error: UndarkError
 
 
-Event = Started | Progress | Done | Skipped | Failed
+Event = Started | Progress | Told | Done | Skipped | Failed
 """What a job tells about one input. `Done`, `Skipped` and `Failed` are last words."""
 
 
@@ -96,13 +112,16 @@ class _StoppedError(Exception):
 
 
 class Job:
-    """Enhance many photos with one Enhancer or Retoucher, in one or several threads.
+    """Enhance many photos with one Enhancer or Retoucher, in one or several threads; films too.
 
     Args:
         pairs: Sources and where their results go, as :func:`undark.io.walk.plan` gives them.
-        editor: Shared by all workers.
+        editor: Shared by all workers; may be left out where all are films.
+        video: For films; each is enhanced by a fork of it. Without it they fail.
+        transcoding: How films are written, and which part of them.
         strength: Blend between source (0) and full effect (1).
         exposure: More or less light, in EV.
+        denoise: Share of the restoration, for an editor that relights.
         format: Format to write, as Pillow spells it; by default the destination's suffix decides.
         quality: 1 to 100 for lossy formats; by default the writer decides.
         overwrite: Do again what is already there.
@@ -116,10 +135,13 @@ class Job:
     def __init__(
         self,
         pairs: Sequence[Pair],
-        editor: Editor,
+        editor: Editor | None,
         *,
+        video: VideoEnhancer | None = None,
+        transcoding: Transcoding | None = None,
         strength: float = 1.0,
         exposure: float = 0.0,
+        denoise: float = 1.0,
         format: str | None = None,
         quality: int | None = None,
         overwrite: bool = False,
@@ -131,7 +153,10 @@ class Job:
             raise UsageError(f"a job needs at least 1 worker, not {workers}")
         self._pairs = tuple(pairs)
         self._editor = editor
+        self._video = video
+        self._transcoding = transcoding or Transcoding()
         self._strength = strength
+        self._denoise = denoise
         self._exposure = exposure
         self._format = format
         self._quality = quality
@@ -139,6 +164,12 @@ class Job:
         self._workers = workers
         self._explain = explain
         self._summary = Summary()
+        self._partials: list[Path] = []
+
+    @property
+    def partials(self) -> tuple[Path, ...]:
+        """Films that were stopped midway, playable up to there."""
+        return tuple(path for path in self._partials if path.exists())
 
     @property
     def summary(self) -> Summary:
@@ -212,30 +243,75 @@ class Job:
 
         tell(Started(source, destination))
         begin = perf_counter()
+        steps: tuple[Step, ...] | None = None
         try:
-            source_photo = read_photo(source)
-            steps = self._editor.steps(source_photo) if self._explain else None
-            photo = self._editor.enhance(
-                source_photo,
-                strength=self._strength,
-                exposure=self._exposure,
-                progress=progress,
-            )
-            if stop.is_set():
-                raise _StoppedError
-            write_photo(
-                photo,
-                destination,
-                format=self._format,
-                quality=self._quality,
-                overwrite=self._overwrite,
-            )
+            if is_film(source):
+                self._clip(pair, tell, stop)
+            else:
+                steps = self._photo(pair, progress)
         except _StoppedError:
             raise
         except Exception as error:
             tell(Failed(source, destination, perf_counter() - begin, _worded(source, error)))
         else:
             tell(Done(source, destination, perf_counter() - begin, steps))
+
+    def _photo(self, pair: Pair, progress: Callable[[float], None]) -> tuple[Step, ...] | None:
+        if self._editor is None:
+            raise UsageError(f"{pair.source}: a photo needs a model for photos")
+        source = read_photo(pair.source)
+        steps = self._editor.steps(source) if self._explain else None
+        photo = self._editor.enhance(
+            source,
+            strength=self._strength,
+            exposure=self._exposure,
+            denoise=self._denoise,
+            progress=progress,
+        )
+        progress(1.0)
+        write_photo(
+            photo,
+            pair.destination,
+            format=self._format,
+            quality=self._quality,
+            overwrite=self._overwrite,
+        )
+        return steps
+
+    def _clip(self, pair: Pair, tell: Callable[[Event], None], stop: threading.Event) -> None:
+        if self._video is None:
+            raise UsageError(f"{pair.source}: is a film; this takes photos alone")
+        video = self._video.fork()
+        begin = perf_counter()
+
+        def progress(done: film_reader.Progress) -> None:
+            if stop.is_set():
+                raise _StoppedError
+            seconds = perf_counter() - begin
+            fps = done.frames / max(seconds, 1e-6)
+            if done.frames == _FEW and not video.is_fast:
+                text = f"about {_spell(done.total / fps)} by {video.card.name}: {fps:.2g} frames/s"
+                tell(Told(pair.source, pair.destination, text))
+            tell(Progress(pair.source, pair.destination, done.share, fps))
+
+        self._partials.append(partial_path(pair.destination))
+        enhance_clip(
+            pair.source,
+            pair.destination,
+            video,
+            self._transcoding,
+            progress=progress,
+            tell=lambda text: tell(Told(pair.source, pair.destination, text)),
+        )
+
+
+def _spell(seconds: float) -> str:
+    """A time for a person."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 def _worded(source: Path, error: Exception) -> UndarkError:

@@ -43,17 +43,26 @@ def run_job(
     Raises:
         Exit: With `FAILED`, where an input failed.
     """
-    from undark.jobs import Done, Progress
+    from undark.jobs import Done, Progress, Told
 
     fractions: dict[Path, float] = {}
     # Closed at once on Ctrl-C, so that the workers have ended before the command does.
-    with progress_bar() as show, closing(job.run()) as events:
-        for event in events:
-            fractions[event.source] = event.fraction if isinstance(event, Progress) else 0.0
-            show(job.summary.total + sum(fractions.values()), len(pairs), event.source.name)
-            if done is not None and isinstance(event, Done):
-                done(event)
-            _tell(event, as_json, debug)
+    try:
+        with progress_bar() as show, closing(job.run()) as events:
+            for event in events:
+                if not isinstance(event, Told):
+                    fractions[event.source] = event.fraction if isinstance(event, Progress) else 0.0
+                text = event.source.name
+                if isinstance(event, Progress) and event.fps is not None:
+                    text = f"{text} {event.fps:.1f} fps"
+                show(job.summary.total + sum(fractions.values()), len(pairs), text)
+                if done is not None and isinstance(event, Done):
+                    done(event)
+                _tell(event, as_json, debug)
+    except KeyboardInterrupt:
+        for path in job.partials:
+            say(f"{path}: the part that was done")
+        raise
     summary = job.summary
     if len(pairs) > 1:
         say(f"{summary.done} done, {summary.skipped} skipped, {summary.failed} failed")
@@ -63,7 +72,7 @@ def run_job(
 
 def _tell(event: Event, as_json: bool, debug: bool) -> None:
     """An input's last word: a result on stdout, and talk on stderr."""
-    from undark.jobs import Done, Failed, Skipped
+    from undark.jobs import Done, Failed, Skipped, Told
 
     match event:
         case Done(source, destination, seconds, steps):
@@ -75,6 +84,8 @@ def _tell(event: Event, as_json: bool, debug: bool) -> None:
             say(f"{destination}: skipped, it is already there (--overwrite does it again)")
             if as_json:
                 result_json(record(source, destination, "skipped", 0.0))
+        case Told(source, _, text):
+            say(f"{source}: {text}")
         case Failed(source, destination, seconds, error):
             if debug:
                 traceback.print_exception(error)

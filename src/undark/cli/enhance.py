@@ -1,18 +1,21 @@
-"""`undark enhance`: dark photos in, bright photos out."""
+"""`undark enhance`: dark photos and films in, bright ones out."""
 
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from undark.cli.clock import seconds
 from undark.cli.editing import StepsFiles, record, run_job, tell_steps
-from undark.cli.opening import open_enhancer
+from undark.cli.opening import open_enhancer, open_video
 from undark.cli.options import (
     Debug,
+    Denoise,
     Device,
     Exposure,
     Format,
@@ -32,9 +35,10 @@ from undark.cli.shell import command, result, result_json, say
 from undark.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from undark.engine.enhancer import Enhancer
+    from undark.photo import Photo
     from undark.retouch import Step
 
 __all__ = ["enhance"]
@@ -50,6 +54,7 @@ def enhance(
     model: Model = "default",
     strength: Strength = 1.0,
     exposure: Exposure = 0.0,
+    denoise: Denoise = None,
     recursive: Recursive = False,
     overwrite: Overwrite = False,
     in_place: Annotated[
@@ -70,6 +75,46 @@ def enhance(
             help="Keep them for `undark apply`: a .json for one photo, else a folder.",
         ),
     ] = None,
+    begin: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="TIME", help="Video: begin there; seconds, or 1:30, or 1:02:03.5."
+        ),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="Video: end there.")
+    ] = None,
+    preview: Annotated[
+        str | None,
+        typer.Option(
+            "--preview", metavar="KIND", help="Video: before and after in one: side or split."
+        ),
+    ] = None,
+    codec: Annotated[
+        str | None,
+        typer.Option(
+            "--codec",
+            metavar="NAME",
+            help="Video: h264, hevc, vp9 or av1 [default: h264, vp9 for .webm].",
+        ),
+    ] = None,
+    crf: Annotated[
+        int | None,
+        typer.Option(
+            "--crf", metavar="N", help="Video: quality; less is better [default: 20 for h264]."
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            "--preset",
+            metavar="NAME",
+            help="Video: effort, from ultrafast to veryslow [default: veryfast].",
+        ),
+    ] = None,
+    fps: Annotated[
+        float, typer.Option("--fps", metavar="N", help="Pictures a second of numbered ones.")
+    ] = 25.0,
     as_json: Json = False,
     jobs: Jobs = 1,
     threads: Threads = None,
@@ -79,7 +124,7 @@ def enhance(
     runtime: Runtime = "auto",
     debug: Debug = False,
 ) -> None:
-    """Enhance dark photos.
+    """Enhance dark photos and videos.
 
     Each result's path is written on stdout. What is already there is skipped.
     """
@@ -94,23 +139,61 @@ def enhance(
         files = None if save_steps is None else StepsFiles(save_steps, [Path("stdin")])
         stream = _Stream(output, written, quality, overwrite, as_json)
         stream.check()
-        enhancer = _open(model, runtime, device, threads, in_steps=explain or files is not None)
-        stream.run(enhancer, strength, exposure, explain, files)
+        enhancer = _open(
+            model, runtime, device, threads, in_steps=explain or files is not None, denoise=denoise
+        )
+        edit = partial(
+            enhancer.enhance, strength=strength, exposure=exposure, denoise=_all(denoise)
+        )
+        stream.run(enhancer, edit, explain, files)
         return
 
-    from undark.io.walk import plan
+    from undark.io.containers import Coding
+    from undark.io.film_reader import Transcoding
+    from undark.io.walk import is_film, plan
     from undark.jobs import Done, Job
 
+    transcoding = Transcoding(
+        coding=Coding(codec, crf, preset),
+        begin=seconds(begin, "--from") or 0.0,
+        end=seconds(end, "--to"),
+        preview=preview,  # pyright: ignore[reportArgumentType]
+        fps=fps,
+    )
     pairs = plan(inputs, output=output, recursive=recursive, format=written, in_place=in_place)
     files = None
     if save_steps is not None:
         files = StepsFiles(save_steps, [pair.destination for pair in pairs])
-    enhancer = _open(model, runtime, device, threads, in_steps=explain or files is not None)
+    films = sum(is_film(pair.source) for pair in pairs)
+    enhancer = video = None
+    if films < len(pairs):
+        # Where there are videos too, how they are denoised is no matter of the photos' model.
+        enhancer = _open(
+            model,
+            runtime,
+            device,
+            threads,
+            in_steps=explain or files is not None,
+            denoise=None if films else denoise,
+        )
+    if films:
+        video = open_video(
+            model,
+            strength=strength,
+            exposure=exposure,
+            denoise=denoise or 0.0,
+            runtime=runtime,
+            device=device,
+            threads=threads,
+        )
     job = Job(
         pairs,
         enhancer,
+        video=video,
+        transcoding=transcoding,
         strength=strength,
         exposure=exposure,
+        denoise=_all(denoise if enhancer is not None and enhancer.relights else None),
         format=written,
         quality=quality,
         overwrite=overwrite or in_place,
@@ -124,14 +207,29 @@ def enhance(
     run_job(job, pairs, as_json=as_json, debug=debug, done=done)
 
 
+def _all(denoise: float | None) -> float:
+    return 1.0 if denoise is None else denoise
+
+
 def _open(
-    model: str, runtime: str, device: str, threads: int | None, *, in_steps: bool
+    model: str,
+    runtime: str,
+    device: str,
+    threads: int | None,
+    *,
+    in_steps: bool,
+    denoise: float | None,
 ) -> Enhancer:
     enhancer = open_enhancer(model, runtime=runtime, device=device, threads=threads)
     if in_steps and not enhancer.works_in_steps:
         raise UsageError(
             f"the model {enhancer.card.name} does not work in steps;"
             " leave out --explain and --save-steps"
+        )
+    if denoise is not None and not enhancer.relights:
+        raise UsageError(
+            f"the model {enhancer.card.name} cannot be told how much to denoise;"
+            " leave out --denoise"
         )
     return enhancer
 
@@ -184,8 +282,7 @@ class _Stream:
     def run(
         self,
         enhancer: Enhancer,
-        strength: float,
-        exposure: float,
+        edit: Callable[[Photo], Photo],
         explain: bool,
         files: StepsFiles | None,
     ) -> None:
@@ -202,7 +299,7 @@ class _Stream:
         photo = read_photo(sys.stdin.buffer.read(), name="stdin")
         steps = enhancer.steps(photo) if explain or files is not None else None
         _keep("stdin", Path("stdin"), steps, explain, files)
-        photo = enhancer.enhance(photo, strength=strength, exposure=exposure)
+        photo = edit(photo)
         if output is None:
             content = encode_photo(photo, format=self._format, quality=self._quality)
             sys.stdout.buffer.write(content)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from undark.cli.shell import say
 
 if TYPE_CHECKING:
     from undark.engine.enhancer import Enhancer
     from undark.engine.session import Device, Runtime
+    from undark.engine.video import VideoEnhancer
 
-__all__ = ["learning", "open_enhancer"]
+__all__ = ["learning", "open_enhancer", "open_video"]
+
+T = TypeVar("T", bound="Enhancer | VideoEnhancer")
 
 
 def learning() -> ModuleType:
@@ -42,17 +46,49 @@ def open_enhancer(model: str, *, runtime: str, device: str, threads: int | None)
     """
     from undark.engine.enhancer import Enhancer
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        enhancer = Enhancer(
+    return _told(
+        lambda: Enhancer(
             model,
             runtime=cast("Runtime", runtime),
             device=cast("Device", device),
             threads=threads,
         )
+    )
+
+
+def open_video(
+    model: str,
+    *,
+    strength: float,
+    exposure: float,
+    denoise: float,
+    runtime: str,
+    device: str,
+    threads: int | None,
+) -> VideoEnhancer:
+    """The model for films, loaded; told and failing as `open_enhancer` is."""
+    from undark.engine.video import VideoEnhancer
+
+    return _told(
+        lambda: VideoEnhancer(
+            model,
+            strength=strength,
+            exposure=exposure,
+            denoise=denoise,
+            runtime=cast("Runtime", runtime),
+            device=cast("Device", device),
+            threads=threads,
+        )
+    )
+
+
+def _told(load: Callable[[], T]) -> T:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        loaded = load()
     for warning in caught:
         # A GPU that was tried and failed is told so.
         if issubclass(warning.category, RuntimeWarning):
             say(str(warning.message))
-    say(enhancer.describe())
-    return enhancer
+    say(loaded.describe())
+    return loaded

@@ -10,6 +10,7 @@ import typer
 __all__ = [
     "Data",
     "Debug",
+    "Denoise",
     "Device",
     "Exposure",
     "Format",
@@ -38,6 +39,17 @@ Data = Annotated[
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
+Denoise = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        metavar="0..1",
+        help="How much noise is taken off: photos by a model that relights [default: 1, all], "
+        "videos over time [default: 0].",
+    ),
+]
+
 Device = Annotated[
     str,
     typer.Option(
@@ -61,11 +73,13 @@ Format = Annotated[
 
 Inputs = Annotated[
     list[str],
-    typer.Argument(metavar="INPUT", help="Photos, folders, globs, or - for stdin."),
+    typer.Argument(
+        metavar="INPUT", help="Photos, videos, folders, globs, frame%05d.png, or - for stdin."
+    ),
 ]
 
 Jobs = Annotated[
-    int, typer.Option("--jobs", min=1, metavar="N", help="Photos worked on at a time.")
+    int, typer.Option("--jobs", min=1, metavar="N", help="Inputs worked on at a time.")
 ]
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON on stdout, for programs.")]
@@ -83,7 +97,7 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="OUT",
-        help="Folder for the results, or a file for one photo [default: beside each photo, "
+        help="Folder for the results, or a file for one input [default: beside each input, "
         "as NAME.undark.SUFFIX].",
     ),
 ]

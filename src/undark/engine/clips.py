@@ -7,18 +7,12 @@ from pathlib import Path
 
 from undark.engine.video import VideoEnhancer
 from undark.errors import UsageError
-from undark.io.animation import is_animated
 from undark.io.film_reader import Progress, Transcoding
-from undark.io.formats import is_sequence_name, is_video_name
+from undark.io.formats import is_video_name
 from undark.io.stills import open_shelf, read_stills
 from undark.io.video import transcode
 
-__all__ = ["enhance_clip", "is_clip"]
-
-
-def is_clip(path: Path) -> bool:
-    """Whether `path` is a film: a video, numbered pictures, or an animation."""
-    return is_video_name(path) or is_sequence_name(path) or is_animated(path)
+__all__ = ["enhance_clip"]
 
 
 def enhance_clip(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from undark.errors import UsageError
-from undark.io.animation import is_animated
+from undark.io.animation import ANIMATIONS, is_animated
 from undark.io.formats import (
     FORMAT_SUFFIX,
     PHOTO_SUFFIXES,
@@ -25,7 +25,7 @@ from undark.io.formats import (
     suffix_format,
 )
 
-__all__ = ["OUTPUT_MARK", "Pair", "plan"]
+__all__ = ["OUTPUT_MARK", "Pair", "is_film", "plan"]
 
 OUTPUT_MARK = ".undark"
 """What stands before the suffix of a result that lies beside its source."""
@@ -124,11 +124,11 @@ def _target(
     if folder or (not path.suffix and not path.is_file()):
         return path, None
     if len(inputs) != 1 or Path(inputs[0]).is_dir() or _is_glob(inputs[0]):
-        if path.is_file() or _is_writable(path):
+        if path.is_file() or suffix_format(path) or _holds_film(path):
             raise UsageError(f"{output}: several inputs need a folder for -o, not a file")
         return path, None
     written = suffix_format(path)
-    if not _is_writable(path):
+    if not (_holds_film(path) if is_film(Path(inputs[0])) else written):
         raise UsageError(
             f"{output}: undark does not write {path.suffix or 'such'} files; choose another suffix,"
             " or end the name of a folder with a slash"
@@ -138,9 +138,15 @@ def _target(
     return None, path
 
 
-def _is_writable(path: Path) -> bool:
+def is_film(path: Path) -> bool:
+    """Whether `path` is a video, stands for numbered pictures, or is an animation."""
+    return is_video_name(path) or is_sequence_name(path) or is_animated(path)
+
+
+def _holds_film(path: Path) -> bool:
     suffix = path.suffix.lower()
-    return suffix_format(path) is not None or suffix in VIDEO_SUFFIXES or suffix == ".gif"
+    numbered = is_sequence_name(path) and suffix_format(path) is not None
+    return numbered or suffix in VIDEO_SUFFIXES or suffix in ANIMATIONS
 
 
 def _is_taken(path: Path) -> bool:
@@ -243,10 +249,8 @@ def _suffix(source: Path, kind: str | None) -> str:
     """The suffix of the result: the source's own wherever that names the right format."""
     own = suffix_format(source)
     suffix = source.suffix.lower()
-    if suffix in VIDEO_SUFFIXES or is_sequence_name(source) or is_animated(source):
-        return source.suffix
-    if suffix in READ_ONLY_VIDEOS:
-        return ".mkv"
+    if is_film(source):
+        return ".mkv" if suffix in READ_ONLY_VIDEOS else source.suffix
     if kind is not None:
         return source.suffix if own == kind else FORMAT_SUFFIX[kind]
     if suffix in RAW_SUFFIXES:
@@ -282,8 +286,7 @@ def _meeting(pairs: list[Pair]) -> dict[str, set[Path]]:
 
 
 def _own_place(source: Path) -> Path:
-    is_film = source.suffix.lower() in VIDEO_SUFFIXES or is_animated(source)
-    if source.exists() and suffix_format(source) is None and not is_film:
+    if source.exists() and suffix_format(source) is None and not _holds_film(source):
         raise UsageError(f"{source}: cannot be replaced in place: undark does not write its format")
     return source
 
