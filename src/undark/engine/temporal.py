@@ -27,8 +27,11 @@ _CALM: Final = 4.0
 # it is followed until less than the second is left.
 _CHANGED: Final = 0.15
 _FOLLOWED: Final = 0.02
-# A new scene: that much is left of the mean change between two frames, its median apart.
-_CUT: Final = 0.35
+# A new scene: its parts have changed by so much, in the mean and apart from the median; or by the
+# second, where the median itself has changed by the third.
+_CUT: Final = 0.32
+_LIKELY_CUT: Final = 0.22
+_OTHER_LIGHT: Final = 0.3
 _CELLS: Final = 16
 # Levels below this are black: their ratios mean nothing.
 _BLACK: Final = 0.02
@@ -69,7 +72,9 @@ class Steady:
             self.cut = True
         else:
             change = cells - self._last
-            self.cut = float(np.abs(change - np.median(change)).mean()) > _CUT
+            light = float(np.median(change))
+            parts = float(np.abs(change - light).mean())
+            self.cut = parts > (_LIKELY_CUT if abs(light) > _OTHER_LIGHT else _CUT)
         self._last = cells
         if self.cut or self._settled is None:
             self._settled, self._share, self._hurry = cells, 1.0, False

@@ -38,9 +38,9 @@ _PERIOD: Final = 0.1
 _SIZE: Final = (64, 64)
 # Curves that have moved by less are the same to the eye.
 _SAME: Final = 5e-4
-# Of finding the gain that gives a mean; each leaves a fraction of the error.
+# Of finding the bend that gives a gain; each leaves a fraction of the error.
 _STEPS: Final = 4
-# A mean is no nearer to black or white.
+# Added to levels whose ratio is asked for: that of black to black is 1.
 _MARGIN: Final = np.float32(0.004)
 
 Curves = NDArray[np.float32]
@@ -241,11 +241,11 @@ class VideoEnhancer:
         """One frame by itself, its light then brought to that of the frames before."""
         photo = enhancer.enhance(Photo(pixels), strength=self._strength, exposure=self._exposure)
         before, after = Photo(pixels).glance(*_SIZE), photo.glance(*_SIZE)
-        was, now = (np.maximum(image.mean(axis=(0, 1)), _MARGIN) for image in (before, after))
-        wanted = np.minimum(was * self._steady.follow(now / was), np.float32(1.0) - _MARGIN)
-        if float(np.abs(wanted - now).max()) < _SAME:
+        gains = _gains(before, after)
+        wanted = self._steady.follow(gains)
+        if float(np.abs(np.log(wanted / gains)).max()) < _SAME:
             return photo.pixels
-        curves = np.stack([_towards(after[..., i], float(wanted[i])) for i in range(3)])
+        curves = np.stack([_towards(*item) for item in zip(before.T, after.T, wanted, strict=True)])
         return from_float(look_up(photo.pixels, tables(curves, pixels.dtype)), pixels.dtype)
 
     def _averaged(self, averager: Averager, pixels: NDArray[Any]) -> FloatImage:
@@ -260,13 +260,23 @@ def _native(frame: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(to_float(frame) if is_float else frame)
 
 
-def _towards(values: Curves, mean: float) -> Curves:
-    """A curve that keeps black and white and gives `values` that mean, sampled for `tables`."""
-    gain = np.float32(1.0)
+def _gains(before: FloatImage, after: FloatImage) -> Curves:
+    """How much brighter the three channels have become in most places, whatever passes there."""
+    ratios = (after + _MARGIN) / (before + _MARGIN)
+    return np.asarray(np.median(ratios, axis=(0, 1)), np.float32)
+
+
+def _towards(before: Curves, after: Curves, gain: np.float32) -> Curves:
+    """A curve that keeps black and white and makes `after` `gain` times `before` in most places.
+
+    Sampled for `tables`.
+    """
+    bend = np.float32(1.0)
     for _ in range(_STEPS):
-        gain *= np.float32(mean) / np.maximum(_bent(values, gain).mean(), _MARGIN)
-    return _bent(sample_points(SAMPLES), gain)
+        ratios = (_bent(after, bend) + _MARGIN) / (before + _MARGIN)
+        bend = np.float32(bend * gain / np.median(ratios))
+    return _bent(sample_points(SAMPLES), bend)
 
 
-def _bent(values: Curves, gain: np.float32) -> Curves:
-    return np.asarray(gain * values / (1 + (gain - 1) * values), np.float32)
+def _bent(values: Curves, bend: np.float32) -> Curves:
+    return np.asarray(bend * values / (1 + (bend - 1) * values), np.float32)

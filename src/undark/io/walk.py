@@ -286,7 +286,8 @@ def _meeting(pairs: list[Pair]) -> dict[str, set[Path]]:
 
 
 def _own_place(source: Path) -> Path:
-    if source.exists() and suffix_format(source) is None and not _holds_film(source):
+    is_written = source.suffix.lower() in VIDEO_SUFFIXES or is_animated(source)
+    if source.exists() and suffix_format(source) is None and not is_written:
         raise UsageError(f"{source}: cannot be replaced in place: undark does not write its format")
     return source
 
