@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import os
 from collections.abc import Callable
@@ -245,31 +247,43 @@ def copy_streams(
 
     What the target's kind of file cannot hold is told and left out.
     """
+    av = libav()
+    chapters = film.chapters()
     copies: dict[int, Stream] = {}
     for stream in film.streams:
         if stream.index == picture.index:
             continue
+        trial: Any = av.open(io.BytesIO(), "w", format=target.format.name)
         try:
-            if stream.type == "attachment":
-                target.add_attachment(
-                    stream.name or stream.metadata.get("filename", "attachment"),
-                    stream.mimetype or "application/octet-stream",  # pyright: ignore[reportAttributeAccessIssue]
-                    stream.data,  # pyright: ignore[reportAttributeAccessIssue]
+            with contextlib.closing(trial):
+                _add_copy(trial, stream)
+                trial.start_encoding()
+        except (ValueError, av.error.FFmpegError):
+            # A target makes its own tracks of chapters and timecodes.
+            if not (stream.type == "data" and (chapters or "timecode" in stream.metadata)):
+                kind = stream.codec_context.name if stream.codec_context else "unknown"
+                tell(
+                    f"its {stream.type} stream {stream.index} ({kind}) is left out:"
+                    f" a {target.format.name} file cannot hold it"
                 )
-                continue
-            copy = target.add_stream_from_template(stream, opaque=True)
-            copy.time_base = stream.time_base
-            copy.metadata.update(stream.metadata)
-            copy.disposition = stream.disposition
-        except (ValueError, AttributeError):
-            kind = stream.codec_context.name if stream.codec_context else "unknown"
-            tell(
-                f"its {stream.type} stream {stream.index} ({kind}) is left out:"
-                f" a {target.format.name} file cannot hold it"
-            )
-        else:
+            continue
+        copy = _add_copy(target, stream)
+        if copy is not None:
             copies[stream.index] = copy
     return copies
+
+
+def _add_copy(target: OutputContainer, stream: Any) -> Stream | None:
+    """A stream of `target` for packets of `stream`; None where it has none."""
+    if stream.type == "attachment":
+        name = stream.name or stream.metadata.get("filename", "attachment")
+        target.add_attachment(name, stream.mimetype or "application/octet-stream", stream.data)
+        return None
+    copy = target.add_stream_from_template(stream, opaque=True)
+    copy.time_base = stream.time_base
+    copy.metadata.update(stream.metadata)
+    copy.disposition = stream.disposition
+    return copy
 
 
 def copy_chapters(film: InputContainer, target: OutputContainer, begin: float, end: float) -> None:

@@ -178,7 +178,8 @@ class FilmReader:
         """Frames and packets in the part asked for."""
         ended = False
         for packet in self._packets():
-            if packet.stream_index == self.picture.index:
+            # A packet that ends a stream has no index of its own.
+            if packet.stream.index == self.picture.index:
                 if ended:
                     continue
                 for frame in self._frames(packet):

@@ -195,10 +195,10 @@ class FilmWriter:
             self._file.close()
 
     def _copy(self, packet: Packet) -> None:
-        copy = self._copies.get(packet.stream_index)
+        index = packet.stream.index
+        copy = self._copies.get(index)
         if copy is None:
             return
-        index = packet.stream_index
         shift = self._reader.shift(packet.time_base)
         if packet.pts is not None:
             packet.pts -= shift
