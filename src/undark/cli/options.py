@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 __all__ = [
-    "Data",
     "Debug",
     "Denoise",
     "Device",
@@ -25,16 +24,6 @@ __all__ = [
     "Runtime",
     "Strength",
     "Threads",
-]
-
-Data = Annotated[
-    Path,
-    typer.Option(
-        "--data",
-        metavar="DIR",
-        help="Folder of pairs: low/ + high/, dark/ + light/, input/ + target/, "
-        "low_light/ + ground_truth/, or a pairs.csv.",
-    ),
 ]
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

@@ -1,16 +1,19 @@
-"""Full-reference metrics between an enhanced picture and its truth.
+"""Metrics: how near a picture is to its truth, and what can be told of it alone.
 
-Each takes two H×W×3 RGB pictures of one size, uint8, uint16 or float in [0, 1] (floats are
-clipped), and gives a Python float. Nothing is rescaled, shifted or cropped here; what a protocol
-does to an output beforehand is written in :mod:`undark.evaluate.protocol`.
+Each takes H×W×3 RGB pictures, uint8, uint16 or float in [0, 1] (floats are clipped), and gives a
+Python float; two pictures must be of one size. Nothing is rescaled, shifted or cropped here; what
+a protocol does to an output beforehand is written in :mod:`undark.evaluate.protocol`. Statistics
+of natural pictures are in :mod:`undark.evaluate.natural`, features of a network in
+:mod:`undark.evaluate.features`; :mod:`undark.evaluate.measure` gathers all.
 
-SSIM and ΔE2000 call scikit-image (extra ``evaluate``); the others need NumPy alone.
+SSIM and ΔE2000 call scikit-image (extra ``evaluate``); the others need NumPy and OpenCV alone.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,31 +21,34 @@ from undark.errors import MissingExtraError, UsageError
 from undark.photo import to_float
 
 __all__ = [
-    "METRICS",
-    "blown_share",
-    "crushed_share",
+    "MS_SSIM_MINIMUM",
+    "blown",
+    "blown_added",
+    "crushed",
+    "crushed_added",
     "delta_e2000",
+    "grey",
     "mae",
     "mean_level",
-    "measure",
+    "ms_ssim",
+    "noise_level",
     "psnr",
     "ssim",
 ]
 
-METRICS: dict[str, str] = {
-    "psnr": "PSNR over RGB, dB; more is better",
-    "ssim": "SSIM, scikit-image's default 7×7 window, mean of R, G and B; more is better",
-    "mae": "mean absolute error over RGB, 0 to 1; less is better",
-    "delta_e2000": "mean CIEDE2000 colour difference; less is better",
-    "blown_share": "share of pixels blown out that the truth holds, 0 to 1; less is better",
-    "crushed_share": "share of pixels crushed that the truth holds, 0 to 1; less is better",
-    "mean_level": "mean sample of the output, 0 to 1",
-}
-"""Every value that :func:`measure` gives, with what it means and its unit."""
+MS_SSIM_MINIMUM = 176
+"""Shorter side, in pixels, from which :func:`ms_ssim` is defined: 11 at the last of 5 scales."""
 
 _WINDOW = 7
 _BLOWN = 254 / 255 - 1e-6
 _CRUSHED = 1 / 255 + 1e-6
+_GREY = np.array([0.299, 0.587, 0.114])
+# Exponents of the five scales, finest first, and the stabilisers of Wang et al., 2003 and 2004.
+_SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+_C1, _C2 = 0.01**2, 0.03**2
+_GAUSSIAN, _SIGMA = 11, 1.5
+# Immerkær's mask: the difference of two Laplacians, blind to planes and straight edges.
+_MASK = np.array([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]])
 
 
 def _doubles(pixels: NDArray[Any]) -> NDArray[np.float64]:
@@ -63,6 +69,19 @@ def _pair(
     if output.shape != truth.shape:
         raise UsageError(f"output {output.shape[:2]} and truth {truth.shape[:2]} differ in size")
     return _doubles(output), _doubles(truth)
+
+
+def _one(picture: NDArray[Any]) -> NDArray[np.float64]:
+    return _pair(picture, picture)[0]
+
+
+def grey(picture: NDArray[Any]) -> NDArray[np.float64]:
+    """H×W luma of one picture, 0.299 R + 0.587 G + 0.114 B, in [0, 1].
+
+    Raises:
+        UsageError: The picture is not H×W×3.
+    """
+    return _one(picture) @ _GREY
 
 
 def psnr(output: NDArray[Any], truth: NDArray[Any]) -> float:
@@ -101,6 +120,57 @@ def ssim(output: NDArray[Any], truth: NDArray[Any]) -> float:
     return float(value)
 
 
+def ms_ssim(output: NDArray[Any], truth: NDArray[Any]) -> float:
+    """Multi-scale structural similarity: Gaussian 11×11 window (sigma 1.5), 5 scales, RGB mean.
+
+    Contrast and structure are compared at five scales, each half as fine as the one before (2×2
+    means), and luminance at the coarsest; the means over pixels and channels are raised to the
+    paper's exponents and multiplied. A negative mean counts as 0. NaN where the shorter side is
+    below :data:`MS_SSIM_MINIMUM`: fewer scales would be another metric.
+
+    Wang, Simoncelli and Bovik, "Multiscale structural similarity for image quality assessment",
+    2003.
+
+    Raises:
+        UsageError: The pictures differ in size or are not H×W×3.
+    """
+    first, second = _pair(output, truth)
+    if min(first.shape[:2]) < MS_SSIM_MINIMUM:
+        return float("nan")
+    result = 1.0
+    for scale, exponent in enumerate(_SCALES):
+        luminance, structure = _similarity(first, second)
+        last = scale == len(_SCALES) - 1
+        value = float(np.mean(luminance * structure if last else structure))
+        result *= max(value, 0.0) ** exponent
+        first, second = _halved(first), _halved(second)
+    return result
+
+
+def _similarity(
+    first: NDArray[np.float64], second: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Luminance and contrast-structure terms of SSIM where the window lies within the picture."""
+    mean, other = _windowed(first), _windowed(second)
+    variances = _windowed(first * first) + _windowed(second * second) - mean * mean - other * other
+    covariance = _windowed(first * second) - mean * other
+    luminance = (2 * mean * other + _C1) / (mean * mean + other * other + _C1)
+    return luminance, (2 * covariance + _C2) / (variances + _C2)
+
+
+def _windowed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    edge = _GAUSSIAN // 2
+    blurred = cv2.GaussianBlur(values, (_GAUSSIAN, _GAUSSIAN), _SIGMA)
+    return np.asarray(blurred, np.float64)[edge:-edge, edge:-edge]
+
+
+def _halved(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Means of 2×2; an odd last row or column is left out."""
+    rows, columns = (side // 2 * 2 for side in values.shape[:2])
+    even = values[:rows, :columns]
+    return (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
+
+
 def mae(output: NDArray[Any], truth: NDArray[Any]) -> float:
     """Mean absolute error over all RGB samples, in [0, 1].
 
@@ -128,28 +198,50 @@ def delta_e2000(output: NDArray[Any], truth: NDArray[Any]) -> float:
     return float(np.mean(deltaE_ciede2000(rgb2lab(first), rgb2lab(second))))
 
 
-def blown_share(output: NDArray[Any], truth: NDArray[Any]) -> float:
+def blown_added(output: NDArray[Any], truth: NDArray[Any]) -> float:
     """Share of pixels, 0 to 1, that the output blows out and the truth does not.
 
-    A pixel is blown where any of its channels is at least 254/255.
-
     Raises:
         UsageError: The pictures differ in size or are not H×W×3.
     """
     first, second = _pair(output, truth)
-    return float(np.mean((first.max(axis=2) >= _BLOWN) & (second.max(axis=2) < _BLOWN)))
+    return float(np.mean(_is_blown(first) & ~_is_blown(second)))
 
 
-def crushed_share(output: NDArray[Any], truth: NDArray[Any]) -> float:
+def crushed_added(output: NDArray[Any], truth: NDArray[Any]) -> float:
     """Share of pixels, 0 to 1, that the output crushes to black and the truth does not.
 
-    A pixel is crushed where all of its channels are at most 1/255.
-
     Raises:
         UsageError: The pictures differ in size or are not H×W×3.
     """
     first, second = _pair(output, truth)
-    return float(np.mean((first.max(axis=2) <= _CRUSHED) & (second.max(axis=2) > _CRUSHED)))
+    return float(np.mean(_is_crushed(first) & ~_is_crushed(second)))
+
+
+def blown(picture: NDArray[Any]) -> float:
+    """Share of pixels, 0 to 1, of which any channel is at least 254/255.
+
+    Raises:
+        UsageError: The picture is not H×W×3.
+    """
+    return float(np.mean(_is_blown(_one(picture))))
+
+
+def crushed(picture: NDArray[Any]) -> float:
+    """Share of pixels, 0 to 1, of which all channels are at most 1/255.
+
+    Raises:
+        UsageError: The picture is not H×W×3.
+    """
+    return float(np.mean(_is_crushed(_one(picture))))
+
+
+def _is_blown(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return values.max(axis=2) >= _BLOWN
+
+
+def _is_crushed(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return values.max(axis=2) <= _CRUSHED
 
 
 def mean_level(picture: NDArray[Any]) -> float:
@@ -158,22 +250,22 @@ def mean_level(picture: NDArray[Any]) -> float:
     Raises:
         UsageError: The picture is not H×W×3.
     """
-    return float(_pair(picture, picture)[0].mean())
+    return float(_one(picture).mean())
 
 
-def measure(output: NDArray[Any], truth: NDArray[Any]) -> dict[str, float]:
-    """All of :data:`METRICS` for one picture, by name.
+def noise_level(picture: NDArray[Any]) -> float:
+    """Standard deviation of white Gaussian noise in the luma, in levels of 255, as estimated.
+
+    Fine texture counts as noise, and noise with a grain of several pixels hardly counts, so compare
+    it between renderings of one picture only. NaN below 3×3 pixels.
+
+    Immerkær, "Fast noise variance estimation", 1996.
 
     Raises:
-        UsageError: The pictures differ in size, are not H×W×3 or are smaller than 7×7.
-        MissingExtraError: scikit-image is not installed.
+        UsageError: The picture is not H×W×3.
     """
-    return {
-        "psnr": psnr(output, truth),
-        "ssim": ssim(output, truth),
-        "mae": mae(output, truth),
-        "delta_e2000": delta_e2000(output, truth),
-        "blown_share": blown_share(output, truth),
-        "crushed_share": crushed_share(output, truth),
-        "mean_level": mean_level(output),
-    }
+    luma = grey(picture)
+    if min(luma.shape) < 3:
+        return float("nan")
+    filtered = np.asarray(cv2.filter2D(luma, cv2.CV_64F, _MASK))[1:-1, 1:-1]
+    return float(255 * np.sqrt(np.pi / 2) / 6 * np.mean(np.abs(filtered)))

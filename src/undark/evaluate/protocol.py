@@ -30,20 +30,23 @@ class Protocol:
         formula: The exact computation, printed with every number.
         uses_truth: It looks at the truth, so its numbers are no user's result and never a
             headline.
-        prepare: (output, truth), both H×W×3 RGB of any depth, to the H×W×3 uint8 to measure.
+        prepare: (output, truth), both H×W×3 RGB of any depth, to the H×W×3 uint8 to measure; where
+            it does not use the truth, that may be None.
     """
 
     name: str
     formula: str
     uses_truth: bool
-    prepare: Callable[[NDArray[Any], NDArray[Any]], NDArray[np.uint8]]
+    prepare: Callable[[NDArray[Any], NDArray[Any] | None], NDArray[np.uint8]]
 
 
-def _plain(output: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.uint8]:  # noqa: ARG001
+def _plain(output: NDArray[Any], truth: NDArray[Any] | None) -> NDArray[np.uint8]:  # noqa: ARG001
     return from_float(to_float(output), np.dtype(np.uint8))
 
 
-def _gt_mean(output: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.uint8]:
+def _gt_mean(output: NDArray[Any], truth: NDArray[Any] | None) -> NDArray[np.uint8]:
+    if truth is None:
+        raise UsageError("the protocol gt-mean needs the truth")
     values = to_float(output)
     grey = float(np.mean(values @ _GREY))
     if grey > 0:

@@ -1,4 +1,4 @@
-"""Measuring models and baselines on a folder of pairs."""
+"""Measuring models and baselines on a set of pictures."""
 
 from __future__ import annotations
 
@@ -12,21 +12,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undark.errors import DataError, InputError, MissingExtraError, UndarkError, UsageError
-from undark.evaluate.baselines import automatic_gamma, identity
-from undark.evaluate.metrics import measure
+from undark.evaluate import baselines
+from undark.evaluate.album import Album, small
+from undark.evaluate.features import HOW_TO_GET, FeatureDistance
+from undark.evaluate.measure import METRICS, measure
+from undark.evaluate.memory import Origin, peak_of
+from undark.evaluate.metrics import grey
 from undark.evaluate.protocol import Protocol, protocol
-from undark.evaluate.report import ContenderResult, Failure, PictureResult, Report
+from undark.evaluate.report import ContenderResult, Failure, PictureResult, Report, written
+from undark.evaluate.samples import Sample, Samples, find_samples
 from undark.io.images import read_photo
-from undark.io.pairs import TrainingPair, find_pairs
-from undark.photo import Photo, area_resize, from_float
+from undark.photo import Photo
 
 if TYPE_CHECKING:
     from undark.engine.enhancer import Enhancer
 
 __all__ = ["BASELINES", "Contender", "contender", "evaluate"]
 
-_GRID_ROWS = 12
+_GRID_ROWS = 8
 _GRID_WIDTH = 320
+_TONES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +43,24 @@ class Contender:
         enhance: Photo in, Photo of the same size out.
         sha256: Digest of its weights, or None where it has none.
         runtime: What runs it, or None where nothing does.
+        origin: How another process gets at it, to measure its memory; None where it cannot.
     """
 
     name: str
     enhance: Callable[[Photo], Photo]
     sha256: str | None = None
     runtime: str | None = None
+    origin: Origin | None = None
 
 
-BASELINES: tuple[Contender, ...] = (
-    Contender("identity", identity),
-    Contender("automatic gamma", automatic_gamma),
+BASELINES: tuple[Contender, ...] = tuple(
+    Contender(name, enhance, origin=Origin(baseline=name))
+    for name, enhance in baselines.BASELINES.items()
 )
 """What needs no model."""
 
 
-def contender(name: str, enhancer: Enhancer) -> Contender:
+def contender(name: str, enhancer: Enhancer, *, origin: Origin | None = None) -> Contender:
     """A model, opened as `enhancer`, under the name that the report gives it."""
 
     def enhance(photo: Photo) -> Photo:
@@ -64,32 +71,42 @@ def contender(name: str, enhancer: Enhancer) -> Contender:
         enhance,
         sha256=enhancer.card.sha256,
         runtime=enhancer.describe(),
+        origin=origin,
     )
 
 
 def evaluate(
-    data: Path,
+    data: Path | Samples,
     contenders: Sequence[Contender],
     *,
     protocol_name: str = "plain",
     limit: int | None = None,
+    features: FeatureDistance | None = None,
+    memory: bool = False,
+    pictures: bool = True,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Report:
-    """Measure `contenders` on the pairs in `data`.
+    """Measure `contenders` on `data`.
 
-    A pair that cannot be read, whose sides differ in size, or on which a contender fails is left
-    out for all of them, so that the means compare, and is named in the report's failures.
+    A picture that cannot be read, whose truth is of another size, or on which a contender fails is
+    left out for all of them, so that the means compare, and is named in the report's failures.
 
     Args:
-        data: A folder of pairs, in any layout that :func:`undark.io.pairs.find_pairs` reads.
-        contenders: At least one, with names that differ.
+        data: Samples, or a folder that :func:`undark.evaluate.samples.find_samples` reads: pairs
+            in any layout of :func:`undark.io.pairs.find_pairs`, or pictures without truths.
+        contenders: At least one, with names that differ. The others are tested against the first.
         protocol_name: One of :data:`undark.evaluate.protocol.PROTOCOLS`.
-        limit: Take only so many pairs, spread evenly over all.
-        progress: Called before each pair with the pairs done, their number and the pair's name.
+        limit: Take only so many pictures, spread evenly over all.
+        features: The MobileNetV2 feature distance, where its weights are at hand.
+        memory: Measure the peak memory of each contender too, in a process of its own, on the
+            largest picture.
+        pictures: Keep pictures for :meth:`undark.evaluate.report.Report.write`.
+        progress: Called before each picture with those done, their number and the picture's name.
 
     Raises:
-        UsageError: No contender, two of one name, an unknown protocol, or a limit below 1.
-        DataError: No pair was found.
+        UsageError: No contender, two of one name, an unknown protocol, one that needs truths where
+            there are none, or a limit below 1.
+        DataError: No picture was found.
         InputError: None could be measured.
         MissingExtraError: The extra ``evaluate`` is not installed.
     """
@@ -99,56 +116,123 @@ def evaluate(
     if repeated := [name for name in names if names.count(name) > 1]:
         raise UsageError(f"{repeated[0]!r} is to be evaluated twice; name it once")
     if limit is not None and limit < 1:
-        raise UsageError(f"the limit must be at least 1 pair, not {limit}")
+        raise UsageError(f"the limit must be at least 1 picture, not {limit}")
     chosen = protocol(protocol_name)
-    found = find_pairs(data)
-    pairs = _spread(found.pairs, limit or len(found.pairs))
+    found = data if isinstance(data, Samples) else find_samples(data)
+    if chosen.uses_truth and not found.has_truth:
+        raise UsageError(f"the protocol {chosen.name} needs truths, and {found.label} has none")
+    samples = _spread(found.items, limit or len(found.items))
 
-    results: dict[str, list[PictureResult]] = {name: [] for name in names}
-    failures: list[Failure] = []
-    grid: list[tuple[str, Sequence[NDArray[np.uint8]]]] = []
-    for index, pair in enumerate(pairs):
+    tally = _Tally(names, found.has_truth, len(samples), pictures)
+    for index, sample in enumerate(samples):
         if progress is not None:
-            progress(index, len(pairs), pair.name)
+            progress(index, len(samples), sample.name)
         try:
-            measured, pictures = _measure(pair, contenders, chosen)
+            measured, row = _measure(sample, contenders, chosen, features)
         except MissingExtraError:
             raise
         except UndarkError as error:
-            failures.append(Failure(pair.name, str(error)))
-            continue
-        for name, result in zip(names, measured, strict=True):
-            results[name].append(result)
-        # Spread evenly over the pairs; where one failed, the next that did not stands in.
-        if len(grid) < _GRID_ROWS and index * _GRID_ROWS >= len(grid) * len(pairs):
-            scores = ", ".join(
-                f"{name} {result.values['psnr']:.2f} dB"
-                for name, result in zip(names, measured, strict=True)
-            )
-            grid.append((f"{pair.name}: {scores}", [_thumbnail(item) for item in pictures]))
-    if not grid:
-        raise InputError(f"{data}: no pair could be measured; the first: {failures[0].reason}")
+            tally.failures.append(Failure(sample.name, str(error)))
+        else:
+            tally.add(index, sample, measured, row)
+    if tally.largest is None:
+        reason = tally.failures[0].reason
+        raise InputError(f"{found.label}: no picture could be measured; the first: {reason}")
+    origins = {item.name: item.origin for item in contenders if memory and item.origin is not None}
+    peaks = {name: peak_of(origin, tally.largest) for name, origin in origins.items()}
+    notes: list[str] = []
+    if found.has_truth and features is None:
+        notes.append(f"no MobileNetV2 feature distance: its weights are missing; {HOW_TO_GET}")
     return Report(
-        data=str(data),
+        data=found.label,
         protocol=chosen.name,
         contenders=tuple(
-            ContenderResult(item.name, item.sha256, item.runtime, tuple(results[item.name]))
+            ContenderResult(
+                name=item.name,
+                sha256=item.sha256,
+                runtime=item.runtime,
+                pictures=tuple(tally.results[item.name]),
+                peak_memory=peaks.get(item.name),
+            )
             for item in contenders
         ),
-        failures=tuple(failures),
+        failures=tuple(tally.failures),
         unmatched=tuple(str(path) for path in found.unmatched),
-        grid=tuple(grid),
+        notes=tuple(notes),
+        memory_on=tally.size if peaks else None,
+        tones=tally.tones,
+        grid=tuple(tally.grid),
+        album=tally.album.rows,
     )
 
 
+class _Tally:
+    """What is gathered picture by picture."""
+
+    def __init__(self, names: Sequence[str], truths: bool, count: int, pictures: bool) -> None:
+        self.names = names
+        self.shown = ["dark", *names, *(["truth"] if truths else [])]
+        self.count = count
+        self.pictures = pictures
+        self.results: dict[str, list[PictureResult]] = {name: [] for name in names}
+        self.failures: list[Failure] = []
+        self.grid: list[tuple[str, Sequence[NDArray[np.uint8]]]] = []
+        self.album = Album(count, len(self.shown))
+        self.largest: Path | None = None
+        self.size = ""
+        self._score = "psnr" if truths else "niqe"
+        self._pixels = 0
+        self._tones = {name: np.zeros(_TONES) for name in self.shown}
+
+    @property
+    def tones(self) -> dict[str, list[float]]:
+        """Mean share of pixels by luma."""
+        done = len(self.results[self.names[0]])
+        return {name: (sums / done).tolist() for name, sums in self._tones.items()}
+
+    def add(
+        self,
+        index: int,
+        sample: Sample,
+        measured: Sequence[PictureResult],
+        row: Sequence[NDArray[np.uint8]],
+    ) -> None:
+        """One picture: its results by contender; and dark, outputs and truth."""
+        done = len(self.results[self.names[0]])
+        for name, result in zip(self.names, measured, strict=True):
+            self.results[name].append(result)
+        for name, picture in zip(self.shown, row, strict=True):
+            self._tones[name] += _tones(picture)
+        height, width = row[0].shape[:2]
+        if height * width > self._pixels:
+            self._pixels, self.largest = height * width, sample.dark
+            self.size = f"{sample.name}, {width}×{height} pixels"
+        if not self.pictures:
+            return
+        metric = METRICS[self._score]
+        scores = [result.values[self._score] for result in measured]
+        sign = 1 if metric.better == "more" else -1
+        self.album.add(done, row, [sign * score for score in scores])
+        # Spread evenly over the samples; where one failed, the next that did not stands in.
+        if len(self.grid) < _GRID_ROWS and index * _GRID_ROWS >= len(self.grid) * self.count:
+            texts = [written(self._score, score) for score in scores]
+            named = ", ".join(f"{n} {text}" for n, text in zip(self.names, texts, strict=True))
+            caption = f"{sample.name}: {metric.heading} {named}"
+            self.grid.append((caption, [small(item, _GRID_WIDTH) for item in row]))
+
+
 def _measure(
-    pair: TrainingPair, contenders: Sequence[Contender], chosen: Protocol
+    sample: Sample,
+    contenders: Sequence[Contender],
+    chosen: Protocol,
+    features: FeatureDistance | None,
 ) -> tuple[list[PictureResult], list[NDArray[np.uint8]]]:
-    dark, truth = read_photo(pair.low), read_photo(pair.high)
-    if dark.pixels.shape != truth.pixels.shape:
+    dark = read_photo(sample.dark)
+    truth = None if sample.truth is None else read_photo(sample.truth).pixels
+    if truth is not None and dark.pixels.shape != truth.shape:
         raise DataError(
-            f"{pair.low} is {dark.width}×{dark.height} and {pair.high} is"
-            f" {truth.width}×{truth.height} pixels; a pair must be of one size"
+            f"{sample.dark} is {dark.width}×{dark.height} and {sample.truth} is"
+            f" {truth.shape[1]}×{truth.shape[0]} pixels; a pair must be of one size"
         )
     results: list[PictureResult] = []
     pictures = [dark.pixels]
@@ -156,24 +240,20 @@ def _measure(
         begin = perf_counter()
         output = item.enhance(dark)
         seconds = perf_counter() - begin
-        prepared = chosen.prepare(output.pixels, truth.pixels)
-        results.append(
-            PictureResult(pair.name, pair.scene, seconds, measure(prepared, truth.pixels))
-        )
+        prepared = chosen.prepare(output.pixels, truth)
+        values = measure(prepared, truth, features=features)
+        results.append(PictureResult(sample.name, sample.scene, seconds, values))
         pictures.append(prepared)
-    return results, [*pictures, truth.pixels]
+    return results, [*pictures, *([] if truth is None else [truth])]
 
 
-def _spread(pairs: Sequence[TrainingPair], count: int) -> Sequence[TrainingPair]:
-    """At most `count` pairs, evenly spread from the first on."""
-    count = min(count, len(pairs))
-    return [pairs[index * len(pairs) // count] for index in range(count)]
+def _spread(items: Sequence[Sample], count: int) -> Sequence[Sample]:
+    """At most `count` of them, evenly spread from the first on."""
+    count = min(count, len(items))
+    return [items[index * len(items) // count] for index in range(count)]
 
 
-def _thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Small enough to be kept until the grid is drawn."""
-    height, width = pixels.shape[:2]
-    if width <= _GRID_WIDTH:
-        return pixels
-    small = area_resize(pixels, max(1, round(height * _GRID_WIDTH / width)), _GRID_WIDTH)
-    return from_float(small, np.dtype(np.uint8))
+def _tones(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Share of the pixels at each of `_TONES` levels of luma."""
+    counts, _ = np.histogram(grey(picture), bins=_TONES, range=(0, 1))
+    return counts / counts.sum()

@@ -1,0 +1,94 @@
+"""What is measured on: dark pictures, with their truths where there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from undark.errors import DataError
+from undark.io.formats import is_readable_name, natural_key
+from undark.io.pairs import TrainingPair, find_pairs
+
+__all__ = ["Sample", "Samples", "find_samples", "pictures_in"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One dark picture.
+
+    Attributes:
+        name: What it is called in reports; unique in its set.
+        scene: Pictures of one scene are alike, and count as one observation.
+        dark: The picture.
+        truth: The well-lit picture of the same view, or None.
+    """
+
+    name: str
+    scene: str
+    dark: Path
+    truth: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """A set of pictures; all have a truth or none has.
+
+    Attributes:
+        label: What reports call the set.
+        items: At least one, in natural order of their names.
+        unmatched: Files without a partner.
+    """
+
+    label: str
+    items: tuple[Sample, ...]
+    unmatched: tuple[Path, ...] = ()
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether there are truths to compare with."""
+        return self.items[0].truth is not None
+
+    @classmethod
+    def of_pairs(
+        cls, label: str, pairs: Sequence[TrainingPair], unmatched: Sequence[Path] = ()
+    ) -> Samples:
+        """The pairs as samples."""
+        items = (Sample(pair.name, pair.scene, pair.low, pair.high) for pair in pairs)
+        return cls(label, tuple(items), tuple(unmatched))
+
+    @classmethod
+    def of_pictures(
+        cls, label: str, pictures: Sequence[Path], *, to_themselves: bool = False
+    ) -> Samples:
+        """Single pictures, without truths, or each its own truth: a photo that needs no change."""
+        items = (
+            Sample(path.name, path.name, path, path if to_themselves else None)
+            for path in sorted(pictures, key=lambda path: natural_key(path.name))
+        )
+        return cls(label, tuple(items))
+
+
+def find_samples(folder: Path) -> Samples:
+    """The pairs in `folder`, or else the pictures that lie in it.
+
+    Raises:
+        DataError: It holds neither; the message tells the layouts of pairs.
+    """
+    try:
+        found = find_pairs(folder)
+    except DataError:
+        pictures = pictures_in(folder)
+        # A table that names pairs is meant as one, even where it is wrong.
+        if not pictures or (Path(folder) / "pairs.csv").is_file():
+            raise
+        return Samples.of_pictures(str(folder), pictures)
+    return Samples.of_pairs(str(folder), found.pairs, found.unmatched)
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The files in `folder` itself whose names are those of pictures."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        return []
+    return [path for path in folder.iterdir() if path.is_file() and is_readable_name(path)]
