@@ -22,6 +22,7 @@ from undark.photo import FloatImage, Photo
 
 __all__ = ["Control", "decide_light", "run_relighting"]
 
+_PIECE_PIXELS = 1 << 15
 _FLAT = 1e-3  # a map that differs less from 1 everywhere does nothing that one could see
 
 
@@ -61,12 +62,18 @@ class _Relit:
         return self.photo.width
 
     def rgb(self, rows: slice = slice(None), columns: slice = slice(None)) -> FloatImage:
-        relit = look_up(self.photo.pixels[rows, columns], self.table)
+        pixels = self.photo.pixels[rows, columns]
         if self.gains is None:
-            return relit
+            return look_up(pixels, self.table)
+        relit = np.empty(pixels.shape, np.float32)
         top, bottom, _ = rows.indices(self.height)
-        gains = upsample_rows(self.gains, self.height, self.width, top, bottom)
-        return lift(relit, gains[:, columns])
+        step = max(1, _PIECE_PIXELS // pixels.shape[1])  # in pieces that stay in the cache
+        for first in range(top, bottom, step):
+            last = min(first + step, bottom)
+            gains = upsample_rows(self.gains, self.height, self.width, first, last)[:, columns]
+            piece = slice(first - top, last - top)
+            relit[piece] = lift(look_up(pixels[piece], self.table), gains)
+        return relit
 
 
 def decide_light(
