@@ -44,16 +44,17 @@ class Steady:
 
     Attributes:
         cut: Whether the frame last seen begins a new scene (or is the first).
+        hurry: Whether a change of light is being followed.
     """
 
     def __init__(self) -> None:
         """Begin with nothing seen."""
         self.cut = True
+        self.hurry = False
         self._time = -math.inf
         self._last: Floats | None = None
         self._settled: Floats | None = None
         self._value: Floats | None = None
-        self._hurry = False
         self._share = 1.0
 
     def see(self, glance: FloatImage, time: float) -> None:
@@ -77,13 +78,13 @@ class Steady:
             self.cut = parts > (_LIKELY_CUT if abs(light) > _OTHER_LIGHT else _CUT)
         self._last = cells
         if self.cut or self._settled is None:
-            self._settled, self._share, self._hurry = cells, 1.0, False
+            self._settled, self._share, self.hurry = cells, 1.0, False
             return
         left = float(np.median(np.abs(cells - self._settled)))
-        self._hurry = left > (_FOLLOWED if self._hurry else _CHANGED)
+        self.hurry = left > (_FOLLOWED if self.hurry else _CHANGED)
         if not 0.0 < elapsed < math.inf:
             elapsed = 1 / 30
-        self._share = 1.0 - math.exp(-elapsed / (_QUICK if self._hurry else _CALM))
+        self._share = 1.0 - math.exp(-elapsed / (_QUICK if self.hurry else _CALM))
         self._settled = _mixed(self._settled, cells, self._share)
 
     def follow(self, wanted: Floats) -> Floats:

@@ -1,6 +1,6 @@
 """The VideoEnhancer: dark frames in, bright and steady ones out.
 
-A model that gives tone curves is asked about each frame's glance, ten times a second; its curves
+A model that gives tone curves is asked about a frame's glance, up to ten times a second; its curves
 are smoothed over time and done to the frame's own planes by tables, faster than film plays. Any
 other model enhances frame by frame, and its light is steadied afterwards.
 """
@@ -33,8 +33,9 @@ __all__ = ["DEFAULT_MODEL", "VideoEnhancer"]
 DEFAULT_MODEL: Final = "curve"
 """The model for video where none is named: the fastest of those that give tone curves."""
 
-# Seconds from one question to the model to the next.
-_PERIOD: Final = 0.1
+# Seconds from one question to the model to the next, while light changes and else.
+_SOON: Final = 0.1
+_PERIOD: Final = 0.4
 _SIZE: Final = (64, 64)
 # Curves that have moved by less are the same to the eye.
 _SAME: Final = 5e-4
@@ -105,8 +106,13 @@ class VideoEnhancer:
         self._session: Session | None = None
         self._enhancer: Enhancer | None = None
         if self._card.scaling.mode == "curves":
+            # The network is tiny, and the processor has film to encode.
             self._session = open_session(
-                found.read(), runtime=runtime, device=device, threads=threads, precision="exact"
+                found.read(),
+                runtime=runtime,
+                device=device,
+                threads=threads or 1,
+                precision="exact",
             )
             self._session.check(self._card)
         else:
@@ -219,7 +225,8 @@ class VideoEnhancer:
     def _decide(self, glance: FloatImage, time: float) -> Curves:
         """The curves for the frame last seen."""
         assert self._session is not None
-        if self._steady.cut or not 0.0 <= time - self._asked < _PERIOD:
+        period = _SOON if self._steady.hurry else _PERIOD
+        if self._steady.cut or not 0.0 <= time - self._asked < period:
             self._asked = time
             self._wanted = self._mixed(decide_curves(self._session, glance))
         return np.minimum(self._steady.follow(self._wanted), np.float32(1.0))

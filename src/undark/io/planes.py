@@ -35,7 +35,9 @@ _WEIGHTS: Final = {
     9: (0.2627, 0.0593),
     10: (0.2627, 0.0593),
 }
+# Pixels that a glance's cell is at least the mean of.
 _ROWS_OF_A_CELL: Final = 4
+_COLUMNS_OF_A_CELL: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ class Planes:
     def glance(self, height: int, width: int) -> FloatImage:
         """The whole frame shrunk to `height`×`width` RGB by area averaging, in [0, 1].
 
-        A large frame's rows are sampled: each cell still averages over many pixels.
+        A large frame is sampled: each cell still averages over many pixels.
         """
         colours = self.colours
         y, u, v = (
@@ -211,8 +213,10 @@ def planes_of(frame: VideoFrame, matrix: int | None = None) -> Planes:
 
 
 def _shrunk(plane: Samples, height: int, width: int, zero: int, span: int) -> FloatImage:
-    step = max(1, plane.shape[0] // (height * _ROWS_OF_A_CELL))
-    small = area_resize(plane[::step, :, None], height, width).reshape(height, width)
+    down = max(1, plane.shape[0] // (height * _ROWS_OF_A_CELL))
+    across = max(1, plane.shape[1] // (width * _COLUMNS_OF_A_CELL))
+    sample = np.ascontiguousarray(plane[::down, ::across])
+    small = area_resize(sample[..., None], height, width).reshape(height, width)
     return (small * np.float32(np.iinfo(plane.dtype).max) - np.float32(zero)) / np.float32(span)
 
 
