@@ -54,6 +54,7 @@ def read_animation(path: Path) -> Iterator[tuple[Photo, float, int]]:
                 raise UnsupportedError(f"{path}: its frames are too large for an animation")
             count = int(getattr(picture, "n_frames", 1))
             for frame in ImageSequence.Iterator(picture):
+                frame.load()  # a WebP tells its times only then
                 shown = int(frame.info.get("duration") or 0)
                 seconds = (shown if shown >= _LEAST_MS else _USUAL_MS) / 1000
                 yield _photo(frame), seconds, count
