@@ -17,6 +17,7 @@ from undark.cli.doctor import doctor
 from undark.cli.enhance import enhance
 from undark.cli.evaluate import evaluate
 from undark.cli.export import export
+from undark.cli.live import live
 from undark.cli.models import models
 from undark.cli.shell import result
 from undark.cli.train import train
@@ -34,7 +35,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _command in (enhance, apply, models, evaluate, train, export, doctor):
+for _command in (enhance, live, apply, models, evaluate, train, export, doctor):
     app.command()(_command)
 
 
