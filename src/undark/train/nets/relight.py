@@ -118,9 +118,15 @@ class _Encoder(nn.Module):
             for part in (*scales[1:], mixed[:, :, None, None])
         ]
         placed = 1.5 * torch.tanh(self.place(F.relu(self.gather(torch.cat(wide, dim=1)))).float())
-        share = torch.sigmoid(raw[:, 1:2])
+        # While it learns, both ends must be able to come back; then to hedge is wrong for both.
+        share = torch.sigmoid(raw[:, 1:2]) if self.training else _decided(raw[:, 1:2])
         context = torch.tanh(self.context(mixed))
         return Light(level.clamp(max=0.9), share, tint, black, placed, context)
+
+
+def _decided(x: Tensor) -> Tensor:
+    """As a sigmoid about 0, but 0 below -2 and 1 above 2."""
+    return (0.5 + 0.25 * x).clamp(0.0, 1.0)
 
 
 def _activate(x: Tensor) -> Tensor:
