@@ -20,11 +20,13 @@ from undark.evaluate.machine import hardware, versions
 from undark.evaluate.measure import METRICS
 from undark.evaluate.plots import Point, Ridge, ridges, scatter
 from undark.evaluate.report import ContenderResult, Report, megabytes, probability, written
+from undark.evaluate.statistics import CONFIDENCE
 
 __all__ = ["page"]
 
 _BINS = 24
 _CASES = 4
+_QUICKEST = 1e-3  # Doing nothing takes no time; a logarithmic axis must begin somewhere.
 _TIMED = ("s/photo", "peak MB")
 
 
@@ -67,12 +69,11 @@ def _lead(report: Report) -> str:
 
 
 def _warnings(report: Report) -> str:
-    lines = list(report.notes)
+    lines = [f'<p class="note">{escape(line)}</p>' for line in report.notes]
     if report.chosen.uses_truth:
-        lines.insert(
-            0, f"The protocol {report.protocol} uses the truth: these are no user's results."
-        )
-    return "\n".join(f'<p class="warning">{escape(line)}</p>' for line in lines)
+        line = f"The protocol {report.protocol} uses the truth: these are no user's results."
+        lines.insert(0, f'<p class="warning">{escape(line)}</p>')
+    return "\n".join(lines)
 
 
 def _memory(report: Report) -> str:
@@ -93,7 +94,7 @@ def _results(report: Report) -> str:
         for name in metrics:
             mean, (low, high) = item.means[name], item.intervals[name]
             range_ = "" if math.isnan(low) else f"{written(name, low)} – {written(name, high)}"
-            mark = ' class="best"' if best[name] == mean else ""
+            mark = ' class="best"' if written(name, mean) == best[name] else ""
             small = f"<small>{range_}</small>"
             cells.append(f"<td{_value(mean)}{mark}>{written(name, mean)}{small}</td>")
         peak = item.peak_memory
@@ -105,12 +106,12 @@ def _results(report: Report) -> str:
     return _table("model", [*headings, *((name, "", None) for name in _TIMED)], rows)
 
 
-def _best(name: str, contenders: Sequence[ContenderResult]) -> float | None:
-    """The best mean, where one way is better and there is something to choose."""
+def _best(name: str, contenders: Sequence[ContenderResult]) -> str | None:
+    """The best mean as it is written, where one way is better and there is something to choose."""
     known = [item.means[name] for item in contenders if not math.isnan(item.means[name])]
-    if METRICS[name].better is None or len(set(known)) < 2:
+    if METRICS[name].better is None or len({written(name, mean) for mean in known}) < 2:
         return None
-    return max(known) if METRICS[name].better == "more" else min(known)
+    return written(name, max(known) if METRICS[name].better == "more" else min(known))
 
 
 def _paired(report: Report) -> str:
@@ -122,7 +123,8 @@ def _paired(report: Report) -> str:
         cells: list[str] = []
         for metric in metrics:
             item = found[metric]
-            sure = not math.isnan(item.low) and (item.low > 0 or item.high < 0)
+            # NaN compares as false: without an interval or a test, nothing is sure.
+            sure = (item.low > 0 or item.high < 0) and item.p < 1 - CONFIDENCE
             more = (item.mean > 0) == (METRICS[metric].better == "more")
             mark = f' class="{"better" if more else "worse"}"' if sure else ""
             range_ = (
@@ -137,8 +139,8 @@ def _paired(report: Report) -> str:
     headings = [(METRICS[name].heading, "", METRICS[name].better) for name in metrics]
     return f"""<section id="paired">
 <h2>Against {first}</h2>
-<p>Mean of the differences, picture by picture. Coloured where the interval leaves zero out: green
-is better than {first}, red is worse.</p>
+<p>Mean of the differences, picture by picture. Coloured where the interval leaves zero out and p is
+below {1 - CONFIDENCE:.2f}: green is better than {first}, red is worse.</p>
 <div class="wide">{_table("model", headings, rows)}</div>
 </section>"""
 
@@ -196,7 +198,7 @@ def _scatter(report: Report) -> str:
     points = [
         Point(
             item.name,
-            item.seconds,
+            max(item.seconds, _QUICKEST),
             item.means[headline],
             *item.intervals[headline],
             filled=item.sha256 is not None,
@@ -207,7 +209,7 @@ def _scatter(report: Report) -> str:
     return (
         scatter(
             points,
-            x_label="seconds per photo",
+            x_label="seconds per photo, at least 0.001",
             y_label=f"{METRICS[headline].heading}, {better} is better",
         )
         or "<p>Nothing can be drawn: no mean is finite.</p>"
@@ -231,7 +233,7 @@ def _distributions(report: Report) -> str:
         for label, values in known.items():
             counts, _ = np.histogram(values, bins=_BINS, range=(low, high))
             mark = (float(values.mean()) - low) / (high - low) if values.size else None
-            rows.append(Ridge(label, counts.tolist(), mark))
+            rows.append(Ridge(label, counts.tolist(), mark, len(rows)))
         form = METRICS[name].form
         ticks = [
             (share, form.format(low + share * (high - low)))
@@ -245,11 +247,13 @@ def _distributions(report: Report) -> str:
 def _tones(report: Report) -> str:
     ticks = [(level / 256, str(level)) for level in (0, 64, 128, 192, 255)]
     # Square roots: a dark picture's few levels would flatten all the rest.
+    series = {item.name: place for place, item in enumerate(report.contenders)}
     rows = [
         Ridge(
             name,
             np.sqrt(np.asarray(shares)).tolist(),
             float(np.dot(shares, np.arange(len(shares)) + 0.5) / len(shares)),
+            series.get(name),
         )
         for name, shares in report.tones.items()
     ]

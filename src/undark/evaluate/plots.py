@@ -11,14 +11,15 @@ from typing import Final
 __all__ = ["COLOURS", "Point", "Ridge", "ridges", "scatter"]
 
 COLOURS: Final = 10
-"""The page defines the classes ``s0`` to ``s9`` for series; later ones begin anew."""
+"""The page defines the classes ``s0`` to ``s9`` for series; later ones begin anew. ``plain`` is
+what belongs to none."""
 
 _WIDTH: Final = 480
 _HEIGHT: Final = 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 12, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 26, 40
 _LINE: Final = 13
-_RIDGE, _NAMES = 34, 132
-_LONGEST: Final = 20
+_RIDGE, _NAMES = 34, 158
+_LONGEST: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,12 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Ridge:
-    """A named row of bars evenly spread over the axis, and where (0..1) its mean lies."""
+    """A named row of bars evenly spread over the axis, where (0..1) its mean lies, its series."""
 
     name: str
     heights: Sequence[float]
     mark: float | None = None
+    series: int | None = None
 
 
 def scatter(points: Sequence[Point], *, x_label: str, y_label: str) -> str:
@@ -49,7 +51,7 @@ def scatter(points: Sequence[Point], *, x_label: str, y_label: str) -> str:
     if not shown:
         return ""
     logs = [math.log10(item.x) for item in shown]
-    first, last = math.floor(min(logs) - 0.05), math.ceil(max(logs) + 0.05)
+    first, last = math.floor(min(logs)), math.ceil(max(logs) + 0.05)
     ends = [end for item in shown for end in (item.low, item.high, item.y) if math.isfinite(end)]
     ticks = _ticks(min(ends), max(ends))
     low, high = min(ticks[0], *ends), max(ticks[-1], *ends)
@@ -70,7 +72,7 @@ def scatter(points: Sequence[Point], *, x_label: str, y_label: str) -> str:
         parts.append(_line("grid", _LEFT, up(tick), _WIDTH - _RIGHT, up(tick)))
         parts.append(_text(_LEFT - 6, up(tick) + 4, f"{tick:g}", "end"))
     parts.append(_text(_WIDTH - _RIGHT, _HEIGHT - 6, x_label, "end"))
-    parts.append(_text(4, _TOP, y_label, "start"))
+    parts.append(_text(4, 12, y_label, "start"))
     taken: list[tuple[float, float]] = []
     for place, item in enumerate(points):
         if item not in shown:
@@ -103,10 +105,11 @@ def ridges(rows: Sequence[Ridge], *, ticks: Sequence[tuple[float, str]], label: 
     for share, text in ticks:
         x = _NAMES + share * width
         parts.append(_line("grid", x, 4, x, height - 20))
-        parts.append(_text(x, height - 6, text, "middle"))
+        anchor = "end" if share > 0.97 else "middle"
+        parts.append(_text(x, height - 6, text, anchor))
     for place, row in enumerate(rows):
         base = (place + 1) * _RIDGE
-        colour = f"s{place % COLOURS}"
+        colour = "plain" if row.series is None else f"s{row.series % COLOURS}"
         parts.append(_text(_NAMES - 8, base - 4, _cut(row.name), "end"))
         highest = max(row.heights, default=0.0) or 1.0
         step = width / len(row.heights)

@@ -88,7 +88,7 @@ def _smooth_illumination(coarse: Floats) -> Floats:
             shrunk = np.maximum(np.abs(raised) - weight / penalty, np.float32(0))
             slopes[axis] = _floats(np.sign(raised) * shrunk)
             apart = slope - slopes[axis]
-            multipliers[axis] = multipliers[axis] + penalty * apart
+            multipliers[axis] = _floats(multipliers[axis] + penalty * apart)
             rest += float(np.sum(apart * apart))
         if rest**0.5 <= limit:
             break

@@ -93,7 +93,8 @@ for (const picture of data.pictures) {
 }
 for (const id of ["left", "right"]) {
   const select = byId(id);
-  select.append(...choose(data[id]).children);
+  select.append(...choose().children);
+  select.value = data[id];
   select.addEventListener("change", () => {
     for (const figure of figures.values()) {
       figure[id].value = select.value;
