@@ -19,8 +19,10 @@ all, has seen some of them. `--report` writes the HTML report of each set.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 from undark.engine.enhancer import Enhancer
 from undark.evaluate.features import find_features
@@ -97,13 +99,17 @@ def matched_psnr(samples: Samples, contenders: list[Contender], report: Report) 
 
 def table(report: Report, matched: dict[str, float]) -> str:
     columns = [name for name in COLUMNS if name in report.metrics]
-    headings = ["model", "PSNR dB [95 %]", *columns]
+    # A photo that is left exactly as it is has no finite PSNR, and so no mean of several.
+    headings = ["model", "PSNR dB [95 %]", "median", "35 dB or more", *columns]
     headings += ["PSNR, gt-mean"] if matched else []
     headings += ["p against the first", "s/photo", "peak MB"]
     lines = [f"| {' | '.join(headings)} |", f"|---{'|---:' * (len(headings) - 1)}|"]
     for item in report.contenders:
         mean, (low, high) = item.means["psnr"], item.intervals["psnr"]
-        cells = [item.name, f"{mean:.2f} [{low:.2f}, {high:.2f}]"]
+        range_ = "" if math.isnan(low) else f" [{low:.2f}, {high:.2f}]"
+        cells = [item.name, f"{mean:.2f}{range_}"]
+        values = item.values("psnr")
+        cells += [f"{median(values):.2f}", f"{sum(x >= 35 for x in values) / len(values):.0%}"]
         cells += [written(name, item.means[name]) for name in columns]
         if matched:
             cells.append(written("psnr", matched[item.name]))
