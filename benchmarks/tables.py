@@ -23,7 +23,7 @@ TABLES: dict[str, tuple[str, list[str]]] = {
     ),
     "baselines": (
         "docs/evaluation.md: the baselines on held-out scenes",
-        ["scenes.py", "--baselines", "--only", "lol-v1", "sice", "--limit", "16", "--matched"],
+        ["scenes.py", "--baselines", "--only", "lol-v1", "--limit", "16"],
     ),
     "speed": ("README: seconds and memory by size and runtime", ["photos.py"]),
     "speed-curve": ("docs/methods.md", ["photos.py", "--model", "curve"]),
