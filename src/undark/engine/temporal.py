@@ -105,18 +105,20 @@ class Steady:
 _LEAST: Final = 0.125
 _RADIUS: Final = 2
 # A local mean that differs by this many times what noise makes it differ has moved ...
-_STILL: Final = 2.5
-_MOVED: Final = 5.0
+_STILL: Final = 2.0
+_MOVED: Final = 4.0
 # ... noise being this quantile of the differences, of normal ones 0.319 times their deviation.
 _QUANTILE: Final = 0.25
 _OF_DEVIATION: Final = 0.319
 _LEVELS: Final = 8
 # A level of fewer pixels than this tells nothing by itself.
 _ENOUGH: Final = 100
+# Noise with some correlation makes the means of windows differ by this share of its deviation.
+_OF_SPREAD: Final = 0.4
 # Noise may grow by this factor from frame to frame.
 _RISE: Final = np.float32(1.03)
 # Least deviation of a local mean, as a share of white: what rounding to 8 bits leaves.
-_ROUNDING: Final = 0.12 / 219
+_ROUNDING: Final = 0.08 / 219
 # From the first level of luma to the second, averaging ceases: what is bright is clean.
 _DARK: Final = (0.35, 0.6)
 
@@ -188,7 +190,9 @@ class Averager:
             found = _by_level(change, bins) / np.float32(_OF_DEVIATION)
             # A moving camera changes everything: noise is no more than it was, or than the
             # flattest places of this frame show.
-            most = _spread(mine, bins) if self._noise is None else self._noise[i] * _RISE
+            most = _spread(mine, bins)
+            if self._noise is not None:
+                most = np.minimum(most, self._noise[i] * _RISE)
             noise[i] = np.maximum(np.minimum(found, most), least)
             unit = _floats(cv2.LUT(bins, _table(1.0 / ((_MOVED - _STILL) * noise[i]))))
             share = cv2.multiply(change, unit) - np.float32(_STILL / (_MOVED - _STILL))
@@ -211,7 +215,7 @@ def _spread(values: Floats, bins: NDArray[np.uint8]) -> Floats:
     """What local means may differ by, as the flattest places of one frame show at each level."""
     mean = _blurred(values)
     variance = _floats(_blurred(values * values) - mean * mean)
-    return np.sqrt(np.maximum(_by_level(variance, bins), 0.0))
+    return _floats(_OF_SPREAD * np.sqrt(np.maximum(_by_level(variance, bins), 0.0)))
 
 
 def _mixed(old: Floats, new: Floats, share: float) -> Floats:

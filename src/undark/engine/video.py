@@ -39,6 +39,9 @@ _PERIOD: Final = 0.4
 _SIZE: Final = (64, 64)
 # Curves that have moved by less are the same to the eye.
 _SAME: Final = 5e-4
+# A sample of 8 bits becomes no more than about so many.
+_STEEPEST: Final = 14.0
+_TINY: Final = np.float32(1e-9)
 # Of finding the bend that gives a gain; each leaves a fraction of the error.
 _STEPS: Final = 4
 # Added to levels whose ratio is asked for: that of black to black is 1.
@@ -174,13 +177,13 @@ class VideoEnhancer:
         size = self._card.glance or Glance(*_SIZE)
         glance = photo.glance(size.height, size.width)
         seconds = self._see(glance, time)
-        pixels = photo.pixels
+        pixels, depth = photo.pixels, min(photo.bit_depth, 16)
         if self._averager is not None:
             pixels = self._averaged(self._averager, pixels)
         if self._enhancer is not None:
             pixels = self._steadied(self._enhancer, pixels)
         elif not self._is_idle:
-            curves = self._decide(glance, seconds)
+            curves = self._decide(glance, seconds, depth)
             pixels = from_float(look_up(pixels, tables(curves, pixels.dtype)), pixels.dtype)
         return pixels if pixels.dtype == frame.dtype else from_float(to_float(pixels), frame.dtype)
 
@@ -207,7 +210,7 @@ class VideoEnhancer:
         elif self._is_idle and self._averager is None:
             source.copy_to(target)
         else:
-            curves = self._decide(glance, seconds)
+            curves = self._decide(glance, seconds, target.colours.depth)
             relight_planes(source, target, self._tables(curves, source.colours, target.colours))
 
     @property
@@ -222,17 +225,21 @@ class VideoEnhancer:
             self._averager.reset()
         return seconds
 
-    def _decide(self, glance: FloatImage, time: float) -> Curves:
+    def _decide(self, glance: FloatImage, time: float, depth: int) -> Curves:
         """The curves for the frame last seen."""
         assert self._session is not None
         period = _SOON if self._steady.hurry else _PERIOD
         if self._steady.cut or not 0.0 <= time - self._asked < period:
             self._asked = time
-            self._wanted = self._mixed(decide_curves(self._session, glance))
+            self._wanted = self._mixed(decide_curves(self._session, glance), depth)
         return np.minimum(self._steady.follow(self._wanted), np.float32(1.0))
 
-    def _mixed(self, curves: Curves) -> Curves:
-        """The curves with `strength` and `exposure` in them."""
+    def _mixed(self, curves: Curves, depth: int) -> Curves:
+        """The curves with `strength` and `exposure` in them, and no steeper than samples allow."""
+        # One sample must not become a visible step: what little it tells of colour is rounding.
+        steepest = sample_points(curves.shape[1]) * np.float32(_STEEPEST * 2.0 ** (depth - 8))
+        ratio = np.square(np.square(curves / np.maximum(steepest, _TINY)))
+        curves = np.asarray(curves / np.sqrt(np.sqrt(1.0 + ratio)), np.float32)
         if self._strength < 1.0:
             same = sample_points(curves.shape[1])
             curves = np.asarray(same + self._strength * (curves - same), np.float32)

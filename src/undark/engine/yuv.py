@@ -27,6 +27,10 @@ _HUES: Final = 12
 _SATURATIONS: Final = (0.15, 0.3, 0.5)
 
 
+# Luma at which half of a colour is taken to be there.
+_UNSURE: Final = 3 / 219
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PlaneTables:
     """What curves do to planes, by sample of luma: 256 entries for 8 bits, else 65536.
@@ -60,9 +64,11 @@ class PlaneTables:
         grey = colours.from_rgb(_through(curves, np.repeat(levels[:, None], 3, axis=1)))
         known, *gains = _gains(curves, colours)
         luma = np.rint(grey[0] * np.float32(target.luma_span) + np.float32(target.black))
+        # Near black a colour is hardly more than rounding: it is left out bit by bit.
+        sure = np.square(levels) / (np.square(levels) + np.float32(_UNSURE**2))
         finer = target.colour_span / colours.colour_span
-        blue, red = (np.interp(levels, known, gain).astype(np.float32) * finer for gain in gains)
-        shifts = (value * np.float32(target.colour_span) + target.middle for value in grey[1:])
+        blue, red = (np.interp(levels, known, gain) * sure * finer for gain in gains)
+        shifts = (value * sure * target.colour_span + target.middle for value in grey[1:])
         return cls(
             _padded(luma.astype(target.dtype)),
             (_padded(_floats(blue)), _padded(_floats(red))),
