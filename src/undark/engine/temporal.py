@@ -110,6 +110,8 @@ _MOVED: Final = 4.0
 # ... noise being this quantile of the differences, of normal ones 0.319 times their deviation.
 _QUANTILE: Final = 0.25
 _OF_DEVIATION: Final = 0.319
+# Of the windows of one frame this share is taken to show noise alone.
+_FLATTEST: Final = 0.05
 _LEVELS: Final = 8
 # A level of fewer pixels than this tells nothing by itself.
 _ENOUGH: Final = 100
@@ -187,7 +189,7 @@ class Averager:
         noise = np.empty((len(new), _LEVELS), np.float32)
         for i, (mine, its) in enumerate(zip(new, old, strict=True)):
             change = np.abs(_blurred(cv2.subtract(mine, its)))
-            found = _by_level(change, bins) / np.float32(_OF_DEVIATION)
+            found = _by_level(change, bins, _QUANTILE) / np.float32(_OF_DEVIATION)
             # A moving camera changes everything: noise is no more than it was, or than the
             # flattest places of this frame show.
             most = _spread(mine, bins)
@@ -201,13 +203,13 @@ class Averager:
         return np.minimum(moved, np.float32(1.0))
 
 
-def _by_level(change: Floats, bins: NDArray[np.uint8]) -> Floats:
+def _by_level(change: Floats, bins: NDArray[np.uint8], quantile: float) -> Floats:
     """A low quantile of the values at each level; a level that is hardly there has the overall."""
     values, where = change[::3, ::3].ravel(), bins[::3, ::3].ravel()
-    overall = float(np.quantile(values, _QUANTILE))
+    overall = float(np.quantile(values, quantile))
     found = np.full(_LEVELS, overall, np.float32)
     for level in np.flatnonzero(np.bincount(where, minlength=_LEVELS) >= _ENOUGH):
-        found[level] = np.quantile(values[where == level], _QUANTILE)
+        found[level] = np.quantile(values[where == level], quantile)
     return found
 
 
@@ -215,7 +217,7 @@ def _spread(values: Floats, bins: NDArray[np.uint8]) -> Floats:
     """What local means may differ by, as the flattest places of one frame show at each level."""
     mean = _blurred(values)
     variance = _floats(_blurred(values * values) - mean * mean)
-    return _floats(_OF_SPREAD * np.sqrt(np.maximum(_by_level(variance, bins), 0.0)))
+    return _floats(_OF_SPREAD * np.sqrt(np.maximum(_by_level(variance, bins, _FLATTEST), 0.0)))
 
 
 def _mixed(old: Floats, new: Floats, share: float) -> Floats:
