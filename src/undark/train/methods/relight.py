@@ -35,16 +35,21 @@ class Options:
             told; so it learns what a user who wants more or less light will ask of it.
         darker: The darkest such exposure, in EV.
         lighter: The lightest.
+        doubt: Corrections of the usual brightness that are small beside this, in EV, are not made
+            once it has learned; see :class:`undark.train.nets.relight.RelightNet`.
     """
 
     retarget: float = 0.3
     darker: float = -0.8
     lighter: float = 0.5
+    doubt: float = 0.17
 
     def __post_init__(self) -> None:
         """Check them."""
         if not 0.0 <= self.retarget <= 1.0:
             raise RecipeError("options.retarget: must be in [0, 1]")
+        if self.doubt <= 0.0:
+            raise RecipeError("options.doubt: must be above 0")
         if not self.darker <= 0.0 <= self.lighter:
             raise RecipeError("options.darker must be at most 0, options.lighter at least 0")
 
@@ -81,7 +86,7 @@ class Relight(Method[RelightNet]):
             glance=net.glance,
             context=net.context,
             dropout=net.dropout,
-            shrink=net.shrink,
+            doubt=self.options.doubt,
         ).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.glance = net.glance
         self.multiple = self.network.multiple
