@@ -32,6 +32,7 @@ _ESSENTIAL: Final[Mapping[str, str]] = {
 _EXTRAS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "openvino": ("a faster runtime on the CPU", {"openvino": "openvino"}),
     "raw": ("camera RAW files", {"rawpy": "rawpy"}),
+    "video": ("video files, undark live", {"av": "av"}),
     "evaluate": (
         "undark evaluate",
         {"skimage": "scikit-image", "scipy": "scipy"},
@@ -70,7 +71,7 @@ def doctor(
     debug: Debug = False,  # noqa: ARG001 - read by @command
 ) -> None:
     """Show versions, devices, what is missing and how to get it."""
-    findings = [*_packages(), *_runtimes(), *_extras(), *_models(), *_formats()]
+    findings = [*_packages(), *_runtimes(), *_extras(), *_models(), *_formats(), *_video()]
     broken = [item for item in findings if item.essential and not item.ok]
     if as_json:
         result_json(
@@ -203,6 +204,26 @@ def _formats() -> list[_Finding]:
     raw = importlib.util.find_spec("rawpy") is not None
     note = f"read {' '.join(sorted(RAW_SUFFIXES))}" if raw else "pip install 'undark[raw]'"
     findings.append(_Finding("formats", "RAW", raw, note))
+    return findings
+
+
+def _video() -> list[_Finding]:
+    from undark.io.containers import CODECS, libav
+    from undark.io.formats import READ_ONLY_VIDEOS, VIDEO_SUFFIXES
+
+    try:
+        av = libav()
+    except UndarkError as error:
+        return [_Finding("video", "files", False, str(error))]
+    others = " ".join(sorted(READ_ONLY_VIDEOS))
+    note = f"read and write {' '.join(VIDEO_SUFFIXES)}; read {others}"
+    findings = [_Finding("video", "files", True, note)]
+    for name, encoder in CODECS.items():
+        there = encoder in av.codecs_available
+        findings.append(_Finding("video", name, there, f"written by {encoder}"))
+    window = importlib.util.find_spec("tkinter") is not None
+    how = "of Tk" if window else "install Python's Tk, for instance python3-tk; or use -o"
+    findings.append(_Finding("video", "window of undark live", window, how))
     return findings
 
 
