@@ -148,6 +148,7 @@ def test_doctor_finds_what_is_here(undark: Undark, catalog: Model) -> None:
         "raw",
         "evaluate",
         "train",
+        "video",
     }
     assert found["ok"] == (done.exit_code == 0)
     assert done.exit_code == 0, done.stderr

@@ -38,7 +38,7 @@ def test_vanished_weights_are_named(make_model):
 def test_a_near_name_is_suggested():
     with pytest.raises(ModelError, match="did you mean 'unet'"):
         resolve("Unnet")
-    with pytest.raises(ModelError, match="known: unet"):
+    with pytest.raises(ModelError, match="known: relight"):
         resolve("zzzzzzzz")
 
 

@@ -23,6 +23,7 @@ from undark.photo import FloatImage, Photo
 __all__ = ["Control", "decide_light", "run_relighting"]
 
 _PIECE_PIXELS = 1 << 15
+_HEADROOM = 0.25
 _FLAT = 1e-3  # a map that differs less from 1 everywhere does nothing that one could see
 
 
@@ -127,4 +128,11 @@ def run_relighting(
     besides, curves, gains = decide_light(session, glance, card, control)
     flat = float(np.abs(gains - 1.0).max()) < _FLAT
     relit = _Relit(photo, tables(curves, photo.pixels.dtype), None if flat else gains)
-    yield from run_tiles(session, relit, besides, card.scaling, progress=progress)
+    for top, band in run_tiles(session, relit, besides, card.scaling, progress=progress):
+        if control.exposure > 0.0:
+            # Truths have blown highlights, and the restoration draws them; but who asks for more
+            # light than it would give does not ask for that: some of the way to white stays.
+            left = np.float32(_HEADROOM * min(control.exposure, 1.0))
+            room = 1.0 - relit.rgb(slice(top, top + band.shape[0]))
+            np.minimum(band, 1.0 - left * room, out=band)
+        yield top, band

@@ -24,10 +24,11 @@ class Entry:
     stem: str
 
 
-DEFAULT: Final = "unet"
+DEFAULT: Final = "relight"
 """The model that is used where none is named."""
 
 ENTRIES: Final = (
+    Entry(name="relight", stem="relight"),
     Entry(name="unet", stem="unet"),
     Entry(name="pix2pix", stem="pix2pix"),
     Entry(name="cyclegan", stem="cyclegan"),

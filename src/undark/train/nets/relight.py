@@ -169,8 +169,8 @@ class RelightNet(nn.Module):
         glance: Side of the square glance in pixels.
         context: Features that the glance hands to the blocks.
         dropout: Of the encoder's hidden layer.
-        doubt: Once it has learned, corrections of the usual level that are small beside this (EV) are
-            not made: on scenes not seen the encoder's guess is bolder than it should be.
+        doubt: Once it has learned, corrections of the usual level that are small beside this, in
+            EV, are not made: on scenes not seen the encoder's guess is bolder than it should be.
     """
 
     samples: Tensor
