@@ -24,6 +24,7 @@ from skimage import data
 
 from undark import VideoEnhancer
 from undark.evaluate.metrics import psnr, ssim
+from undark.photo import to_float
 from undark.train.data.darken import Darkness, darken
 
 SIZE = (640, 360)
@@ -58,7 +59,7 @@ def dark_film(frames: list[np.ndarray], path: Path) -> list[tuple[float, np.ndar
         stream: Any = file.add_stream("libx264", rate=FPS, options={"crf": "14"})
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
         for number, frame in enumerate(frames):
-            dark = darken(frame.astype(np.float32) / 255, DARK, random)
+            dark = darken(to_float(frame), DARK, random)
             pixels = np.rint(dark * 255).astype(np.uint8)
             picture = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             picture.pts, picture.time_base = number, Fraction(1, FPS)

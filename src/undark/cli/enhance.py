@@ -109,7 +109,7 @@ def enhance(
         typer.Option(
             "--preset",
             metavar="NAME",
-            help="Video: effort, from ultrafast to veryslow [default: veryfast].",
+            help="Video: effort, from ultrafast to veryslow [default: superfast].",
         ),
     ] = None,
     fps: Annotated[

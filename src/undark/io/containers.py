@@ -60,7 +60,7 @@ _PRESETS: Final = {
     "av1": tuple(str(number) for number in range(14)),
 }
 _USUAL: Final = {
-    "h264": ("veryfast", 20),
+    "h264": ("superfast", 20),
     "hevc": ("veryfast", 22),
     "vp9": ("6", 30),
     "av1": ("10", 30),
