@@ -144,7 +144,8 @@ def darken(image: FloatImage, darkness: Darkness, random: np.random.Generator) -
         noise = cv2.GaussianBlur(noise, (0, 0), darkness.correlation)
         # Blurring weakens noise more than demosaicking does: give part of it back.
         noise /= np.float32(np.sqrt(max(float(noise.std()), 1e-3)))
-    light = light + deviation * noise + multipliers * np.asarray(darkness.pedestal, np.float32)
+    light += deviation * noise
+    light += multipliers * np.asarray(darkness.pedestal, np.float32)
     encoded = linear_to_srgb(np.clip(light, 0.0, 1.0)) ** np.float32(darkness.gamma)
     levels = from_float(encoded.astype(np.float32), np.dtype(np.uint8))
     if darkness.quality:

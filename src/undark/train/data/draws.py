@@ -179,7 +179,7 @@ def _places(rows: int, columns: int) -> FloatImage:
     """Where each pixel's centre lies, x and y in [0, 1]: rows×columns×2."""
     x = (np.arange(columns, dtype=np.float32) + 0.5) / columns
     y = (np.arange(rows, dtype=np.float32) + 0.5) / rows
-    return np.stack(np.meshgrid(x, y), axis=-1)
+    return np.stack(np.meshgrid(x, y), axis=-1).astype(np.float32, copy=False)
 
 
 def _turn(image: FloatImage, turns: int, mirrored: bool) -> FloatImage:
