@@ -139,6 +139,21 @@ def test_lift_keeps_black_and_white_and_has_the_gain_as_slope() -> None:
     np.testing.assert_allclose(lifted, [0.0, 2e-4, 2 / 3, 1.0], rtol=1e-3)
 
 
+def test_small_corrections_of_the_level_are_doubted_once_it_has_learned() -> None:
+    network = scrambled(doubt=0.2)
+    glance = torch.rand(2, 3, 16, 16) * 0.1
+    for raw, kept in ((0.05, 0.02), (0.6, 0.95)):
+        torch.nn.init.zeros_(network.encoder.decide.weight)
+        torch.nn.init.constant_(network.encoder.decide.bias, 0.0)
+        torch.nn.init.constant_(network.encoder.prior, raw)
+        with torch.no_grad():
+            sure = torch.log2(network.train().decide(glance).level / 0.45)
+            doubted = torch.log2(network.eval().decide(glance).level / 0.45)
+        assert torch.allclose(sure, torch.full_like(sure, raw), atol=1e-4)
+        assert (doubted <= sure + 1e-6).all()
+        assert float(doubted[0]) == pytest.approx(kept * raw, abs=0.05 * raw)
+
+
 class TestDraws:
     def test_a_batch_tells_where_its_crops_lie(self, tmp_path: Path) -> None:
         x, y = np.meshgrid(np.arange(60), np.arange(44))
@@ -195,7 +210,10 @@ class TestNight:
         assert min(red, blue) > 1.3 * green > 0
 
 
-@pytest.mark.parametrize("setting", ["options.retarget=1.5", "options.darker=0.5", "net.glance=0"])
+@pytest.mark.parametrize(
+    "setting",
+    ["options.retarget=1.5", "options.darker=0.5", "options.doubt=0.0", "net.glance=0"],
+)
 def test_what_makes_no_sense_is_refused(setting: str, pairs: Path, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=setting.split("=", maxsplit=1)[0].split(".")[1]):
         run("relight", data=pairs, out=tmp_path, overrides=[*SMALL, setting])

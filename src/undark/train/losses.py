@@ -9,7 +9,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["charbonnier", "colour", "exposure", "match_means", "structure"]
+from undark.train.recipe import Loss
+
+__all__ = [
+    "against_truth",
+    "charbonnier",
+    "colour",
+    "exposure",
+    "match_means",
+    "structure",
+    "weighted",
+]
 
 _WINDOW = 7
 
@@ -92,3 +102,20 @@ def exposure(relit: Tensor, truth: Tensor) -> Tensor:
     level = torch.log2(relit.mean((2, 3)) + 0.01) - torch.log2(truth.mean((2, 3)) + 0.01)
     picture = F.avg_pool2d(relit, 4) - F.avg_pool2d(truth, 4)
     return 0.25 * level.abs().mean() + picture.abs().mean()
+
+
+def against_truth(output: Tensor, truth: Tensor, weight: Loss) -> dict[str, Tensor]:
+    """The terms by name, unweighted, that hold a picture against its truth: those of any weight."""
+    terms = {"pixel": charbonnier(output, truth)}
+    if weight.structure:
+        terms["structure"] = structure(output, truth)
+    if weight.matched:
+        terms["matched"] = charbonnier(match_means(output, truth), truth)
+    if weight.colour:
+        terms["colour"] = colour(output, truth)
+    return terms
+
+
+def weighted(terms: dict[str, Tensor], weight: Loss) -> Tensor:
+    """The sum of the terms, each times its weight."""
+    return torch.stack([getattr(weight, name) * value for name, value in terms.items()]).sum()

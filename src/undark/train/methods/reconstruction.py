@@ -90,12 +90,6 @@ def reconstruct(network: UNet, batch: Batch, weight: Loss) -> Reconstruction:
     else:
         output = network(image)
     output = output.float()
-    terms["pixel"] = losses.charbonnier(output, truth)
-    if weight.structure:
-        terms["structure"] = losses.structure(output, truth)
-    if weight.matched:
-        terms["matched"] = losses.charbonnier(losses.match_means(output, truth), truth)
-    if weight.colour:
-        terms["colour"] = losses.colour(output, truth)
-    total = torch.stack([getattr(weight, name) * value for name, value in terms.items()]).sum()
+    terms |= losses.against_truth(output, truth, weight)
+    total = losses.weighted(terms, weight)
     return Reconstruction(output, relit, terms, total)

@@ -112,15 +112,8 @@ class Relight(Method[RelightNet]):
         relit = network.place(relit, light, stops, batch["where"])
         relit = relit.contiguous(memory_format=torch.channels_last)
         output = network.restore(relit, light, stops).float()
-        terms["pixel"] = losses.charbonnier(output, truth)
-        if weight.structure:
-            terms["structure"] = losses.structure(output, truth)
-        if weight.matched:
-            terms["matched"] = losses.charbonnier(losses.match_means(output, truth), truth)
-        if weight.colour:
-            terms["colour"] = losses.colour(output, truth)
-        total = [getattr(weight, name) * value for name, value in terms.items()]
-        return {"loss": torch.stack(total).sum(), **terms}
+        terms |= losses.against_truth(output, truth, weight)
+        return {"loss": losses.weighted(terms, weight), **terms}
 
     def _retarget(self, truth: Tensor, glance: Tensor) -> tuple[Tensor, Tensor]:
         """Another exposure of some truths."""
