@@ -1,16 +1,18 @@
 """How near an enhanced film is to the bright one that was darkened, and how much it flickers.
 
-    python benchmarks/steadiness.py
+    python benchmarks/steadiness.py [--sheet docs/images/video.jpg]
 
 A camera pans over pictures of scikit-image's, 48 frames each with a cut between, in light that
 trembles by 3 %; a lamp crosses the second. Each frame is darkened with the noise model of training
 (`undark.train.data.darken`: 4 EV less, shot and read noise) and goes to H.264 and back. Prints a
 Markdown table: PSNR and SSIM against the bright frames, and flicker, the mean change from frame to
-frame of the result's mean level beyond the bright film's own, in 8-bit levels.
+frame of the result's mean level beyond the bright film's own, in 8-bit levels. `--sheet` draws
+frames of the dark film, of undark's and of the bright one.
 """
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -22,7 +24,8 @@ import cv2
 import numpy as np
 from skimage import data
 
-from undark import VideoEnhancer
+from undark import Photo, VideoEnhancer, write_photo
+from undark.evaluate.grid import picture_grid
 from undark.evaluate.metrics import psnr, ssim
 from undark.photo import to_float
 from undark.train.data.darken import Darkness, darken
@@ -88,7 +91,29 @@ def measure(
     return f"{quality[0]:.2f} | {quality[1]:.3f} | {flicker:.2f}"
 
 
+def draw(
+    path: Path,
+    enhance: Callable[[np.ndarray, float], np.ndarray],
+    dark: list[tuple[float, np.ndarray]],
+    truth: list[np.ndarray],
+) -> None:
+    """Six frames of each film, one beneath the other, in time."""
+    light = [enhance(frame, time) for time, frame in dark]
+    chosen = range(FRAMES // 4, len(truth), FRAMES // 2)
+    films = {"dark": [frame for _, frame in dark], "undark": light, "as it was": truth}
+    sheet = picture_grid(
+        [[film[i] for i in chosen] for film in films.values()],
+        labels=[f"{dark[i][0]:.1f} s" for i in chosen],
+        captions=list(films),
+        cell_width=240,
+    )
+    write_photo(Photo(sheet), path, quality=86, overwrite=True)
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--sheet", type=Path, help="where to draw frames")
+    sheet = parser.parse_args().sheet
     truth = list(bright_film())
     with tempfile.TemporaryDirectory() as folder:
         dark = dark_film(truth, Path(folder) / "dark.mp4")
@@ -103,6 +128,8 @@ def main() -> None:
     def steady(video: VideoEnhancer) -> Callable[[np.ndarray, float], np.ndarray]:
         return lambda frame, time: video.enhance_frame(frame, time=time)
 
+    if sheet is not None:
+        draw(sheet, steady(VideoEnhancer()), dark, truth)
     ways: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
         "the dark film itself": lambda frame, _: frame,
         "each frame by itself": alone(VideoEnhancer()),
