@@ -220,11 +220,16 @@ def run_tiles(
         for column, left in enumerate(columns.starts):
             right = columns.stop(column)
             piece = photo.rgb(slice(top, bottom), slice(left, right))
-            shares = columns.weights(column, tiling.overlap)[None, :, None]
-            band[:, left:right] += shares * forward(session, piece, besides, scaling)
+            part = forward(session, piece, besides, scaling)
+            shares = columns.weights(column, tiling.overlap)
+            shared = shares != 1.0
+            part[:, shared] *= shares[shared, None]
+            band[:, left:right] += part
             done += 1
             progress(done / tiling.count)
-        band *= rows.weights(row, tiling.overlap)[:, None, None]
+        shares = rows.weights(row, tiling.overlap)
+        shared = shares != 1.0
+        band[shared] *= shares[shared, None, None]
         if carried is not None:
             band[: carried.shape[0]] += carried
         final = rows.starts[row + 1] if row + 1 < len(rows.starts) else bottom
