@@ -158,7 +158,8 @@ def test_in_place(here: Path) -> None:
 def test_nothing_found(here: Path) -> None:
     touch(here, "in/sub/1.jpg", "in/notes.txt")
     for inputs in (["in"], ["*.jpg"], ["in", "no*.png"], []):
-        with pytest.raises(UsageError, match=r"no photo or video found; --recursive|no input") as caught:
+        told = r"no photo or video found; --recursive|no input"
+        with pytest.raises(UsageError, match=told) as caught:
             plan(inputs)
         assert "\n" not in str(caught.value)
     assert len(plan(["in"], recursive=True)) == 1
