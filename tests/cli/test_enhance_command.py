@@ -56,6 +56,19 @@ def test_what_really_runs_is_told_once_on_stderr(
     assert "on cpu" in done.stderr
 
 
+def test_precision_is_chosen_where_the_runtime_has_a_choice(
+    undark: Undark, tmp_path: Path, dark_photo: Write, gain_model: Path
+) -> None:
+    source = dark_photo(tmp_path / "night.png")
+    command = ["enhance", source, "-m", gain_model, "--overwrite"]
+    done = undark(*command, "--precision", "fast", "--runtime", "openvino", "--device", "cpu")
+    assert done.exit_code == 0, done.stderr
+    for wrong in (["fast", "--runtime", "onnxruntime"], ["half"]):
+        done = undark(*command, "--precision", *wrong)
+        assert done.exit_code == 2
+        assert "precision" in done.stderr
+
+
 def test_a_tree_is_kept_and_done_ones_are_skipped(
     undark: Undark, tmp_path: Path, dark_photo: Write, gain_model: Path
 ) -> None:

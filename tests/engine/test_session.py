@@ -57,6 +57,23 @@ def test_auto_takes_openvino_where_it_is_installed(make_model, monkeypatch):
         open_session(data, runtime="openvino")
 
 
+def test_fast_is_near_exact_and_says_how_it_computes(make_model):
+    path = make_model(tile=64, overlap=16)
+    image = np.random.default_rng(0).integers(0, 256, (90, 130, 3), dtype=np.uint8)
+    exact, fast = (Enhancer(path, runtime="openvino", precision=p) for p in ("exact", "fast"))
+    assert exact.describe().endswith("on cpu")
+    # A processor without short floats computes exactly, and then that is what it says.
+    assert fast.describe().endswith(("on cpu", "on cpu, in bfloat16", "on cpu, in float16"))
+    assert np.abs(exact(image).astype(int) - fast(image)).max() <= 4
+
+
+def test_fast_without_openvino_says_that_nothing_is_gained(make_model, monkeypatch):
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.warns(RuntimeWarning, match=r"pip install 'undark\[openvino\]'"):
+        assert open_session(make_model().read_bytes(), precision="fast").runtime == "onnxruntime"
+
+
 @pytest.mark.parametrize("device", ["cuda", "directml", "coreml"])
 def test_a_device_that_is_not_there_is_told(make_model, monkeypatch, device):
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
@@ -89,6 +106,7 @@ def test_a_gpu_that_fails_falls_back_to_the_cpu_aloud(make_model, monkeypatch):
         {"precision": "int8"},
         {"threads": 0},
         {"runtime": "openvino", "device": "cuda"},
+        {"runtime": "onnxruntime", "precision": "fast"},
     ],
 )
 def test_senseless_options_are_refused(make_model, options):

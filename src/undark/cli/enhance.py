@@ -12,7 +12,7 @@ import typer
 
 from undark.cli.clock import seconds
 from undark.cli.editing import StepsFiles, record, run_job, tell_steps
-from undark.cli.opening import open_enhancer, open_video
+from undark.cli.opening import Engine, open_enhancer, open_video
 from undark.cli.options import (
     Debug,
     Denoise,
@@ -25,6 +25,7 @@ from undark.cli.options import (
     Model,
     Output,
     Overwrite,
+    Precision,
     Quality,
     Recursive,
     Runtime,
@@ -122,6 +123,7 @@ def enhance(
     quality: Quality = None,
     device: Device = "auto",
     runtime: Runtime = "auto",
+    precision: Precision = "exact",
     debug: Debug = False,
 ) -> None:
     """Enhance dark photos and videos.
@@ -131,6 +133,7 @@ def enhance(
     from undark.io.formats import format_named
 
     written = None if format is None else format_named(format)
+    engine = Engine(runtime=runtime, device=device, threads=threads, precision=precision)
     if _STDIN in inputs:
         if len(inputs) > 1:
             raise UsageError("- (stdin) cannot be mixed with other inputs")
@@ -139,9 +142,7 @@ def enhance(
         files = None if save_steps is None else StepsFiles(save_steps, [Path("stdin")])
         stream = _Stream(output, written, quality, overwrite, as_json)
         stream.check()
-        enhancer = _open(
-            model, runtime, device, threads, in_steps=explain or files is not None, denoise=denoise
-        )
+        enhancer = _open(model, engine, in_steps=explain or files is not None, denoise=denoise)
         edit = partial(
             enhancer.enhance, strength=strength, exposure=exposure, denoise=_all(denoise)
         )
@@ -170,21 +171,17 @@ def enhance(
         # Where there are videos too, how they are denoised is no matter of the photos' model.
         enhancer = _open(
             model,
-            runtime,
-            device,
-            threads,
+            engine,
             in_steps=explain or files is not None,
             denoise=None if films else denoise,
         )
     if films:
         video = open_video(
             model,
+            engine,
             strength=strength,
             exposure=exposure,
             denoise=denoise or 0.0,
-            runtime=runtime,
-            device=device,
-            threads=threads,
         )
     job = Job(
         pairs,
@@ -213,14 +210,12 @@ def _all(denoise: float | None) -> float:
 
 def _open(
     model: str,
-    runtime: str,
-    device: str,
-    threads: int | None,
+    engine: Engine,
     *,
     in_steps: bool,
     denoise: float | None,
 ) -> Enhancer:
-    enhancer = open_enhancer(model, runtime=runtime, device=device, threads=threads)
+    enhancer = open_enhancer(model, engine)
     if in_steps and not enhancer.works_in_steps:
         raise UsageError(
             f"the model {enhancer.card.name} does not work in steps;"

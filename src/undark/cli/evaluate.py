@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from undark.cli.opening import open_enhancer
-from undark.cli.options import Debug, Device, Json, Runtime, Threads
+from undark.cli.opening import Engine, open_enhancer
+from undark.cli.options import Debug, Device, Json, Precision, Runtime, Threads
 from undark.cli.progress import progress_bar
 from undark.cli.shell import FAILED, command, result, result_json, say
 
@@ -79,6 +79,7 @@ def evaluate(
     threads: Threads = None,
     device: Device = "auto",
     runtime: Runtime = "auto",
+    precision: Precision = "exact",
     debug: Debug = False,  # noqa: ARG001 - read by @command
 ) -> None:
     """Measure models on dark pictures, with or without their well-lit truths."""
@@ -89,12 +90,13 @@ def evaluate(
 
     protocols.protocol(protocol)
     metric = find_features(features)
+    engine = Engine(runtime=runtime, device=device, threads=threads, precision=precision)
     contenders: list[run.Contender] = []
     for name in model or ["default"]:
-        enhancer = open_enhancer(name, runtime=runtime, device=device, threads=threads)
+        enhancer = open_enhancer(name, engine)
         # Two files may hold cards of one name (a run before and after): tell them by path.
         label = name if name.lower().endswith(".onnx") else enhancer.card.name
-        origin = Origin(model=name, runtime=runtime, device=device, threads=threads)
+        origin = Origin(model=name, **engine)
         contenders.append(run.contender(label, enhancer, origin=origin))
     contenders += run.BASELINES if baselines else ()
     with progress_bar() as show:

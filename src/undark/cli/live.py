@@ -11,13 +11,14 @@ from typing import Annotated
 
 import typer
 
-from undark.cli.opening import open_video
+from undark.cli.opening import Engine, open_video
 from undark.cli.options import (
     Debug,
     Denoise,
     Device,
     Exposure,
     Model,
+    Precision,
     Runtime,
     Strength,
     Threads,
@@ -69,6 +70,7 @@ def live(
     threads: Threads = None,
     device: Device = "auto",
     runtime: Runtime = "auto",
+    precision: Precision = "exact",
     debug: Debug = False,  # noqa: ARG001 - read by @command
 ) -> None:
     """Show what a camera or stream sees, brought to light.
@@ -84,12 +86,10 @@ def live(
         raise UsageError("a terminal cannot show video; pipe it: -o - | ffplay -")
     video = open_video(
         model,
+        Engine(runtime=runtime, device=device, threads=threads, precision=precision),
         strength=strength,
         exposure=exposure,
         denoise=denoise or 0.0,
-        runtime=runtime,
-        device=device,
-        threads=threads,
     )
     wanted = _size(size)
     with (

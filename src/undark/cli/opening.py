@@ -5,18 +5,26 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from undark.cli.shell import say
 
 if TYPE_CHECKING:
     from undark.engine.enhancer import Enhancer
-    from undark.engine.session import Device, Runtime
     from undark.engine.video import VideoEnhancer
 
-__all__ = ["learning", "open_enhancer", "open_video"]
+__all__ = ["Engine", "learning", "open_enhancer", "open_video"]
 
 T = TypeVar("T", bound="Enhancer | VideoEnhancer")
+
+
+class Engine(TypedDict):
+    """What is to run a model, as the user asks for it; `undark.Enhancer` checks it."""
+
+    runtime: str
+    device: str
+    threads: int | None
+    precision: str
 
 
 def learning() -> ModuleType:
@@ -36,48 +44,30 @@ def learning() -> ModuleType:
     return room
 
 
-def open_enhancer(model: str, *, runtime: str, device: str, threads: int | None) -> Enhancer:
+def open_enhancer(model: str, engine: Engine) -> Enhancer:
     """The model, loaded; one line on stderr names the runtime and device that it runs on.
 
     Raises:
-        UsageError: The runtime or device is unknown.
+        UsageError: The runtime, device or precision is unknown, or they exclude each other.
         ModelError: No such model, or its files do not fit together.
         DeviceError: The runtime or device is not there.
     """
     from undark.engine.enhancer import Enhancer
 
-    return _told(
-        lambda: Enhancer(
-            model,
-            runtime=cast("Runtime", runtime),
-            device=cast("Device", device),
-            threads=threads,
-        )
-    )
+    checked_there: dict[str, Any] = {**engine}
+    return _told(lambda: Enhancer(model, **checked_there))
 
 
 def open_video(
-    model: str,
-    *,
-    strength: float,
-    exposure: float,
-    denoise: float,
-    runtime: str,
-    device: str,
-    threads: int | None,
+    model: str, engine: Engine, *, strength: float, exposure: float, denoise: float
 ) -> VideoEnhancer:
     """The model for films, loaded; told and failing as `open_enhancer` is."""
     from undark.engine.video import VideoEnhancer
 
+    checked_there: dict[str, Any] = {**engine}
     return _told(
         lambda: VideoEnhancer(
-            model,
-            strength=strength,
-            exposure=exposure,
-            denoise=denoise,
-            runtime=cast("Runtime", runtime),
-            device=cast("Device", device),
-            threads=threads,
+            model, strength=strength, exposure=exposure, denoise=denoise, **checked_there
         )
     )
 

@@ -19,6 +19,7 @@ __all__ = [
     "Model",
     "Output",
     "Overwrite",
+    "Precision",
     "Quality",
     "Recursive",
     "Runtime",
@@ -92,6 +93,15 @@ Output = Annotated[
 ]
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do again what is already there.")]
+
+Precision = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        metavar="NAME",
+        help="exact, or fast: OpenVINO may compute in 16 bits where the processor does.",
+    ),
+]
 
 Quality = Annotated[
     int | None,

@@ -49,6 +49,7 @@ _HOW_TO_GET: Final = {
     "directml": "pip install onnxruntime-directml in place of onnxruntime, on Windows",
     "coreml": "it comes with onnxruntime on macOS",
 }
+_GET_OPENVINO: Final = "pip install 'undark[openvino]'"
 
 
 Feeds = Mapping[str, NDArray[np.float32]]
@@ -76,6 +77,7 @@ class Session(ABC):
     def __init__(self) -> None:
         """Prepare what all runtimes share."""
         self._lock = threading.Lock()
+        self._short = ""
 
     def run(
         self, image: NDArray[np.float32], besides: Feeds = MappingProxyType({})
@@ -122,8 +124,11 @@ class Session(ABC):
     def _run(self, feeds: Feeds, output: str) -> NDArray[np.float32]: ...
 
     def describe(self) -> str:
-        """Runtime, its version and the device, for a person: ``openvino 2026.4.1 on cpu``."""
-        return f"{self.runtime} {self._version()} on {self.device}"
+        """Runtime, its version and the device, for a person: ``openvino 2026.4.1 on cpu``.
+
+        Where it computes with fewer bits than 32, that too.
+        """
+        return f"{self.runtime} {self._version()} on {self.device}{self._short}"
 
     @abstractmethod
     def _version(self) -> str: ...
@@ -283,6 +288,9 @@ class _OpenVino(Session):
             compiled = core.compile_model(core.read_model(model), "CPU", settings)
         except Exception as error:
             raise ModelError(f"not a graph that openvino runs: {_reason(error)}") from error
+        # What the processor does, not what was asked: one without short floats stays exact.
+        computed = str(compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
+        self._short = {"bf16": ", in bfloat16", "f16": ", in float16"}.get(computed, "")
         self._request = compiled.create_infer_request()
         self.inputs = {port.get_any_name(): _vino_shape(port) for port in compiled.inputs}
         self.outputs = {port.get_any_name(): _vino_shape(port) for port in compiled.outputs}
@@ -326,10 +334,11 @@ def open_session(
         runtime: Library to run it.
         device: What to run on; OpenVINO is used on the CPU only.
         threads: CPU threads, at least 1; None lets the runtime choose.
-        precision: ``exact``, or ``fast`` to let OpenVINO compute with fewer bits.
+        precision: ``exact``, or ``fast`` to let OpenVINO compute with fewer bits. Where something
+            else has to run the graph, a RuntimeWarning tells that nothing is gained.
 
     Raises:
-        UsageError: An option is unknown, or the two exclude each other.
+        UsageError: An option is unknown, or two exclude each other.
         DeviceError: A runtime or device asked for by name is not there.
         ModelError: The bytes are no graph that the runtime runs.
     """
@@ -342,11 +351,26 @@ def open_session(
             raise UsageError(f"{name} must be one of {', '.join(known)}, not {value!r}")
     if threads is not None and threads < 1:
         raise UsageError(f"threads must be at least 1, not {threads}")
+    if precision == "fast" and runtime == "onnxruntime":
+        raise UsageError("precision fast is OpenVINO's; onnxruntime computes exactly")
+    session = _open(model, runtime, device, threads, precision)
+    if precision == "fast" and session.runtime != "openvino":
+        warnings.warn(
+            f"precision fast is OpenVINO's ({_GET_OPENVINO}); {session.runtime} computes exactly",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return session
+
+
+def _open(
+    model: bytes, runtime: Runtime, device: Device, threads: int | None, precision: Precision
+) -> Session:
     if runtime == "openvino":
         if device not in ("auto", "cpu"):
             raise UsageError(f"openvino runs on the cpu here; for {device} use onnxruntime")
         if not _has_openvino():
-            raise DeviceError("openvino is not installed: pip install 'undark[openvino]'")
+            raise DeviceError(f"openvino is not installed: {_GET_OPENVINO}")
         return _OpenVino(model, threads, precision)
     if device not in ("auto", "cpu"):
         return _OnnxRuntime(model, device, threads)

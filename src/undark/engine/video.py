@@ -19,7 +19,7 @@ from undark import tone
 from undark.curves import SAMPLES, look_up, sample_points, tables
 from undark.engine.curves import decide_curves
 from undark.engine.enhancer import Enhancer
-from undark.engine.session import Device, Runtime, Session, open_session
+from undark.engine.session import Device, Precision, Runtime, Session, open_session
 from undark.engine.temporal import Averager, Steady
 from undark.engine.yuv import PlaneTables, relight_planes
 from undark.errors import UsageError
@@ -66,6 +66,7 @@ class VideoEnhancer:
         runtime: As for `undark.Enhancer`.
         device: Likewise.
         threads: Likewise.
+        precision: Likewise; curves are always computed exactly.
 
     Raises:
         ModelError: No such model, its weights were altered, or they do not fit their card.
@@ -93,6 +94,7 @@ class VideoEnhancer:
         runtime: Runtime = "auto",
         device: Device = "auto",
         threads: int | None = None,
+        precision: Precision = "exact",
     ) -> None:
         """Find the model, check its weights and load them."""
         if not (math.isfinite(strength) and 0.0 <= strength <= 1.0):
@@ -119,7 +121,9 @@ class VideoEnhancer:
             )
             self._session.check(self._card)
         else:
-            self._enhancer = Enhancer(found, runtime=runtime, device=device, threads=threads)
+            self._enhancer = Enhancer(
+                found, runtime=runtime, device=device, threads=threads, precision=precision
+            )
         self._strength = strength
         self._exposure = exposure
         self._denoise = denoise

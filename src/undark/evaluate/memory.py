@@ -30,6 +30,7 @@ class Origin:
         runtime: As `Enhancer` takes it.
         device: As `Enhancer` takes it.
         threads: As `Enhancer` takes it.
+        precision: As `Enhancer` takes it.
     """
 
     model: str | None = None
@@ -37,6 +38,7 @@ class Origin:
     runtime: str = "auto"
     device: str = "auto"
     threads: int | None = None
+    precision: str = "exact"
 
 
 def peak_of(origin: Origin, photo: Path) -> int | None:
@@ -56,9 +58,7 @@ def _enhance(
     photo: str,
     model: str | None,
     baseline: str | None,
-    runtime: Any,
-    device: Any,
-    threads: int | None,
+    **engine: Any,
 ) -> None:
     from undark.io.images import read_photo
 
@@ -70,7 +70,7 @@ def _enhance(
     elif model is not None:
         from undark.engine.enhancer import Enhancer
 
-        Enhancer(model, runtime=runtime, device=device, threads=threads)(dark)
+        Enhancer(model, **engine)(dark)
 
 
 if __name__ == "__main__":

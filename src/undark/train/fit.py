@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import json
 import logging
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -225,6 +226,7 @@ def _fit(
                 batch_size=None,
                 num_workers=plan.data.workers,
                 persistent_workers=plan.data.workers > 0,
+                worker_init_fn=_leave_signals_to_the_run,
             )
 
     saver = Save(folder / CHECKPOINT, minutes=plan.fit.checkpoint_minutes)
@@ -255,6 +257,16 @@ def _fit(
         except Stopped:
             raise KeyboardInterrupt from None
         trainer.save_checkpoint(folder / CHECKPOINT)
+
+
+def _leave_signals_to_the_run(worker: int) -> None:
+    """Let a worker live on when Ctrl-C reaches the whole process group: the run has a step to end.
+
+    It goes when the run tells it to, or when the run is gone.
+    """
+    del worker
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _tune_allocator() -> None:
