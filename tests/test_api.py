@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from skimage import data
 
 import undark
 from small_models import make_model
@@ -260,6 +261,22 @@ def test_a_dark_16_bit_gradient_keeps_its_levels(enhancer):
     ramp = np.linspace(0, 2000, 1500).astype(np.uint16)
     array = np.repeat(np.repeat(ramp[None, :, None], 40, axis=0), 3, axis=2)
     assert len(np.unique(enhancer(array)[20])) > 1000
+
+
+@pytest.mark.parametrize("precision", ["exact", "fast"])
+def test_a_photo_that_is_well_lit_comes_back_bit_for_bit_and_is_not_restored(
+    monkeypatch, precision
+):
+    bright = data.astronaut().astype(np.uint16) * 257
+    enhancer = Enhancer("relight", runtime="openvino", precision=precision)
+
+    def restore(*args, **options):
+        raise AssertionError("restored")
+
+    monkeypatch.setattr("undark.engine.relighting.run_tiles", restore)
+    np.testing.assert_array_equal(enhancer(bright), bright)
+    with pytest.raises(AssertionError, match="restored"):
+        enhancer(bright // 16)
 
 
 def test_options_are_keyword_only(enhancer):

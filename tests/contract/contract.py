@@ -134,8 +134,17 @@ class ModelContract:
 
     def test_runtimes_agree(self, model: Model, enhancer: Enhancer):
         image = darkened(data.coffee()[::2, ::2])
-        other = Enhancer(model, runtime="openvino", device="cpu")(image)
-        assert np.abs(enhancer(image).astype(int) - other).max() <= 2
+        for precision, most in (("exact", 2), ("auto", 4)):
+            other = Enhancer(model, runtime="openvino", device="cpu", precision=precision)
+            assert np.abs(enhancer(image).astype(int) - other(image)).max() <= most
+
+    def test_deep_photos_are_computed_exactly(self, model: Model):
+        image = darkened(data.coffee()[::4, ::4]).astype(np.float32) / 255
+        chosen, exact = (
+            Enhancer(model, runtime="openvino", device="cpu", precision=precision)
+            for precision in ("auto", "exact")
+        )
+        np.testing.assert_array_equal(chosen(image), exact(image))
 
     def large(self, model: Model) -> tuple[int, int]:
         """A size that takes several tiles in both directions, and is no multiple of anything."""

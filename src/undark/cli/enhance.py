@@ -123,7 +123,7 @@ def enhance(
     quality: Quality = None,
     device: Device = "auto",
     runtime: Runtime = "auto",
-    precision: Precision = "exact",
+    precision: Precision = "auto",
     debug: Debug = False,
 ) -> None:
     """Enhance dark photos and videos.

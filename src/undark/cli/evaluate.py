@@ -79,7 +79,7 @@ def evaluate(
     threads: Threads = None,
     device: Device = "auto",
     runtime: Runtime = "auto",
-    precision: Precision = "exact",
+    precision: Precision = "auto",
     debug: Debug = False,  # noqa: ARG001 - read by @command
 ) -> None:
     """Measure models on dark pictures, with or without their well-lit truths."""

@@ -70,7 +70,7 @@ def live(
     threads: Threads = None,
     device: Device = "auto",
     runtime: Runtime = "auto",
-    precision: Precision = "exact",
+    precision: Precision = "auto",
     debug: Debug = False,  # noqa: ARG001 - read by @command
 ) -> None:
     """Show what a camera or stream sees, brought to light.

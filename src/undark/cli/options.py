@@ -99,7 +99,7 @@ Precision = Annotated[
     typer.Option(
         "--precision",
         metavar="NAME",
-        help="exact, or fast: OpenVINO may compute in 16 bits where the processor does.",
+        help="auto, exact or fast: whether OpenVINO may compute in 16 bits.",
     ),
 ]
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from undark.curves import lift, look_up, tables
+from undark.curves import lift, look_up, sample_points, tables
 from undark.engine.guided import upsample_rows
+from undark.engine.retouching import as_it_is
 from undark.engine.session import Feeds, Session
 from undark.engine.tiling import run_tiles, to_nchw
 from undark.errors import DeviceError
@@ -25,6 +26,7 @@ __all__ = ["Control", "decide_light", "run_relighting"]
 _PIECE_PIXELS = 1 << 15
 _HEADROOM = 0.25
 _FLAT = 1e-3  # a map that differs less from 1 everywhere does nothing that one could see
+_SAME = 1e-5  # likewise a curve, less than a step of 16 bits from what it is given
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,10 @@ def run_relighting(
     glance = photo.glance(card.glance.height, card.glance.width)
     besides, curves, gains = decide_light(session, glance, card, control)
     flat = float(np.abs(gains - 1.0).max()) < _FLAT
+    if flat and float(np.abs(curves - sample_points(curves.shape[1])).max()) < _SAME:
+        # No light, so by the card's mode nothing to restore: the photo is well lit as it is.
+        yield from as_it_is(photo, progress)
+        return
     relit = _Relit(photo, tables(curves, photo.pixels.dtype), None if flat else gains)
     for top, band in run_tiles(session, relit, besides, card.scaling, progress=progress):
         if control.exposure > 0.0:

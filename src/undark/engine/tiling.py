@@ -144,7 +144,9 @@ def plan_tiles(height: int, width: int, tile: int, overlap: int, multiple: int) 
 
 def to_nchw(picture: FloatImage) -> NDArray[np.float32]:
     """An H×W×3 picture as 1×3×H×W, contiguous."""
-    return np.ascontiguousarray(picture.transpose(2, 0, 1)[None])
+    planes = np.empty((1, 3, *picture.shape[:2]), np.float32)
+    cv2.split(picture, list(planes[0]))  # several times as fast as a copy of the transpose
+    return planes
 
 
 def forward(session: Session, image: FloatImage, besides: Feeds, scaling: Scaling) -> FloatImage:
@@ -162,6 +164,13 @@ def forward(session: Session, image: FloatImage, besides: Feeds, scaling: Scalin
     Raises:
         DeviceError: The runtime failed, memory ran out, or what came back is no number.
     """
+    return np.asarray(cv2.merge(list(_planes(session, image, besides, scaling))), np.float32)
+
+
+def _planes(
+    session: Session, image: FloatImage, besides: Feeds, scaling: Scaling
+) -> NDArray[np.float32]:
+    """What `forward` gives, as 3×H×W."""
     height, width = image.shape[:2]
     below = max(_up(height, scaling.multiple), _up(scaling.minimum, scaling.multiple)) - height
     right = max(_up(width, scaling.multiple), _up(scaling.minimum, scaling.multiple)) - width
@@ -171,14 +180,13 @@ def forward(session: Session, image: FloatImage, besides: Feeds, scaling: Scalin
         padded = np.asarray(
             cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101), dtype=np.float32
         )
-    result = session.run(to_nchw(padded), besides)[0]
-    enhanced = result[:, :height, :width].transpose(1, 2, 0)
-    if not np.isfinite(enhanced).all():
+    result = session.run(to_nchw(padded), besides)[0, :, :height, :width]
+    if not np.isfinite(result.sum()):  # which no number among numbers of about 1 makes infinite
         # Some GPUs do so where a value overflows; without a word the photo would turn out black.
         raise DeviceError(
             f"{session.describe()} gave values that are not numbers; try the device cpu"
         )
-    return np.clip(enhanced, 0.0, 1.0)
+    return np.clip(result, 0.0, 1.0, out=result)
 
 
 def run_tiles(
@@ -201,8 +209,8 @@ def run_tiles(
         progress: Told the share done, after each tile.
 
     Yields:
-        First row of a band, and the band as B×W×3 float32 in [0, 1]. Together they cover the
-        photo once.
+        First row of a band, and the band as B×W×3 float32 in [0, 1], which holds until the next
+        is asked for. Together they cover the photo once.
     """
     multiple = scaling.multiple
     if _up(photo.height, multiple) * _up(photo.width, multiple) <= scaling.tile**2:
@@ -214,17 +222,23 @@ def run_tiles(
     rows, columns = tiling.rows, tiling.columns
     done = 0
     carried: FloatImage | None = None
+    # Fresh memory for each band would cost more time than all that is done to it here.
+    memory = np.empty((min(rows.tile, photo.height), photo.width, 3), dtype=np.float32)
     for row, top in enumerate(rows.starts):
         bottom = rows.stop(row)
-        band = np.zeros((bottom - top, photo.width, 3), dtype=np.float32)
+        band = memory[: bottom - top]
+        covered = 0
         for column, left in enumerate(columns.starts):
             right = columns.stop(column)
             piece = photo.rgb(slice(top, bottom), slice(left, right))
-            part = forward(session, piece, besides, scaling)
+            part = _planes(session, piece, besides, scaling)
             shares = columns.weights(column, tiling.overlap)
             shared = shares != 1.0
-            part[:, shared] *= shares[shared, None]
-            band[:, left:right] += part
+            part[:, :, shared] *= shares[shared]
+            part = part.transpose(1, 2, 0)
+            band[:, left:covered] += part[:, : covered - left]
+            band[:, covered:right] = part[:, covered - left :]
+            covered = right
             done += 1
             progress(done / tiling.count)
         shares = rows.weights(row, tiling.overlap)

@@ -94,7 +94,7 @@ class VideoEnhancer:
         runtime: Runtime = "auto",
         device: Device = "auto",
         threads: int | None = None,
-        precision: Precision = "exact",
+        precision: Precision = "auto",
     ) -> None:
         """Find the model, check its weights and load them."""
         if not (math.isfinite(strength) and 0.0 <= strength <= 1.0):

@@ -38,7 +38,7 @@ class Origin:
     runtime: str = "auto"
     device: str = "auto"
     threads: int | None = None
-    precision: str = "exact"
+    precision: str = "auto"
 
 
 def peak_of(origin: Origin, photo: Path) -> int | None:

@@ -36,7 +36,7 @@ class Scaling:
             chooses steps from the glance and a few patches, and they are applied at full size.
             ``curves``: the graph gives tone curves and how much noise to take off, from the
             glance alone. ``relight``: it gives curves and a map of the light, and restores the
-            photo that they relit in full-size tiles.
+            photo that they relit in full-size tiles; one to which they add none is left alone.
         multiple: Height and width given to the graph are padded to multiples of this.
         minimum: Smallest height and width the graph takes, in pixels.
         tile: Side of a tile in pixels (``tiles``).

@@ -145,11 +145,17 @@ def _annotate(content: bytes, weights: Weights, *, half: bool) -> bytes:
 
 
 def _halve(graph: onnx.GraphProto) -> None:
-    """Store weights in 16 bits, each widened by a Cast that runtimes fold when they load."""
+    """Store weights in 16 bits, each widened by a Cast that runtimes fold when they load.
+
+    They are rounded already. A constant that 16 bits do not hold, such as the points at which
+    curves are sampled, is none of them and stays.
+    """
     casts: list[onnx.NodeProto] = []
     for tensor in graph.initializer:
         values = onnx.numpy_helper.to_array(tensor)
         if values.dtype != np.float32 or values.size < _SMALL:
+            continue
+        if not np.array_equal(values, values.astype(np.float16)):
             continue
         name = tensor.name
         tensor.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), name + HALF))
