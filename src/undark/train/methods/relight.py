@@ -42,7 +42,7 @@ class Options:
     retarget: float = 0.3
     darker: float = -0.8
     lighter: float = 0.5
-    doubt: float = 0.25
+    doubt: float = 0.28
 
     def __post_init__(self) -> None:
         """Check them."""

@@ -32,7 +32,9 @@ of picture whatever the darkness."""
 _EAGER = 3.0  # 63 % of the restoration for a third of an EV more light, 95 % for one EV
 # Without norms, a step of the optimiser moves a wide layer far; so do not count it in full.
 _BRANCH = 0.25
-_STEEP = 12
+# By so many EV a photo is too dark to show how bright its place was; before, it shows it in part.
+_BLIND = 2.5
+_STEEP = 8
 _CELLS = 8  # a side of the grid whose darkest cell bounds the black point
 
 
@@ -107,7 +109,8 @@ class _Encoder(nn.Module):
         raw = self.decide(mixed).float()[:, :, None, None]
         correction = self.prior + torch.tanh(raw[:, 0:1])
         if not self.training:
-            correction = _believed(correction, self.doubt)
+            blind = (at_first / _BLIND).clamp(max=1.0)
+            correction = _believed(correction, self.doubt * blind)
         level = _USUAL * torch.exp2(correction)
         tint = 0.7 * torch.tanh(
             torch.cat((raw[:, 2:3] - raw[:, 3:4], 2.0 * raw[:, 3:4], -raw[:, 2:3] - raw[:, 3:4]), 1)
@@ -127,12 +130,12 @@ class _Encoder(nn.Module):
         return Light(level.clamp(max=0.9), share, tint, black, placed, context)
 
 
-def _believed(correction: Tensor, doubt: float) -> Tensor:
+def _believed(correction: Tensor, doubt: Tensor) -> Tensor:
     """A correction of the usual level, in EV, without what is likely only a memory of scenes.
 
     What is small beside `doubt` vanishes, what is large stays: Breiman's garrote (1995), steeper.
     """
-    kept = (correction.abs() / doubt).clamp(max=2.0) ** _STEEP
+    kept = (correction.abs() / doubt.clamp(min=1e-3)).clamp(max=2.0) ** _STEEP
     return correction * kept / (1.0 + kept)
 
 
@@ -172,6 +175,7 @@ class RelightNet(nn.Module):
         dropout: Of the encoder's hidden layer.
         doubt: Once it has learned, corrections of the usual level that are small beside this, in
             EV, are not made: on scenes not seen the encoder's guess is bolder than it should be.
+            Less so for photos that lack less than 2.5 EV.
     """
 
     samples: Tensor
@@ -184,7 +188,7 @@ class RelightNet(nn.Module):
         glance: int = 64,
         context: int = 48,
         dropout: float = 0.3,
-        doubt: float = 0.25,
+        doubt: float = 0.28,
     ) -> None:
         """Build the network; sizes in the class's description."""
         super().__init__()
