@@ -32,8 +32,9 @@ of picture whatever the darkness."""
 _EAGER = 3.0  # 63 % of the restoration for a third of an EV more light, 95 % for one EV
 # Without norms, a step of the optimiser moves a wide layer far; so do not count it in full.
 _BRANCH = 0.25
-# By so many EV a photo is too dark to show how bright its place was; before, it shows it in part.
-_BLIND = 2.5
+# A photo that lacks less light than the first, in EV, shows how bright its place was; one that
+# lacks the second does not.
+_DIM, _BLIND = 1.0, 2.5
 _STEEP = 8
 _CELLS = 8  # a side of the grid whose darkest cell bounds the black point
 
@@ -109,7 +110,7 @@ class _Encoder(nn.Module):
         raw = self.decide(mixed).float()[:, :, None, None]
         correction = self.prior + torch.tanh(raw[:, 0:1])
         if not self.training:
-            blind = (at_first / _BLIND).clamp(max=1.0)
+            blind = ((at_first - _DIM) / (_BLIND - _DIM)).clamp(0.0, 1.0)
             correction = _believed(correction, self.doubt * blind)
         level = _USUAL * torch.exp2(correction)
         tint = 0.7 * torch.tanh(
@@ -175,7 +176,7 @@ class RelightNet(nn.Module):
         dropout: Of the encoder's hidden layer.
         doubt: Once it has learned, corrections of the usual level that are small beside this, in
             EV, are not made: on scenes not seen the encoder's guess is bolder than it should be.
-            Less so for photos that lack less than 2.5 EV.
+            Less so for photos that lack less than 2.5 EV, and not for those that lack less than 1.
     """
 
     samples: Tensor
