@@ -50,7 +50,7 @@ class Control:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Relit:
-    """A photo that is relit as it is read."""
+    """A photo that is relit as it is read; `gains` has its width already."""
 
     photo: Photo
     table: NDArray[np.float32]
@@ -69,11 +69,12 @@ class _Relit:
         if self.gains is None:
             return look_up(pixels, self.table)
         relit = np.empty(pixels.shape, np.float32)
+        part = self.gains[:, columns]
         top, bottom, _ = rows.indices(self.height)
         step = max(1, _PIECE_PIXELS // pixels.shape[1])  # in pieces that stay in the cache
         for first in range(top, bottom, step):
             last = min(first + step, bottom)
-            gains = upsample_rows(self.gains, self.height, self.width, first, last)[:, columns]
+            gains = upsample_rows(part, self.height, pixels.shape[1], first, last)
             piece = slice(first - top, last - top)
             relit[piece] = lift(look_up(pixels[piece], self.table), gains)
         return relit
@@ -133,7 +134,8 @@ def run_relighting(
         # No light, so by the card's mode nothing to restore: the photo is well lit as it is.
         yield from as_it_is(photo, progress)
         return
-    relit = _Relit(photo, tables(curves, photo.pixels.dtype), None if flat else gains)
+    wide = None if flat else upsample_rows(gains, len(gains), photo.width, 0, len(gains))
+    relit = _Relit(photo, tables(curves, photo.pixels.dtype), wide)
     for top, band in run_tiles(session, relit, besides, card.scaling, progress=progress):
         if control.exposure > 0.0:
             # Truths have blown highlights, and the restoration draws them; but who asks for more

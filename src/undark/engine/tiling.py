@@ -142,9 +142,12 @@ def plan_tiles(height: int, width: int, tile: int, overlap: int, multiple: int) 
     )
 
 
-def to_nchw(picture: FloatImage) -> NDArray[np.float32]:
-    """An H×W×3 picture as 1×3×H×W, contiguous."""
-    planes = np.empty((1, 3, *picture.shape[:2]), np.float32)
+def to_nchw(picture: FloatImage, memory: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """An H×W×3 picture as 1×3×H×W, contiguous; in `memory` where that is of the size."""
+    shape = (1, 3, *picture.shape[:2])
+    planes = memory
+    if planes is None or planes.shape != shape:
+        planes = np.empty(shape, np.float32)
     cv2.split(picture, list(planes[0]))  # several times as fast as a copy of the transpose
     return planes
 
@@ -168,9 +171,13 @@ def forward(session: Session, image: FloatImage, besides: Feeds, scaling: Scalin
 
 
 def _planes(
-    session: Session, image: FloatImage, besides: Feeds, scaling: Scaling
+    session: Session,
+    image: FloatImage,
+    besides: Feeds,
+    scaling: Scaling,
+    memory: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """What `forward` gives, as 3×H×W."""
+    """What `forward` gives, as 3×H×W; `memory` is for what is fed."""
     height, width = image.shape[:2]
     below = max(_up(height, scaling.multiple), _up(scaling.minimum, scaling.multiple)) - height
     right = max(_up(width, scaling.multiple), _up(scaling.minimum, scaling.multiple)) - width
@@ -180,7 +187,7 @@ def _planes(
         padded = np.asarray(
             cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101), dtype=np.float32
         )
-    result = session.run(to_nchw(padded), besides)[0, :, :height, :width]
+    result = session.run(to_nchw(padded, memory), besides)[0, :, :height, :width]
     if not np.isfinite(result.sum()):  # which no number among numbers of about 1 makes infinite
         # Some GPUs do so where a value overflows; without a word the photo would turn out black.
         raise DeviceError(
@@ -222,16 +229,17 @@ def run_tiles(
     rows, columns = tiling.rows, tiling.columns
     done = 0
     carried: FloatImage | None = None
-    # Fresh memory for each band would cost more time than all that is done to it here.
-    memory = np.empty((min(rows.tile, photo.height), photo.width, 3), dtype=np.float32)
+    # Fresh memory each time would cost more than all that is done to it here.
+    bands = np.empty((min(rows.tile, photo.height), photo.width, 3), dtype=np.float32)
+    fed = np.empty((1, 3, rows.tile, columns.tile), dtype=np.float32)
     for row, top in enumerate(rows.starts):
         bottom = rows.stop(row)
-        band = memory[: bottom - top]
+        band = bands[: bottom - top]
         covered = 0
         for column, left in enumerate(columns.starts):
             right = columns.stop(column)
             piece = photo.rgb(slice(top, bottom), slice(left, right))
-            part = _planes(session, piece, besides, scaling)
+            part = _planes(session, piece, besides, scaling, fed)
             shares = columns.weights(column, tiling.overlap)
             shared = shares != 1.0
             part[:, :, shared] *= shares[shared]
