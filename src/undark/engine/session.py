@@ -313,7 +313,8 @@ def _one_at_a_time(graph: Any) -> None:
     """Tell it that one photo comes at a time, which saves it a tenth of its work."""
     shapes = {port: port.get_partial_shape() for port in graph.inputs}
     for shape in shapes.values():
-        shape[0] = 1
+        if shape.rank.is_static and len(shape) and shape[0].is_dynamic:
+            shape[0] = 1
     graph.reshape(shapes)
 
 
