@@ -32,9 +32,6 @@ of picture whatever the darkness."""
 _EAGER = 3.0  # 63 % of the restoration for a third of an EV more light, 95 % for one EV
 # Without norms, a step of the optimiser moves a wide layer far; so do not count it in full.
 _BRANCH = 0.25
-# A photo that lacks less light than the first, in EV, shows how bright its place was; one that
-# lacks the second does not.
-_DIM, _BLIND = 1.0, 2.5
 _STEEP = 8
 _CELLS = 8  # a side of the grid whose darkest cell bounds the black point
 
@@ -110,8 +107,7 @@ class _Encoder(nn.Module):
         raw = self.decide(mixed).float()[:, :, None, None]
         correction = self.prior + torch.tanh(raw[:, 0:1])
         if not self.training:
-            blind = ((at_first - _DIM) / (_BLIND - _DIM)).clamp(0.0, 1.0)
-            correction = _believed(correction, self.doubt * blind)
+            correction = _believed(correction, self.doubt * _doubtful(at_first))
         level = _USUAL * torch.exp2(correction)
         tint = 0.7 * torch.tanh(
             torch.cat((raw[:, 2:3] - raw[:, 3:4], 2.0 * raw[:, 3:4], -raw[:, 2:3] - raw[:, 3:4]), 1)
@@ -138,6 +134,15 @@ def _believed(correction: Tensor, doubt: Tensor) -> Tensor:
     """
     kept = (correction.abs() / doubt.clamp(min=1e-3)).clamp(max=2.0) ** _STEEP
     return correction * kept / (1.0 + kept)
+
+
+def _doubtful(lacking: Tensor) -> Tensor:
+    """How much to doubt a guess of the level for a photo that lacks so many EV, in [0, 1].
+
+    One that lacks little shows how bright its place was, so not at all up to 1 EV; fully from 2.5
+    to 4. The truths of the darkest spread more widely, so a guess is worth more there: half from 5.
+    """
+    return ((lacking - 1.0) / 1.5).clamp(0.0, 1.0) * (1.0 - 0.5 * (lacking - 4.0).clamp(0.0, 1.0))
 
 
 def _decided(x: Tensor) -> Tensor:
@@ -176,7 +181,7 @@ class RelightNet(nn.Module):
         dropout: Of the encoder's hidden layer.
         doubt: Once it has learned, corrections of the usual level that are small beside this, in
             EV, are not made: on scenes not seen the encoder's guess is bolder than it should be.
-            Less so for photos that lack less than 2.5 EV, and not for those that lack less than 1.
+            How much so depends on how dark the photo is.
     """
 
     samples: Tensor
