@@ -157,6 +157,20 @@ def test_small_corrections_of_the_level_are_doubted_once_it_has_learned() -> Non
         assert float(doubted[0]) == pytest.approx(kept * raw, abs=0.05 * raw)
 
 
+def test_a_photo_that_is_only_dim_is_not_doubted() -> None:
+    network = scrambled(doubt=0.2)
+    torch.nn.init.zeros_(network.encoder.decide.weight)
+    torch.nn.init.constant_(network.encoder.decide.bias, 0.0)
+    torch.nn.init.constant_(network.encoder.prior, 0.05)
+    dim, black = torch.full((1, 3, 16, 16), 0.35), torch.full((1, 3, 16, 16), 0.06)
+    with torch.no_grad():
+        kept, lost = (
+            float(torch.log2(network.decide(glance).level / 0.45)) for glance in (dim, black)
+        )
+    assert kept == pytest.approx(0.05, rel=0.02)
+    assert abs(lost) < 0.01
+
+
 class TestDraws:
     def test_a_batch_tells_where_its_crops_lie(self, tmp_path: Path) -> None:
         x, y = np.meshgrid(np.arange(60), np.arange(44))

@@ -54,8 +54,7 @@ def open_enhancer(model: str, engine: Engine) -> Enhancer:
     """
     from undark.engine.enhancer import Enhancer
 
-    checked_there: dict[str, Any] = {**engine}
-    return _told(lambda: Enhancer(model, **checked_there))
+    return _told(Enhancer, model, **engine)
 
 
 def open_video(
@@ -64,18 +63,15 @@ def open_video(
     """The model for films, loaded; told and failing as `open_enhancer` is."""
     from undark.engine.video import VideoEnhancer
 
-    checked_there: dict[str, Any] = {**engine}
     return _told(
-        lambda: VideoEnhancer(
-            model, strength=strength, exposure=exposure, denoise=denoise, **checked_there
-        )
+        VideoEnhancer, model, strength=strength, exposure=exposure, denoise=denoise, **engine
     )
 
 
-def _told(load: Callable[[], T]) -> T:
+def _told(load: Callable[..., T], model: str, **options: Any) -> T:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        loaded = load()
+        loaded = load(model, **options)
     for warning in caught:
         # A GPU that was tried and failed is told so.
         if issubclass(warning.category, RuntimeWarning):
