@@ -19,40 +19,16 @@ from undark.engine.session import Feeds, Session
 from undark.engine.tiling import forward
 from undark.models.card import Scaling
 from undark.photo import FloatImage, Photo, area_resize
+from undark.pixels.resize import upsample_rows
 from undark.tone import guided_coefficients
 
-__all__ = ["run_guided", "upsample_rows"]
+__all__ = ["run_guided"]
 
 _RADIUS = 4
 _EPSILON = 1e-4
 # Half an 8-bit level: keeps the gain of black finite.
 _BLACK = 1 / 512
 _BAND_PIXELS = 1 << 20
-
-
-def upsample_rows(
-    small: NDArray[np.float32], height: int, width: int, top: int, bottom: int
-) -> NDArray[np.float32]:
-    """Rows `top` to `bottom` of `small` enlarged bilinearly to height×width.
-
-    The same as those rows of the whole enlarged, so bands meet without a seam.
-
-    Args:
-        small: h×w×C float32.
-        height: Rows of the whole enlarged picture.
-        width: Columns of it.
-        top: First row wanted.
-        bottom: First row not wanted.
-    """
-    rows = small.shape[0]
-    at = (np.arange(top, bottom, dtype=np.float64) + 0.5) * rows / height - 0.5
-    at = np.clip(at, 0.0, rows - 1.0)
-    above = np.minimum(at.astype(np.intp), max(rows - 2, 0))
-    share = (at - above).astype(np.float32)[:, None, None]
-    below = np.minimum(above + 1, rows - 1)
-    tall = small[above] * (1.0 - share) + small[below] * share
-    wide = cv2.resize(tall, (width, bottom - top), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(wide, dtype=np.float32).reshape(bottom - top, width, small.shape[2])
 
 
 def _change(

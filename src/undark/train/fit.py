@@ -124,7 +124,12 @@ def run(
     if origin is not None and not resume:
         _load_into(method, origin)
     bodies, held = load_bodies(
-        plan.data, root=root, glance=method.glance, seed=plan.seed, notify=notify
+        plan.data,
+        root=root,
+        glance=method.glance,
+        seed=plan.seed,
+        notify=notify,
+        guides=method.guides,
     )
     counts = ", ".join(
         f"{len(body)} of {source.path}"

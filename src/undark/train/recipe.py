@@ -55,7 +55,8 @@ class Source:
     Attributes:
         kind: ``pairs``: a folder of dark/light pairs. ``darken``: a folder of well-lit photos
             that are darkened by the physical model. ``keep``: well-lit photos that are their own
-            truth, so that bright photos are left alone. ``dark`` and ``light``: a stack of dark
+            truth, so that bright photos are left alone. ``render``: a folder of HDR images, of which
+            photos are made (:mod:`undark.train.data.hdr`). ``dark`` and ``light``: a stack of dark
             and one of light photos without pairing. Of a folder of pairs, all but ``dark`` take
             the light side, and the pairs that are held out serve validation.
         path: Folder, relative to ``--data``.
@@ -76,7 +77,7 @@ class Source:
             dark to nearly black, with the noise and the lifted, coloured black of such photos.
     """
 
-    kind: Literal["pairs", "darken", "keep", "dark", "light"] = "pairs"
+    kind: Literal["pairs", "darken", "keep", "dark", "light", "render"] = "pairs"
     path: str = "."
     weight: float = 1.0
     name: str = ""
@@ -86,7 +87,9 @@ class Source:
     flip: bool = True
     level: Literal["told", "guessed"] = "told"
     camera: str = ""
-    darkness: Literal["dim", "night"] = "dim"
+    darkness: Literal["dim", "night", "local"] = "dim"
+    only: tuple[str, ...] = ()
+    held_with: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,7 @@ class Loss:
     matched: float = 1.0
     colour: float = 0.0
     exposure: float = 0.5
+    light: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from undark.errors import DataError
 from undark.photo import FloatImage, from_float, to_float
 from undark.tone import linear_to_srgb, srgb_to_linear
 
-__all__ = ["Darkness", "darken", "draw_darkness", "read_camera"]
+__all__ = ["Darkness", "darken", "draw_darkness", "read_camera", "record"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +134,17 @@ def darken(image: FloatImage, darkness: Darkness, random: np.random.Generator) -
     Returns:
         H×W×3 in [0, 1] on 8-bit levels.
     """
-    light = srgb_to_linear(image) * np.float32(2.0**-darkness.ev)
+    return to_float(record(srgb_to_linear(image), darkness, random))
+
+
+def record(light: FloatImage, darkness: Darkness, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Linear H×W×3 `light`, which may pass white, as a camera records it in `darkness`: 8 bits."""
+    light = light * np.float32(2.0**-darkness.ev)
     light *= np.asarray(darkness.white_balance, np.float32)
     multipliers = np.asarray(darkness.multipliers, np.float32)
     read = multipliers * np.asarray(darkness.read, np.float32)
     deviation = np.sqrt(np.float32(darkness.shot) * multipliers * light + read * read)
-    noise = random.standard_normal(image.shape, dtype=np.float32)
+    noise = random.standard_normal(light.shape, dtype=np.float32)
     if darkness.correlation > 0:
         noise = cv2.GaussianBlur(noise, (0, 0), darkness.correlation)
         # Blurring weakens noise more than demosaicking does: give part of it back.
@@ -155,4 +160,4 @@ def darken(image: FloatImage, darkness: Darkness, random: np.random.Generator) -
         decoded = cv2.imdecode(coded, cv2.IMREAD_COLOR) if done else None
         if decoded is not None:
             levels = np.ascontiguousarray(decoded[:, :, ::-1])
-    return to_float(levels)
+    return levels

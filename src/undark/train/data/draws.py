@@ -28,7 +28,8 @@ __all__ = ["Batch", "Draws", "expose", "to_tensor"]
 Batch = dict[str, Tensor]
 """``image`` and ``truth`` (N×3×crop×crop) and, with a glance, ``glance`` and ``truth_glance``
 (N×3×glance×glance), RGB in [0, 1], and ``told`` (N booleans; see ``Source.level``); where asked
-for, ``where`` (N×2×crop×crop), x and y of each pixel in the whole picture, in [0, 1]. From stacks:
+for, ``where`` (N×2×crop×crop), x and y of each pixel in the whole picture, in [0, 1], and ``guide``
+(N×1×crop×crop), the level at which it reads a grid of light. From stacks:
 ``image`` and ``glance`` of dark photos, ``light`` and ``light_glance`` of light ones."""
 
 _NAMES = {
@@ -42,8 +43,9 @@ _FRESH = 2500
 
 
 def to_tensor(image: FloatImage) -> Tensor:
-    """H×W×3 as a contiguous 3×H×W tensor."""
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+    """H×W×C as a contiguous C×H×W tensor, H×W as 1×H×W."""
+    planes = image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
+    return torch.from_numpy(np.ascontiguousarray(planes))
 
 
 class Draws(IterableDataset[Batch]):
@@ -109,11 +111,11 @@ class Draws(IterableDataset[Batch]):
         return item
 
     def _picture(self, drawn: Drawn, random: np.random.Generator, body: Body) -> Batch:
-        low, high, where = self._cut(drawn, random)
+        low, high, where, guide = self._cut(drawn, random)
         glances = [drawn.low_glance, drawn.high_glance]
         if body.side != "light":
             low, glances[0] = self._vary(low, glances[0], random)
-        pictures = [low, high, *glances, where]
+        pictures = [low, high, *glances, where, guide]
         if self._augment.flip and body.source.flip:
             turns, mirrored = int(random.integers(4)), bool(random.integers(2))
             pictures = [
@@ -121,13 +123,13 @@ class Draws(IterableDataset[Batch]):
             ]
         return {
             name: to_tensor(picture)
-            for name, picture in zip((*_NAMES[body.side], "where"), pictures, strict=True)
+            for name, picture in zip((*_NAMES[body.side], "where", "guide"), pictures, strict=True)
             if picture is not None
         }
 
     def _cut(
         self, drawn: Drawn, random: np.random.Generator
-    ) -> tuple[FloatImage, FloatImage | None, FloatImage | None]:
+    ) -> tuple[FloatImage, FloatImage | None, FloatImage | None, FloatImage | None]:
         crop = self._crop
         rows, columns = drawn.low.shape[:2]
         angle = 0.0
@@ -151,7 +153,9 @@ class Draws(IterableDataset[Batch]):
             ).astype(np.float32)
 
         where = piece(_places(rows, columns)) if self._places else None
-        return piece(drawn.low), None if drawn.high is None else piece(drawn.high), where
+        high = None if drawn.high is None else piece(drawn.high)
+        guide = None if drawn.guide is None else piece(drawn.guide)
+        return piece(drawn.low), high, where, guide
 
     def _vary(
         self, low: FloatImage, glance: FloatImage | None, random: np.random.Generator

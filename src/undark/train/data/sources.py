@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -17,13 +18,20 @@ from undark.io.formats import is_readable_name
 from undark.io.images import read_photo
 from undark.io.pairs import TrainingPair, find_pairs
 from undark.photo import FloatImage, Photo, area_resize, from_float, to_float
-from undark.train.data.darken import Darkness, darken, draw_darkness, read_camera
+from undark.pixels.grid import Guide, mean_light
+from undark.tone import srgb_to_linear
+from undark.train.data.darken import draw_darkness, read_camera, record
+from undark.train.data.fields import darken_locally
+from undark.train.data.hdr import load_hdr, photograph
 from undark.train.data.split import scenes_by_likeness, split_by_scene
 from undark.train.recipe import Data, Source
 
 __all__ = ["Body", "Drawn", "LoadedPair", "Side", "load_bodies", "load_pairs"]
 
 Notify = Callable[[str], None]
+
+_MEASURED_UNDER = (2.0, 4.0)
+"""How many EV under the held-out HDR images are photographed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +47,15 @@ class LoadedPair:
 class Drawn:
     """One whole picture as a step draws it, with its truth where it has one.
 
-    Glances are float32, and None without a glance or without a truth.
+    Glances are float32, and None without a glance or without a truth; the guide, H×W, tells the
+    level at which each pixel reads a grid of light, 255 for 1.
     """
 
     low: NDArray[Any]
     high: NDArray[Any] | None
     low_glance: FloatImage | None
     high_glance: FloatImage | None = None
+    guide: NDArray[np.uint8] | None = None
 
 
 Side = Literal["pairs", "dark", "light"]
@@ -67,12 +77,24 @@ class Body(Protocol):
         ...
 
 
-def _glances(
-    low: NDArray[Any], high: NDArray[Any], glance: int
-) -> tuple[FloatImage | None, FloatImage | None]:
-    if not glance:
-        return None, None
-    return area_resize(low, glance, glance), area_resize(high, glance, glance)
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a method sees of whole pictures: a glance of that side, if not 0, and guides."""
+
+    glance: int
+    guides: bool = False
+
+    def at(self, low: NDArray[Any], high: NDArray[Any] | None) -> Drawn:
+        if not self.glance:
+            return Drawn(low, high, None)
+        seen = area_resize(low, self.glance, self.glance)
+        truth = None if high is None else area_resize(high, self.glance, self.glance)
+        return Drawn(low, high, seen, truth, self._guide(low, seen) if self.guides else None)
+
+    @staticmethod
+    def _guide(low: NDArray[Any], glance: FloatImage) -> NDArray[np.uint8]:
+        levels = Guide.of(low, mean_light(glance)).rows(low, 0, low.shape[0])
+        return np.rint(255 * levels).astype(np.uint8)
 
 
 class _Pairs:
@@ -80,11 +102,9 @@ class _Pairs:
 
     side: Side = "pairs"
 
-    def __init__(self, pairs: Sequence[LoadedPair], source: Source, *, glance: int) -> None:
+    def __init__(self, pairs: Sequence[LoadedPair], source: Source, *, look: _Look) -> None:
         self.source = source
-        self._drawn = [
-            Drawn(pair.low, pair.high, *_glances(pair.low, pair.high, glance)) for pair in pairs
-        ]
+        self._drawn = [look.at(pair.low, pair.high) for pair in pairs]
 
     def __len__(self) -> int:
         return len(self._drawn)
@@ -100,14 +120,11 @@ class _Stack:
     side: Side
 
     def __init__(
-        self, photos: Sequence[NDArray[Any]], source: Source, *, side: Side, glance: int
+        self, photos: Sequence[NDArray[Any]], source: Source, *, side: Side, look: _Look
     ) -> None:
         self.source = source
         self.side = side
-        self._drawn = [
-            Drawn(photo, None, area_resize(photo, glance, glance) if glance else None)
-            for photo in photos
-        ]
+        self._drawn = [look.at(photo, None) for photo in photos]
 
     def __len__(self) -> int:
         return len(self._drawn)
@@ -117,46 +134,38 @@ class _Stack:
         return self._drawn[index]
 
 
-class _Darkened:
-    """Well-lit photos, darkened whole; each is darkened anew when the version changes."""
+Make = Callable[[int, np.random.Generator], tuple[NDArray[Any], NDArray[Any]]]
+"""Makes a dark picture of number so-and-so and its truth."""
+
+
+class _Made:
+    """Pictures that are made; each is made anew when the version changes."""
 
     side: Side = "pairs"
 
-    def __init__(
-        self,
-        photos: Sequence[NDArray[Any]],
-        source: Source,
-        *,
-        glance: int,
-        seed: int,
-        camera: Darkness | None = None,
-    ) -> None:
+    def __init__(self, count: int, make: Make, source: Source, *, look: _Look, seed: int) -> None:
         self.source = source
-        self._photos = photos
-        self._glance = glance
+        self._count = count
+        self._make = make
+        self._look = look
         self._seed = seed
-        self._camera = camera
         self._made: dict[int, tuple[int, Drawn]] = {}
 
     def __len__(self) -> int:
-        return len(self._photos)
+        return self._count
 
     def draw(self, index: int, version: int) -> Drawn:
         known = self._made.get(index)
         if known is not None and known[0] == version:
             return known[1]
-        random = np.random.default_rng((self._seed, index, version))
-        high = self._photos[index]
-        night = self.source.darkness == "night"
-        low = darken(to_float(high), draw_darkness(random, self._camera, night=night), random)
-        levels = np.round(low * np.float32(255)).astype(np.uint8)
-        drawn = Drawn(levels, high, *_glances(levels, high, self._glance))
+        low, high = self._make(index, np.random.default_rng((self._seed, index, version)))
+        drawn = self._look.at(low, high)
         self._made[index] = (version, drawn)
         return drawn
 
 
 def load_bodies(
-    data: Data, *, root: Path, glance: int, seed: int, notify: Notify
+    data: Data, *, root: Path, glance: int, seed: int, notify: Notify, guides: bool = False
 ) -> tuple[list[Body], dict[str, list[LoadedPair]]]:
     """Read every source of a recipe.
 
@@ -166,6 +175,7 @@ def load_bodies(
         glance: Side of the glance in pixels; 0 for none.
         seed: Of what is made at random.
         notify: Told, a line each, what has no partner and what could not be read.
+        guides: Whether each picture needs the level by which its pixels read a grid of light.
 
     Returns:
         The bodies to draw from, and the held-out pairs by source name.
@@ -175,31 +185,70 @@ def load_bodies(
     """
     bodies: list[Body] = []
     held: dict[str, list[LoadedPair]] = {}
+    look = _Look(glance, guides)
     for number, source in enumerate(data.sources):
         folder = root / source.path
         name = source.name or folder.resolve().name
-        if source.kind == "pairs":
-            learn, check = _split(folder, source, data, notify)
+        check: list[LoadedPair] = []
+        if source.kind == "render":
+            body, check = _rendered(folder, source, data, look, seed + number)
+        elif source.kind == "pairs":
+            learn, apart = _split(folder, source, data, notify, root)
             pairs = load_pairs(learn, notify=notify, max_side=data.max_side)
-            bodies.append(_Pairs(pairs, source, glance=glance))
+            body = _Pairs(pairs, source, look=look)
+            check = load_pairs(apart, notify=notify, max_side=data.max_side) if apart else []
         elif source.kind in ("dark", "light"):
-            paths, check = _stack_paths(folder, source, data, notify)
+            paths, apart = _stack_paths(folder, source, data, notify, root)
             photos = _read_stack(paths, folder, notify, data.max_side)
-            bodies.append(_Stack(photos, source, side=source.kind, glance=glance))
+            body = _Stack(photos, source, side=source.kind, look=look)
+            check = load_pairs(apart, notify=notify, max_side=data.max_side) if apart else []
         else:
-            check = []
-            bodies.append(
-                _lit_body(source, root, data, glance=glance, seed=seed + number, notify=notify)
-            )
+            body = _lit_body(source, root, data, look=look, seed=seed + number, notify=notify)
+        bodies.append(body)
         if check:
-            held[name] = load_pairs(check, notify=notify, max_side=data.max_side)
+            held[name] = check
     return bodies, held
 
 
+def _rendered(
+    folder: Path, source: Source, data: Data, look: _Look, seed: int
+) -> tuple[Body, list[LoadedPair]]:
+    """Photographs of HDR images, and some of the images that are held out."""
+    images = load_hdr(folder)
+    names = [TrainingPair(folder, folder, image.name, image.name) for image in images]
+    learn, apart = split_by_scene(names, held_out=data.held_out, run=1)
+    wanted, kept = ({pair.name for pair in part} for part in (learn, apart))
+    chosen = [image for image in images if image.name in wanted]
+    check = [
+        LoadedPair(
+            f"{image.name} {under:g} EV under",
+            *photograph(image, np.random.default_rng((1, place)), under=under),
+        )
+        for place, image in enumerate(images)
+        if image.name in kept
+        for under in _MEASURED_UNDER
+    ]
+
+    def make(index: int, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+        return photograph(chosen[index], random)
+
+    return _Made(len(chosen), make, source, look=look, seed=seed), check
+
+
 def _split(
-    folder: Path, source: Source, data: Data, notify: Notify
+    folder: Path, source: Source, data: Data, notify: Notify, root: Path
 ) -> tuple[list[TrainingPair], list[TrainingPair]]:
     """The pairs of a folder to learn from, and those held out."""
+    if source.held_with:
+        _, apart = split_by_scene(
+            find_pairs(root / source.held_with).pairs, held_out=data.held_out, run=data.run
+        )
+        scenes = {pair.scene for pair in apart}
+        pairs = find_pairs(folder).pairs
+        return (
+            [pair for pair in pairs if pair.scene not in scenes],
+            [pair for pair in pairs if pair.scene in scenes],
+        )
     found = find_pairs(folder)
     for path in found.unmatched:
         notify(f"{path}: has no partner; left out")
@@ -210,17 +259,21 @@ def _split(
 
 
 def _stack_paths(
-    folder: Path, source: Source, data: Data, notify: Notify
+    folder: Path, source: Source, data: Data, notify: Notify, root: Path
 ) -> tuple[list[Path], list[TrainingPair]]:
     """The photos of a stack, and held-out pairs where the folder is one of pairs.
 
     Both stacks of one folder of pairs leave out the same scenes; they are measured once, with
     the dark side.
     """
-    paths = _pictures(folder)
+    paths = [
+        path
+        for path in _pictures(folder)
+        if not source.only or any(fnmatch(path.name, only) for only in source.only)
+    ]
     if paths or not any(child.is_dir() or child.name == "pairs.csv" for child in folder.iterdir()):
         return paths, []
-    learn, check = _split(folder, source, data, notify)
+    learn, check = _split(folder, source, data, notify, root)
     if source.kind != "dark":
         return [pair.high for pair in learn], []
     return [pair.low for pair in learn], check
@@ -242,21 +295,24 @@ def _read_stack(
 
 
 def _lit_body(
-    source: Source, root: Path, data: Data, *, glance: int, seed: int, notify: Notify
+    source: Source, root: Path, data: Data, *, look: _Look, seed: int, notify: Notify
 ) -> Body:
     folder = root / source.path
-    paths, _ = _stack_paths(folder, source, data, notify)
+    paths, _ = _stack_paths(folder, source, data, notify, root)
     photos = _read_stack(paths, folder, notify, data.max_side)
     if source.kind == "keep":
         kept = [LoadedPair(str(i), pixels, pixels) for i, pixels in enumerate(photos)]
-        return _Pairs(kept, source, glance=glance)
-    return _Darkened(
-        photos,
-        source,
-        glance=glance,
-        seed=seed,
-        camera=read_camera(root / source.camera) if source.camera else None,
-    )
+        return _Pairs(kept, source, look=look)
+    camera = read_camera(root / source.camera) if source.camera else None
+
+    def make(index: int, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+        high = photos[index]
+        if source.darkness == "local":
+            return darken_locally(high, random)
+        drawn = draw_darkness(random, camera, night=source.darkness == "night")
+        return record(srgb_to_linear(to_float(high)), drawn, random), high
+
+    return _Made(len(photos), make, source, look=look, seed=seed)
 
 
 def load_pairs(

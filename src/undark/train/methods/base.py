@@ -62,17 +62,19 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
         diet: The same in words, with the options of the command line that give it.
         defaults: What differs from the recipe's own defaults, as ``table.key`` → value.
         places: Whether a step needs to know where in the photo its crops lie.
+        guides: Whether it needs the level by which each pixel reads a grid of light.
     """
 
     kind: ClassVar[str]
     papers: ClassVar[tuple[str, ...]] = ()
     outputs: ClassVar[tuple[str, ...]] = ("enhanced",)
     Options: ClassVar[type[Any]] = NoOptions
-    reads: ClassVar[tuple[str, ...]] = ("pairs", "darken", "keep")
+    reads: ClassVar[tuple[str, ...]] = ("pairs", "darken", "keep", "render")
     needs: ClassVar[tuple[str, ...]] = ()
     diet: ClassVar[str] = "pairs of dark and light pictures: --data DIR"
     defaults: ClassVar[dict[str, Any]] = {}
     places: ClassVar[bool] = False
+    guides: ClassVar[bool] = False
 
     network: Network
     glance: int
@@ -194,7 +196,9 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
     def configure_optimizers(self) -> Any:
         """AdamW with a linear warm-up and a cosine down to a hundredth (Loshchilov 2017, 2019)."""
         fit = self.recipe.fit
-        optimizer = torch.optim.AdamW(self.groups(), lr=fit.lr, weight_decay=fit.weight_decay)
+        optimizer = torch.optim.AdamW(
+            self.groups(), lr=fit.lr, weight_decay=fit.weight_decay, fused=True
+        )
 
         def factor(step: int) -> float:
             warm = min(1.0, (step + 1) / max(1, fit.warmup))

@@ -13,12 +13,14 @@ from torch import Tensor
 from undark.errors import RecipeError
 from undark.evaluate.metrics import psnr
 from undark.models.card import Scaling
-from undark.photo import area_resize, from_float, to_float
+from undark.photo import FloatImage, area_resize, from_float, to_float
+from undark.pixels.grid import Guide, light_up, mean_light, read_grid
 from undark.train import losses
 from undark.train.data.draws import Batch, to_tensor
 from undark.train.data.sources import LoadedPair
 from undark.train.methods.base import Method, fit_to_multiple
-from undark.train.nets.exposure import expose, mean_luma
+from undark.train.nets import light as lit
+from undark.train.nets.exposure import expose
 from undark.train.nets.relight import RelightNet
 from undark.train.nets.srgb import to_linear
 from undark.train.recipe import Recipe
@@ -35,21 +37,16 @@ class Options:
             told; so it learns what a user who wants more or less light will ask of it.
         darker: The darkest such exposure, in EV.
         lighter: The lightest.
-        doubt: Corrections of the usual brightness that are small beside this, in EV, are not made
-            once it has learned; see :class:`undark.train.nets.relight.RelightNet`.
     """
 
     retarget: float = 0.3
     darker: float = -0.8
     lighter: float = 0.5
-    doubt: float = 0.28
 
     def __post_init__(self) -> None:
         """Check them."""
         if not 0.0 <= self.retarget <= 1.0:
             raise RecipeError("options.retarget: must be in [0, 1]")
-        if self.doubt <= 0.0:
-            raise RecipeError("options.doubt: must be above 0")
         if not self.darker <= 0.0 <= self.lighter:
             raise RecipeError("options.darker must be at most 0, options.lighter at least 0")
 
@@ -64,14 +61,18 @@ class Relight(Method[RelightNet]):
         "Brooks et al., Unprocessing Images for Learned Raw Denoising, CVPR 2019",
         "Wei et al., A Physics-Based Noise Formation Model, CVPR 2020",
         "Wang et al., SSIM, TIP 2004",
+        "Chen et al., Real-time Edge-aware Image Processing with the Bilateral Grid, SIGGRAPH 2007",
+        "Gharbi et al., Deep Bilateral Learning, SIGGRAPH 2017",
     )
-    outputs: ClassVar[tuple[str, ...]] = ("enhanced", "curves", "map")
+    outputs: ClassVar[tuple[str, ...]] = ("enhanced", "grid", "colour", "black")
     Options: ClassVar[type[Any]] = Options
     places: ClassVar[bool] = True
+    guides: ClassVar[bool] = True
     defaults: ClassVar[dict[str, Any]] = {
         "net.widths": [48, 96, 152],
         "data.crop": 128,
         "loss.colour": 0.0,
+        "loss.light": 0.1,
     }
 
     def __init__(self, recipe: Recipe) -> None:
@@ -86,7 +87,6 @@ class Relight(Method[RelightNet]):
             glance=net.glance,
             context=net.context,
             dropout=net.dropout,
-            doubt=self.options.doubt,
         ).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.glance = net.glance
         self.multiple = self.network.multiple
@@ -95,37 +95,47 @@ class Relight(Method[RelightNet]):
         """What the restoration drew, and what the glance decided, against the truth.
 
         How bright the truth is cannot be known, so the restoration is told: it learns from a photo
-        relit to the truth's mean, while the exposure term alone teaches the guess.
+        relit by the grid that comes nearest to the truth, found in closed form. The decision learns
+        to give such a grid, and to make the glance look as its truth does.
         """
         network, weight = self.network, self.recipe.loss
         glance, truth, truth_glance = batch["glance"], batch["truth"], batch["truth_glance"]
-        light = network.decide(glance)
-        guess = light.share * network.stops(glance, light, light.level)
-        seen = network.relight(to_linear(glance), light, guess)
-        seen = network.place(seen, light, guess, _whole(seen))
+        decided = network.decide(glance)
+        stops = network.look(glance, decided.grid)
+        seen = lit.light_up(glance, lit.firm(stops), decided.colour, decided.black)
         terms = {"exposure": losses.exposure(seen, truth_glance)}
+        with torch.no_grad():
+            fitted, _ = lit.fit_grid(glance, truth_glance)
+            wanted = network.look(glance, fitted)
+        if weight.light:
+            terms["light"] = (stops - wanted).abs().mean()
 
-        truth, truth_glance = self._retarget(truth, truth_glance)
-        told = network.stops(glance, light, mean_luma(truth_glance))
-        stops = torch.where(batch["told"].view(-1, 1, 1, 1), told, guess.detach())
-        relit = network.relight(to_linear(batch["image"]), light, stops)
-        relit = network.place(relit, light, stops, batch["where"])
+        with torch.no_grad():
+            truth, truth_glance, again = self._retarget(truth, truth_glance)
+            if len(again):
+                refitted, _ = lit.fit_grid(glance[again], truth_glance[again])
+                fitted = fitted.index_copy(0, again, refitted)
+            told = batch["told"].view(-1, 1, 1, 1)
+            light = decided._replace(grid=torch.where(told, fitted, decided.grid))
+            gain = lit.firm(lit.read(light.grid, batch["guide"], batch["where"]))
+            relit = lit.light_up(batch["image"], gain, light.colour, light.black)
         relit = relit.contiguous(memory_format=torch.channels_last)
-        output = network.restore(relit, light, stops).float()
+        output = network.restore(relit, gain, glance, light).float()
         terms |= losses.against_truth(output, truth, weight)
         return {"loss": losses.weighted(terms, weight), **terms}
 
-    def _retarget(self, truth: Tensor, glance: Tensor) -> tuple[Tensor, Tensor]:
-        """Another exposure of some truths."""
+    def _retarget(self, truth: Tensor, glance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Another exposure of some truths, and which those are."""
         options = self.options
         chosen = torch.nonzero(torch.rand(len(truth)) < options.retarget)[:, 0].to(truth.device)
         if not len(chosen):
-            return truth, glance
+            return truth, glance, chosen
         stops = torch.empty(len(chosen), 1, 1, 1).uniform_(options.darker, options.lighter)
         gain = torch.exp2(stops).to(truth.device).expand(-1, 3, -1, -1)
         return (
             truth.index_copy(0, chosen, expose(to_linear(truth[chosen]), gain)),
             glance.index_copy(0, chosen, expose(to_linear(glance[chosen]), gain)),
+            chosen,
         )
 
     def scaling(self) -> Scaling:
@@ -134,55 +144,53 @@ class Relight(Method[RelightNet]):
         return Scaling(mode="relight", multiple=multiple, minimum=multiple, tile=1536, overlap=128)
 
     def shapes(self) -> dict[str, dict[int, Any]]:
-        """Image, glance and what the user asks for."""
+        """Image, the gain of its pixels, glance and what the user asks for."""
         shapes = super().shapes()
-        return {**shapes, "control": {0: shapes["glance"][0]}}
+        image, glance = shapes["image"], shapes["glance"]
+        return {"image": image, "gain": image, "glance": glance, "control": {0: glance[0]}}
 
     def examples(self, random: np.random.Generator) -> list[tuple[Tensor, ...]]:
         """Pictures of several sizes, each with something else asked for."""
-        asked = ((0.0, 1.0, 1.0), (1.0, 0.5, 0.0), (-1.0, 1.0, 0.5), (0.5, 0.0, 1.0))
-        return [
-            (*example, torch.tensor([control] * len(example[0])))
-            for example, control in zip(super().examples(random), asked, strict=True)
-        ]
+        asked = (
+            (0.0, 1.0, 1.0, 1.0), (1.0, 0.5, 0.0, 0.5), (-1.0, 1.0, 0.5, 0.0), (0.5, 0.0, 1.0, 1.0)
+        )  # fmt: skip
+        found: list[tuple[Tensor, ...]] = []
+        for (image, glance), control in zip(super().examples(random), asked, strict=True):
+            gain = torch.from_numpy(random.random((len(image), 1, *image.shape[2:]), np.float32))
+            found.append((image, 4.0 * gain, glance, torch.tensor([control] * len(image))))
+        return found
 
     def enhance(self, low: NDArray[Any]) -> NDArray[np.uint8]:
         """A whole picture, H×W×3 of any depth, enhanced in float32 and rounded to 8 bits."""
         return self._enhanced(low, None)
 
     def measure(self, pair: LoadedPair) -> tuple[dict[str, float], NDArray[np.uint8]]:
-        """As all methods do, and PSNR where the network is told how bright the truth is."""
+        """As all methods do, and PSNR where the network is told the truth's light."""
         values, output = super().measure(pair)
-        truth = area_resize(pair.high, self.glance, self.glance)
-        told = self._enhanced(pair.low, mean_luma(to_tensor(truth)[None]))
+        told = self._enhanced(pair.low, area_resize(pair.high, self.glance, self.glance))
         return {**values, "psnr_told": min(psnr(told, pair.high), 99.0)}, output
 
     @torch.no_grad()
-    def _enhanced(self, low: NDArray[Any], level: Tensor | None) -> NDArray[np.uint8]:
+    def _enhanced(self, low: NDArray[Any], truth: FloatImage | None) -> NDArray[np.uint8]:
         network = self.network.eval()
         device = next(network.parameters()).device
-        glance = to_tensor(area_resize(low, self.glance, self.glance))[None].to(device)
+        shrunk = area_resize(low, self.glance, self.glance)
         rows, columns = low.shape[:2]
         with torch.autocast(device.type, enabled=False):
+            glance = to_tensor(shrunk)[None].to(device)
             light = network.decide(glance)
-            if level is None:
-                stops = light.share * network.stops(glance, light, light.level)
-            else:
-                stops = network.stops(glance, light, level.to(device))
-            relit = network.relight(
-                to_linear(to_tensor(to_float(low))[None].to(device)), light, stops
+            if truth is not None:
+                fitted, _ = lit.fit_grid(glance, to_tensor(truth)[None].to(device))
+                light = light._replace(grid=fitted)
+            guide = Guide.of(low, mean_light(shrunk)).rows(low, 0, rows)
+            gain = read_grid(light.grid[0].cpu().numpy(), guide, 0, rows)
+            colour, black = light.colour[0].cpu().numpy(), light.black[0, :, 0, 0].cpu().numpy()
+            relit = light_up(to_float(low), gain, colour, black)
+            picture = np.concatenate((relit, gain[..., None]), axis=2)
+            picture = fit_to_multiple(
+                to_tensor(picture)[None].to(device), self.multiple, self.multiple
             )
-            relit = network.place(relit, light, stops, _whole(relit))
-            relit = fit_to_multiple(relit, self.multiple, self.multiple)
-            output = network.restore(relit.to(memory_format=torch.channels_last), light, stops)
+            image = picture[:, :3].contiguous(memory_format=torch.channels_last)
+            output = network.restore(image, picture[:, 3:], glance, light)
         whole = output[0, :, :rows, :columns].float().cpu().numpy().transpose(1, 2, 0)
         return from_float(whole, np.dtype(np.uint8))
-
-
-def _whole(picture: Tensor) -> Tensor:
-    """The places (1×2×H×W) of all pixels of whole pictures, for :meth:`RelightNet.place`."""
-    y, x = (
-        (torch.arange(side, device=picture.device, dtype=torch.float32) + 0.5) / side
-        for side in picture.shape[2:]
-    )
-    return torch.stack(torch.meshgrid(x, y, indexing="xy"))[None].expand(len(picture), -1, -1, -1)

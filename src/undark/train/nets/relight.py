@@ -1,14 +1,15 @@
 """The network of `relight`: a glance decides the light, a lean U-Net restores what it uncovers.
 
-**Glance.** From the whole photo, shrunk, a small encoder decides how bright the photo should be,
-how much of its darkest level is no light at all but the camera's pedestal, and a tint. The light is
-added as a camera would have gathered it: a gain in linear light, with a shoulder so that
-highlights roll off. This alone is a tone curve per channel, which costs nothing on video.
+**Glance.** From the whole photo, shrunk, a small encoder decides a grid of gains in EV over place
+and brightness (a bilateral grid; see :mod:`undark.pixels.grid`), how much of each channel's darkest
+level is no light at all but the camera's pedestal, and how colours are mixed. Light is added as a
+camera would have gathered it: a gain in linear light, alike in the three channels, with a shoulder
+so that highlights roll off. This costs hardly anything, on video too.
 
 **Restore.** An encoder-decoder with skip connections (Ronneberger et al., U-Net, MICCAI 2015) of
 residual blocks, nearly all of whose work happens at a quarter of the photo's size and below. It
-sees the relit photo and the source, and through feature-wise modulation (FiLM; Perez et al., AAAI
-2018) what was decided: noise grows with the gain. What needed no light passes unchanged.
+sees the relit photo and each pixel's own gain, since noise grows with it, and through feature-wise
+modulation (FiLM; Perez et al., AAAI 2018) what was decided. What needed no light passes unchanged.
 """
 
 from __future__ import annotations
@@ -20,134 +21,130 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from undark.curves import SAMPLES, sample_points
-from undark.train.nets.exposure import LUMA, MOST_STOPS, expose, mean_luma, solve_stops
+from undark.pixels.grid import LEVELS, PLACES, TOP
+from undark.train.nets import light as lit
+from undark.train.nets.exposure import LUMA, expose
 from undark.train.nets.srgb import to_linear
 
 __all__ = ["Light", "RelightNet"]
 
-_USUAL = 0.45
-"""Mean luma to which a photo is brought before the encoder looks at it, so that it sees one kind
-of picture whatever the darkness."""
+_USUAL = 0.2
+"""Mean linear light to which a photo is brought before the encoder looks at it, so that it sees one
+kind of picture whatever the darkness."""
 _EAGER = 3.0  # 63 % of the restoration for a third of an EV more light, 95 % for one EV
 # Without norms, a step of the optimiser moves a wide layer far; so do not count it in full.
 _BRANCH = 0.25
-_STEEP = 8
 _CELLS = 8  # a side of the grid whose darkest cell bounds the black point
+_FLOOR = 1e-3  # of the mean light: below it, what is darker may become lighter
+_TINT, _MIX = 0.5, 0.15
 
 
 class Light(NamedTuple):
     """What was decided for a photo.
 
     Attributes:
-        level: N×1×1×1, mean luma that it should have.
-        share: N×1×1×1 in [0, 1], how much of the light that this takes it needs: 0 for a photo
-            that is well lit as it is.
-        tint: N×3×1×1, EV by which each channel has more; a grey keeps its luminance.
+        grid: N×L×h×w, gains in EV over brightness and place.
+        colour: N×3×3, applied to linear RGB; the identity leaves colours as they are.
         black: N×3×1×1, the level in linear light that becomes black.
-        map: N×3×16×16, how much more (above 0) or less of it falls on each part, in EV at black.
         context: N×C, features that modulate the restoration.
     """
 
-    level: Tensor
-    share: Tensor
-    tint: Tensor
+    grid: Tensor
+    colour: Tensor
     black: Tensor
-    map: Tensor
     context: Tensor
 
 
 class _Encoder(nn.Module):
     """Decides from the glance; see :class:`Light`."""
 
-    def __init__(self, *, context: int, width: int, dropout: float, doubt: float) -> None:
+    def __init__(self, *, context: int, width: int, dropout: float) -> None:
         super().__init__()
-        self.doubt = doubt
-        sizes = [6, *(width * factor for factor in (1, 2, 3, 4))]
+        sizes = [7, *(width * factor for factor in (1, 2, 3, 4))]
         self.features = nn.ModuleList(nn.Conv2d(a, b, 3, 2, 1) for a, b in pairwise(sizes))
         self.mix = nn.Sequential(nn.Linear(2 * sizes[-1] + 6, 128), nn.ReLU(), nn.Dropout(dropout))
         self.context = nn.Linear(128, context)
-        self.decide = nn.Linear(128, 7)
+        self.decide = nn.Linear(128, 1 + LEVELS + 3 + 2 + 6)
         self.gather = nn.Conv2d(sum(sizes[2:]) + 128, 64, 3, 1, 1)
-        self.place = nn.Conv2d(64, 3, 3, 1, 1)
+        self.place = nn.Conv2d(64, LEVELS, 3, 1, 1)
         for last in (self.decide, self.place):
             nn.init.zeros_(last.weight)
             assert last.bias is not None
             nn.init.zeros_(last.bias)
         with torch.no_grad():
-            self.decide.bias[1] = 2.0  # most photos that one is given are dark
-            self.decide.bias[4:] = -1.0
-        self.prior = nn.Parameter(torch.tensor(0.0))
-        weights = torch.tensor(LUMA).view(1, 3, 1, 1)
+            self.decide.bias[0] = 2.0  # most photos that one is given are dark
+            self.decide.bias[1 + LEVELS : 4 + LEVELS] = -1.0
+        weights = torch.tensor(LUMA).view(1, 3, 1)
         self.register_buffer("weights", weights, persistent=False)
+        knots = (TOP * torch.arange(LEVELS) / (LEVELS - 1)).square()
+        knots = knots / (1.0 - knots)  # over the mean light
+        self.register_buffer("knots", torch.log2(knots + _FLOOR), persistent=False)
 
     weights: Tensor
+    knots: Tensor
 
     def forward(self, glance: Tensor) -> Light:
         linear = to_linear(glance)
-        usual = torch.full_like(glance[:, :1, :1, :1], _USUAL)
-        at_first = solve_stops(linear, usual)
-        plain = expose(linear, torch.exp2(at_first).expand(-1, 3, -1, -1))
-        x = torch.cat((plain, glance), dim=1) - 0.5
+        light = lit.luminance(glance)
+        mean = lit.mean_light(glance)
+        lacking = torch.log2(_USUAL / mean).clamp(0.0, lit.MOST_STOPS)
+        plain = expose(linear, torch.exp2(lacking).expand(-1, 3, -1, -1))
+        x = torch.cat((plain, glance, lit.level(light, mean)), dim=1) - 0.5
         scales: list[Tensor] = []
         for convolution in self.features:
             x = F.relu(convolution(x))
             scales.append(x)
-        mean, given = plain.mean((2, 3)), mean_luma(glance).flatten(1)
-        grey = mean.mean(1, keepdim=True).clamp(min=1e-3)
+        average = plain.mean((2, 3))
+        grey = average.mean(1, keepdim=True).clamp(min=1e-3)
         known = (
-            at_first.flatten(1) / MOST_STOPS,
-            (mean / grey - 1.0)[:, ::2],
-            given,
+            lacking.flatten(1) / lit.MOST_STOPS,
+            (average / grey - 1.0)[:, ::2],
+            grey,
             plain.std((1, 2, 3), correction=0)[:, None],
             (glance > 0.9).to(glance.dtype).mean((1, 2, 3))[:, None],
         )
-        pooled = (x.mean((2, 3)), x.amax((2, 3)))
-        mixed = self.mix(torch.cat((*pooled, *known), dim=1))
-        raw = self.decide(mixed).float()[:, :, None, None]
-        correction = self.prior + torch.tanh(raw[:, 0:1])
-        if not self.training:
-            correction = _believed(correction, self.doubt * _doubtful(at_first))
-        level = _USUAL * torch.exp2(correction)
-        tint = 0.7 * torch.tanh(
-            torch.cat((raw[:, 2:3] - raw[:, 3:4], 2.0 * raw[:, 3:4], -raw[:, 2:3] - raw[:, 3:4]), 1)
-        )
-        tint = tint - torch.log2((torch.exp2(tint) * self.weights).sum(1, keepdim=True))
-        darkest = F.adaptive_avg_pool2d(linear, _CELLS).amin((2, 3), keepdim=True)
-        black = torch.sigmoid(raw[:, 4:7]) * darkest
-        size = scales[1].shape[2:]
+        mixed = self.mix(torch.cat((x.mean((2, 3)), x.amax((2, 3)), *known), dim=1))
+        raw = self.decide(mixed).float()
+        share, curve, floor, tint, mix = raw.split((1, LEVELS, 3, 2, 6), dim=1)
+        size = (PLACES, PLACES)
         wide = [
             F.interpolate(part, size, mode="nearest")
             for part in (*scales[1:], mixed[:, :, None, None])
         ]
-        placed = 1.5 * torch.tanh(self.place(F.relu(self.gather(torch.cat(wide, dim=1)))).float())
-        # While it learns, both ends must be able to come back; then to hedge is wrong for both.
-        share = torch.sigmoid(raw[:, 1:2]) if self.training else _decided(raw[:, 1:2])
+        placed = self.place(F.relu(self.gather(torch.cat(wide, dim=1)))).float()
+        grid = torch.sigmoid(share)[:, :, None, None] * lacking + curve[:, :, None, None] + placed
+        grid = self._rising(grid.clamp(-3.0, lit.MOST_STOPS))
+        darkest = F.adaptive_avg_pool2d(linear, _CELLS).amin((2, 3), keepdim=True)
+        black = torch.sigmoid(floor)[:, :, None, None] * darkest
         context = torch.tanh(self.context(mixed))
-        return Light(level.clamp(max=0.9), share, tint, black, placed, context)
+        return Light(grid, self._colour(tint, mix), black, context)
 
+    def _rising(self, grid: Tensor) -> Tensor:
+        """The grid with no level brought below a darker one of its place: a monotone curve each."""
+        knots = self.knots.view(1, -1, 1, 1)
+        rows = list((grid + knots).unbind(1))
+        for index in range(1, len(rows)):
+            rows[index] = torch.maximum(rows[index], rows[index - 1])
+        return torch.stack(rows, dim=1) - knots
 
-def _believed(correction: Tensor, doubt: Tensor) -> Tensor:
-    """A correction of the usual level, in EV, without what is likely only a memory of scenes.
-
-    What is small beside `doubt` vanishes, what is large stays: Breiman's garrote (1995), steeper.
-    """
-    kept = (correction.abs() / doubt.clamp(min=1e-3)).clamp(max=2.0) ** _STEEP
-    return correction * kept / (1.0 + kept)
-
-
-def _doubtful(lacking: Tensor) -> Tensor:
-    """How much to doubt a guess of the level for a photo that lacks so many EV, in [0, 1].
-
-    One that lacks little shows how bright its place was, so not at all up to 1 EV; fully from 2.5
-    to 4. The truths of the darkest spread more widely, so a guess is worth more there: half from 5.
-    """
-    return ((lacking - 1.0) / 1.5).clamp(0.0, 1.0) * (1.0 - 0.5 * (lacking - 4.0).clamp(0.0, 1.0))
-
-
-def _decided(x: Tensor) -> Tensor:
-    """As a sigmoid about 0, but 0 below -2 and 1 above 2."""
-    return (0.5 + 0.25 * x).clamp(0.0, 1.0)
+    def _colour(self, tint: Tensor, mix: Tensor) -> Tensor:
+        """A colour matrix near the identity: greys keep their luminance; without a tint, their hue."""
+        tint = (
+            _TINT
+            * torch.tanh(
+                torch.stack(
+                    (tint[:, 0] - tint[:, 1], 2.0 * tint[:, 1], -tint[:, 0] - tint[:, 1]), dim=1
+                )
+            )[:, :, None]
+        )
+        tint = tint - torch.log2((torch.exp2(tint) * self.weights).sum(1, keepdim=True))
+        mix = _MIX * torch.tanh(mix)
+        zero = torch.zeros_like(mix[:, 0])
+        rows = (zero, mix[:, 0], mix[:, 1], mix[:, 2], zero, mix[:, 3], mix[:, 4], mix[:, 5], zero)
+        other = torch.stack(rows, dim=1).view(-1, 3, 3)
+        # What a channel takes of another it gives of itself: each row sums to one.
+        own = torch.eye(3, device=mix.device) - torch.diag_embed(other.sum(2))
+        return torch.exp2(tint) * (own + other)
 
 
 def _activate(x: Tensor) -> Tensor:
@@ -179,12 +176,9 @@ class RelightNet(nn.Module):
         glance: Side of the square glance in pixels.
         context: Features that the glance hands to the blocks.
         dropout: Of the encoder's hidden layer.
-        doubt: Once it has learned, corrections of the usual level that are small beside this, in
-            EV, are not made: on scenes not seen the encoder's guess is bolder than it should be.
-            How much so depends on how dark the photo is.
     """
 
-    samples: Tensor
+    where: Tensor
 
     def __init__(
         self,
@@ -194,18 +188,17 @@ class RelightNet(nn.Module):
         glance: int = 64,
         context: int = 48,
         dropout: float = 0.3,
-        doubt: float = 0.28,
     ) -> None:
         """Build the network; sizes in the class's description."""
         super().__init__()
         self.glance = glance
         self.multiple = 2 ** (len(widths) + 1)
-        self.encoder = _Encoder(context=context, width=24, dropout=dropout, doubt=doubt)
+        self.encoder = _Encoder(context=context, width=24, dropout=dropout)
         first, fine = widths[0], 16
-        inside = context + 4  # and the gain that each channel got
+        inside = context + 4  # and how much light there was to add
         # The first level is dear and has none on the way down; the deepest has those of both ways.
         counts = [blocks if level else 0 for level in range(len(widths) - 1)] + [2 * blocks]
-        self.stem = nn.Conv2d(3, first, 8, 4, 2)
+        self.stem = nn.Conv2d(4, first, 8, 4, 2)
         self.down_blocks = nn.ModuleList(
             nn.ModuleList(_Residual(width, inside) for _ in range(count))
             for width, count in zip(widths, counts, strict=True)
@@ -219,8 +212,9 @@ class RelightNet(nn.Module):
         self.detail = nn.Conv2d(3, fine, 4, 2, 1)
         self.blend = nn.Conv2d(2 * fine, fine, 3, 1, 1)
         self.last = nn.Conv2d(fine, 12, 3, 1, 1)
-        points = torch.from_numpy(sample_points(SAMPLES))
-        self.register_buffer("samples", to_linear(points).view(1, 1, 1, -1), persistent=False)
+        place = (torch.arange(glance) + 0.5) / glance
+        where = torch.stack(torch.meshgrid(place, place, indexing="xy"))[None]
+        self.register_buffer("where", where, persistent=False)
         self._initialise()
 
     def _initialise(self) -> None:
@@ -240,66 +234,69 @@ class RelightNet(nn.Module):
         """What the glance, N×3×glance×glance in [0, 1], decides."""
         return self.encoder(glance)
 
-    def stops(self, glance: Tensor, light: Light, level: Tensor) -> Tensor:
-        """EV (N×1×1×1) that bring a photo to the mean luma `level`, its black point taken off."""
-        return solve_stops(_less_black(to_linear(glance), light.black), level)
-
-    def relight(self, linear: Tensor, light: Light, stops: Tensor) -> Tensor:
-        """Linear light (N×3×…) with `stops` more of it, encoded; with none it is as it was.
-
-        Tint and black point come with the light: a photo that needs none keeps its own.
-        """
-        come = stops.clamp(0.0, 1.0)
-        gain = torch.exp2(stops + come * light.tint)
-        return expose(_less_black(linear, come * light.black), gain)
-
-    def place(self, relit: Tensor, light: Light, stops: Tensor, where: Tensor) -> Tensor:
-        """Each part of `relit` lifted as the map says; see :func:`undark.curves.lift`.
-
-        Args:
-            relit: N×3×H×W, encoded.
-            light: With the map.
-            stops: N×1×1×1; as they near 0, so does what is done.
-            where: N×2×H×W, the pixels' places in the whole photo: x and y in [0, 1].
-        """
-        grid = 2.0 * where.permute(0, 2, 3, 1) - 1.0
-        gains = torch.exp2(stops.clamp(0.0, 1.0) * light.map)
-        gains = F.grid_sample(gains, grid, padding_mode="border", align_corners=False)
-        return gains * relit / (1.0 + (gains - 1.0) * relit)
+    def look(self, glance: Tensor, grid: Tensor) -> Tensor:
+        """The gains, N×1×glance×glance in EV, that the glance itself reads from a grid."""
+        guide = lit.level(lit.luminance(glance), lit.mean_light(glance))
+        return lit.read(grid, guide, self.where.expand(len(glance), -1, -1, -1))
 
     def forward(
-        self, image: Tensor, glance: Tensor, control: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        self, image: Tensor, gain: Tensor, glance: Tensor, control: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Decide, and restore what was relit accordingly.
 
         Args:
-            image: N×3×H×W in [0, 1]: the photo, or a part of it, after the curves and the map
-                that this very glance and control give; height and width multiples of `multiple`.
+            image: N×3×H×W in [0, 1]: the photo, or a part of it, as the light that this very glance
+                and control give has left it; height and width multiples of `multiple`.
+            gain: N×1×H×W, the EV that each pixel got.
             glance: N×3×glance×glance, the whole photos as they are, shrunk by area averaging.
-            control: N×3: exposure added by hand in EV; strength, the share of the light decided
-                on, in EV; denoise, the share of the restoration. 0, 1, 1 is the network's own
-                choice.
+            control: N×4: exposure added by hand in EV; strength, the fraction of the light decided
+                on, in EV; denoise, the fraction of the restoration; local, how much of the light may
+                differ from place to place. 0, 1, 1, 1 is the network's own choice.
 
         Returns:
-            N×3×H×W, about [0, 1], which the caller clamps; N×3×K curves, rising, at
-            :func:`undark.curves.sample_points`; and the map to follow them, N×3×16×16 gains g of
-            :func:`undark.curves.lift`.
+            N×3×H×W, about [0, 1], which the caller clamps; the grid, N×L×h×w in EV; the colour
+            matrix, N×3×3; and the black point, N×3.
         """
-        exposure, strength, denoise = control[:, :, None, None].split(1, dim=1)
+        exposure, strength, denoise, local = control[:, :, None, None].split(1, dim=1)
         light = self.decide(glance)
-        stops = light.share * self.stops(glance, light, light.level)
-        stops = (strength * stops + exposure).clamp(-4.0, MOST_STOPS)
-        curves = self.relight(self.samples.expand(-1, 3, -1, -1), light, stops)[:, :, 0]
-        gains = torch.exp2(stops.clamp(0.0, 1.0) * light.map)
-        return self.restore(image, light, stops, denoise), curves, gains
+        curve = self._curve(glance, light.grid)
+        grid = strength * (curve + local * (light.grid - curve)) + exposure
+        light = light._replace(grid=grid.clamp(-4.0, lit.MOST_STOPS))
+        enhanced = self.restore(image, gain, glance, light, denoise)
+        return enhanced, light.grid, light.colour, light.black.flatten(1)
+
+    def _curve(self, glance: Tensor, grid: Tensor) -> Tensor:
+        """The one curve, N×L×1×1, that a grid is around where the glance's pixels lie."""
+        weight = lit.occupied(glance) + 1e-2
+        return (weight * grid).sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True)
 
     def restore(
-        self, relit: Tensor, light: Light, stops: Tensor, denoise: Tensor | float = 1.0
+        self,
+        relit: Tensor,
+        gain: Tensor,
+        glance: Tensor,
+        light: Light,
+        denoise: Tensor | float = 1.0,
     ) -> Tensor:
-        """Clean `relit`, N×3×H×W, which got `stops` more light."""
-        added = torch.cat((stops, stops.clamp(0.0, 1.0) * light.tint), dim=1).flatten(1)
-        context = torch.cat((light.context, added / MOST_STOPS), dim=1)
-        x = self.stem(relit)
+        """Clean `relit`, N×3×H×W, whose pixels got `gain` (N×1×H×W, in EV) more light.
+
+        Args:
+            relit: The picture, relit.
+            gain: What :func:`undark.train.nets.light.firm` left of the gains.
+            glance: Of the whole photos.
+            light: The grid that they were relit by, and the features.
+            denoise: Fraction of the restoration, N×1×1×1 or one for all.
+        """
+        added = lit.firm(self.look(glance, light.grid)) / lit.MOST_STOPS
+        dims = (1, 2, 3)
+        summary = (
+            added.mean(dims),
+            added.std(dims, correction=0),
+            added.amax(dims),
+            added.amin(dims),
+        )
+        context = torch.cat((light.context, torch.stack(summary, dim=1)), dim=1)
+        x = self.stem(torch.cat((relit, gain / lit.MOST_STOPS), dim=1))
         skips: list[Tensor] = []
         for level, group in enumerate(self.down_blocks):
             if level:
@@ -317,9 +314,5 @@ class RelightNet(nn.Module):
         drawn = F.pixel_shuffle(self.last(_activate(half)), 2)
         # What got no light has nothing to be cleaned of, and passes. A learned share would close
         # for good in a bad moment of training: what does not pass cannot learn.
-        share = denoise * (1.0 - torch.exp(-_EAGER * stops.clamp(min=0.0)))
+        share = denoise * (1.0 - torch.exp(-_EAGER * gain.clamp(min=0.0)))
         return relit + share * (drawn - relit)
-
-
-def _less_black(linear: Tensor, black: Tensor) -> Tensor:
-    return ((linear - black) / (1.0 - black)).clamp(min=0.0)

@@ -1,0 +1,214 @@
+"""Light by place and brightness: a small grid of gains in EV, read at every pixel of a photo.
+
+A bilateral grid (Chen, Paris and Durand, "Real-time Edge-aware Image Processing with the Bilateral
+Grid", SIGGRAPH 2007; Gharbi et al., "Deep Bilateral Learning for Real-Time Image Enhancement",
+SIGGRAPH 2017) holds a gain for each place and each level of brightness. A pixel reads it where it
+lies and at the level of a *guide*: the photo's own brightness, smoothed but for its edges (He, Sun
+and Tang, "Guided Image Filtering", TPAMI 2013), so that neither is grain turned into light nor
+does an edge get a halo.
+
+Levels are relative to the photo's mean light c: a pixel of luminance Y stands at
+``sqrt(Y / (Y + c))``, which is the same at any exposure, and as even in noise as a square root
+makes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from undark.photo import FloatImage, area_resize, to_float
+from undark.pixels.resize import upsample_rows
+from undark.tone import guided_coefficients, linear_to_srgb, luma, srgb_to_linear
+
+__all__ = [
+    "DEADZONE",
+    "KNEE",
+    "LEAST_LIGHT",
+    "LEVELS",
+    "PLACES",
+    "TOP",
+    "Guide",
+    "firm",
+    "level",
+    "light_up",
+    "mean_light",
+    "read_grid",
+    "shoulder",
+]
+
+LEVELS: Final = 12
+"""Levels of brightness in a grid."""
+PLACES: Final = 8
+"""Places along each side of a grid."""
+TOP: Final = 0.98
+"""The level of a grid's brightest gains: 24 times the mean light."""
+LEAST_LIGHT: Final = 1e-4
+"""The least mean light, linear, that levels are relative to."""
+DEADZONE: Final = 0.1
+"""Gains smaller than this, in EV, are none; see :func:`firm`."""
+KNEE: Final = 0.4
+"""Linear level above which more light rolls off; see :func:`undark.tone.exposure`."""
+
+_SIDE: Final = 320
+_RADIUS: Final = 3
+_EPSILON: Final = 0.03**2
+_NOISE: Final = 6.0
+
+
+def level(luminance: NDArray[np.float32], mean: float) -> NDArray[np.float32]:
+    """Where linear `luminance`, any shape in [0, 1], stands beside the photo's `mean` light."""
+    return np.sqrt(luminance / (luminance + np.float32(mean)))
+
+
+def firm(stops: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Gains in EV, those within `DEADZONE` of zero set to it and those beyond thrice that kept.
+
+    Firm shrinkage (Gao and Bruce, "WaveShrink with firm shrinkage", Statistica Sinica 1997).
+    """
+    size = np.abs(stops)
+    kept = np.clip(1.5 * (size - np.float32(DEADZONE)), 0.0, size)
+    return np.asarray(np.copysign(kept, stops), np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Guide:
+    """The brightness by which a photo reads its grid, for any of its rows.
+
+    Attributes:
+        mean: The photo's mean light, linear.
+        slope: h×w, how much of a pixel's own level counts.
+        offset: h×w, the rest of its level.
+    """
+
+    mean: float
+    slope: NDArray[np.float32]
+    offset: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, pixels: NDArray[Any], mean: float) -> Guide:
+        """The guide of H×W×3 native `pixels` whose `mean` light, linear, is given."""
+        rows, columns = pixels.shape[:2]
+        shrink = min(1.0, _SIDE / max(rows, columns))
+        small = area_resize(pixels, max(1, round(rows * shrink)), max(1, round(columns * shrink)))
+        levels = level(srgb_to_linear(luma(small)), mean)
+        # In grain that the shrinking has left, no pixel's own level counts.
+        rough = np.abs(levels - cv2.blur(levels, (3, 3)))
+        noise = float(np.median(rough)) * 1.6
+        epsilon = _EPSILON + _NOISE * noise * noise
+        slope, offset = guided_coefficients(levels, levels, radius=_RADIUS, epsilon=epsilon)
+        return cls(mean, slope, offset)
+
+    def rows(self, pixels: NDArray[Any], top: int, height: int) -> NDArray[np.float32]:
+        """The guide of `pixels`, B×W×3 native, which are the rows from `top` on of `height`.
+
+        Returns:
+            B×W in [0, 1].
+        """
+        rows, columns = pixels.shape[:2]
+        small = np.stack((self.slope, self.offset), axis=-1)
+        wide = upsample_rows(small, height, columns, top, top + rows)
+        own = level(srgb_to_linear(luma(to_float(pixels))), self.mean)
+        return np.clip(wide[..., 0] * own + wide[..., 1], 0.0, 1.0)
+
+
+def mean_light(glance: FloatImage) -> float:
+    """The mean light, linear, of the photo of which this is the `glance`, H×W×3 in [0, 1]."""
+    return max(float(srgb_to_linear(luma(glance)).mean()), LEAST_LIGHT)
+
+
+def read_grid(
+    grid: NDArray[np.float32],
+    guide: NDArray[np.float32],
+    top: int,
+    height: int,
+    columns: slice = slice(None),
+    width: int | None = None,
+) -> NDArray[np.float32]:
+    """Gains in EV at the rows from `top` on of a photo of `height` rows.
+
+    Args:
+        grid: L×h×w gains in EV; its corners are the photo's.
+        guide: B×W, the levels of these rows' pixels; see :class:`Guide`.
+        top: First row.
+        height: Rows of the whole photo.
+        columns: The columns that `guide` holds; by default all.
+        width: Columns of the whole photo, where `columns` are some of them.
+
+    Returns:
+        B×W in EV, as :func:`firm` leaves them.
+    """
+    levels, high, wide = grid.shape
+    rows = guide.shape[0]
+    whole = guide.shape[1] if width is None else width
+    down = _weights(np.arange(top, top + rows), height, high)
+    across = _weights(np.arange(whole)[columns], whole, wide)
+    tall = np.einsum("rh,lhw->rlw", down, grid, optimize=True).reshape(rows * levels, wide)
+    planes = (tall @ across.T).reshape(-1)  # a plane of gains for each row and level
+    at = np.minimum(guide * np.float32((levels - 1) / TOP), np.float32(levels - 1 - 1e-4))
+    below = at.astype(np.int32)
+    fraction = at - below
+    first = below + np.arange(rows, dtype=np.int32)[:, None] * levels
+    first *= guide.shape[1]
+    first += np.arange(guide.shape[1], dtype=np.int32)
+    dark = planes.take(first)
+    first += guide.shape[1]
+    return firm(dark + fraction * (planes.take(first) - dark))
+
+
+def _weights(at: NDArray[np.intp], count: int, cells: int) -> NDArray[np.float32]:
+    """How much each of `cells` counts for the pixels `at` along a side of `count` pixels."""
+    place = (at + 0.5) / count * (cells - 1)
+    return np.clip(1.0 - np.abs(place[:, None] - np.arange(cells)), 0.0, 1.0).astype(np.float32)
+
+
+def light_up(
+    image: FloatImage,
+    stops: NDArray[np.float32],
+    colour: NDArray[np.float32],
+    black: NDArray[np.float32],
+) -> FloatImage:
+    """The picture with `stops` more light at each pixel, alike in its three channels.
+
+    In linear light: the black point is taken off, colours are mixed anew, and all three channels
+    are multiplied by what brings the largest of them as far as the gain asks and a shoulder lets:
+    hues stay, and nothing reaches white that was not white. Black point and colours come in with
+    the first EV of light.
+
+    Args:
+        image: H×W×3 in [0, 1], encoded.
+        stops: H×W in EV; where it is zero the pixel stays as it is.
+        colour: 3×3, applied to linear RGB.
+        black: Linear level of each channel that becomes black.
+
+    Returns:
+        H×W×3 in [0, 1], encoded.
+    """
+    linear = srgb_to_linear(image)
+    come = np.clip(stops, 0.0, 1.0)[..., None]
+    less = come * black
+    linear = np.maximum((linear - less) / (1.0 - less), 0.0)
+    mixed = np.maximum(linear @ colour.T, 0.0)
+    linear += come * (mixed - linear)
+    most = linear.max(axis=2)
+    over = np.maximum(most, 1.0)
+    most = most / over
+    gain = np.exp2(stops)
+    factor = shoulder(most, gain) / (np.maximum(most, 1e-8) * over)
+    lit = linear_to_srgb(np.minimum(linear * factor[..., None], 1.0))
+    return np.where(stops[..., None] == 0.0, image, lit)
+
+
+def shoulder(linear: NDArray[np.float32], gain: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Linear light times `gain`, rolling off above `KNEE`; see :func:`undark.tone.exposure`."""
+    more = np.maximum(gain, 1.0)
+    start = KNEE / more
+    along = np.maximum(linear - start, 0.0) / (1.0 - start)
+    slope = more * (1.0 - start) / (1.0 - KNEE)
+    rise = slope * along / (1.0 + (slope - 1.0) * along)
+    lit = np.where(linear <= start, linear * more, KNEE + (1.0 - KNEE) * rise)
+    return np.asarray(lit * (gain / more), np.float32)
