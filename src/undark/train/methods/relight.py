@@ -16,6 +16,7 @@ from undark.models.card import Scaling
 from undark.photo import FloatImage, area_resize, from_float, to_float
 from undark.pixels.grid import Guide, light_up, mean_light, read_grid
 from undark.train import losses
+from undark.train.compiling import fused
 from undark.train.data.draws import Batch, to_tensor
 from undark.train.data.sources import LoadedPair
 from undark.train.methods.base import Method, fit_to_multiple
@@ -88,6 +89,7 @@ class Relight(Method[RelightNet]):
             context=net.context,
             dropout=net.dropout,
         ).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self._against_truth = fused(losses.against_truth, steps=recipe.fit.steps)
         self.glance = net.glance
         self.multiple = self.network.multiple
 
@@ -121,7 +123,7 @@ class Relight(Method[RelightNet]):
             relit = lit.light_up(batch["image"], gain, light.colour, light.black)
         relit = relit.contiguous(memory_format=torch.channels_last)
         output = network.restore(relit, gain, glance, light).float()
-        terms |= losses.against_truth(output, truth, weight)
+        terms |= self._against_truth(output, truth, weight)
         return {"loss": losses.weighted(terms, weight), **terms}
 
     def _retarget(self, truth: Tensor, glance: Tensor) -> tuple[Tensor, Tensor, Tensor]:

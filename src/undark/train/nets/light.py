@@ -137,31 +137,32 @@ def fit_grid(glance: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     """
     stops = wanted(glance, truth)
     guide = level(luminance(glance), mean_light(glance))
-    count, (rows, columns) = len(glance), glance.shape[2:]
-    down, across = (_hats(side, PLACES, glance.device) for side in (rows, columns))
-    bright = _hat_levels(guide)  # N×L×H×W
+    device = glance.device
+    down, across = (_hats(side, PLACES, device) for side in glance.shape[2:])
+    flat = torch.kron(down, across)  # pixels×places
+    bright = _hat_levels(guide).flatten(2)  # N×L×pixels
+    wide, tall = _blur(PLACES, device), _blur(LEVELS, device)
+    wide = torch.kron(wide, wide)
 
-    def lay(values: Tensor) -> Tensor:
-        return torch.matmul(down.T, torch.matmul(bright * values, across))
+    def spread(values: Tensor) -> Tensor:
+        return torch.matmul(tall, torch.matmul(values, wide))
 
-    weight = occupied(glance)
-    spread = _blur(weight)
-    # Where no pixel lies, the curve; where no level does, the levels beside it; then the mean.
-    total = weight.sum((2, 3), keepdim=True)
-    thick = _blur_levels(total)
-    grid = torch.zeros(count, LEVELS, PLACES, PLACES, device=glance.device)
-    rest = stops
+    weight = torch.matmul(bright, flat)  # N×L×places
+    near_by, total = spread(weight), weight.sum(2, keepdim=True)
+    thick = torch.matmul(tall, total)
+    grid = torch.zeros_like(weight)
+    wanting = rest = stops.flatten(2)
     for _ in range(_ROUNDS):
-        put = lay(rest)
-        mean = put.sum((1, 2, 3), keepdim=True) / weight.sum((1, 2, 3), keepdim=True)
-        line = put.sum((2, 3), keepdim=True)
-        curve = (_blur_levels(line) + 4.0 * mean) / (thick + 4.0)
+        put = torch.matmul(bright * rest, flat)
+        line = put.sum(2, keepdim=True)
+        # Where no pixel lies, the curve; where no level does, the levels beside it; then the mean.
+        mean = line.sum(1, keepdim=True) / total.sum(1, keepdim=True)
+        curve = (torch.matmul(tall, line) + 4.0 * mean) / (thick + 4.0)
         curve = (line + 8.0 * curve) / (total + 8.0)
-        near = (_blur(put) + 2.0 * curve) / (spread + 2.0)
+        near = (spread(put) + 2.0 * curve) / (near_by + 2.0)
         grid = grid + (put + 2.0 * near) / (weight + 2.0)
-        read_back = torch.matmul(down, torch.matmul(grid, across.T))
-        rest = stops - (bright * read_back).sum(1, keepdim=True)
-    return grid, stops
+        rest = wanting - (bright * torch.matmul(grid, flat.T)).sum(1, keepdim=True)
+    return grid.unflatten(2, (PLACES, PLACES)), stops
 
 
 def occupied(glance: Tensor) -> Tensor:
@@ -183,12 +184,14 @@ def _hat_levels(guide: Tensor) -> Tensor:
     return (1.0 - (at - steps).abs()).clamp(min=0.0)
 
 
-def _blur(values: Tensor) -> Tensor:
-    """Over neighbouring places and levels: a 3×3×3 box, edges repeated."""
-    padded = F.pad(values[:, None], (1, 1, 1, 1, 1, 1), mode="replicate")
-    return F.avg_pool3d(padded, 3, 1)[:, 0]
-
-
-def _blur_levels(values: Tensor) -> Tensor:
-    padded = F.pad(values[:, :, 0, 0][:, None], (1, 1), mode="replicate")
-    return F.avg_pool1d(padded, 3, 1)[:, 0][:, :, None, None]
+def _blur(count: int, device: torch.device) -> Tensor:
+    """A box over three neighbours, ends repeated, as a count×count matrix."""
+    matrix = torch.zeros(count, count, device=device)
+    for step in (-1, 0, 1):
+        columns = (torch.arange(count, device=device) + step).clamp(0, count - 1)
+        matrix.index_put_(
+            (torch.arange(count, device=device), columns),
+            torch.full((count,), 1.0 / 3.0, device=device),
+            accumulate=True,
+        )
+    return matrix
