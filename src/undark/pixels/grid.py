@@ -15,6 +15,7 @@ makes it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import cv2
@@ -55,6 +56,9 @@ KNEE: Final = 0.4
 """Linear level above which more light rolls off; see :func:`undark.tone.exposure`."""
 
 _SIDE: Final = 320
+_PIECE_PIXELS: Final = 1 << 15
+"""Pixels worked on at a time, so that they stay in the cache."""
+_ROOTS: Final = 8192
 _RADIUS: Final = 3
 _EPSILON: Final = 0.03**2
 _NOISE: Final = 6.0
@@ -122,12 +126,7 @@ def mean_light(glance: FloatImage) -> float:
 
 
 def read_grid(
-    grid: NDArray[np.float32],
-    guide: NDArray[np.float32],
-    top: int,
-    height: int,
-    columns: slice = slice(None),
-    width: int | None = None,
+    grid: NDArray[np.float32], guide: NDArray[np.float32], top: int, height: int
 ) -> NDArray[np.float32]:
     """Gains in EV at the rows from `top` on of a photo of `height` rows.
 
@@ -136,28 +135,31 @@ def read_grid(
         guide: B×W, the levels of these rows' pixels; see :class:`Guide`.
         top: First row.
         height: Rows of the whole photo.
-        columns: The columns that `guide` holds; by default all.
-        width: Columns of the whole photo, where `columns` are some of them.
 
     Returns:
         B×W in EV, as :func:`firm` leaves them.
     """
     levels, high, wide = grid.shape
-    rows = guide.shape[0]
-    whole = guide.shape[1] if width is None else width
-    down = _weights(np.arange(top, top + rows), height, high)
-    across = _weights(np.arange(whole)[columns], whole, wide)
-    tall = np.einsum("rh,lhw->rlw", down, grid, optimize=True).reshape(rows * levels, wide)
-    planes = (tall @ across.T).reshape(-1)  # a plane of gains for each row and level
-    at = np.minimum(guide * np.float32((levels - 1) / TOP), np.float32(levels - 1 - 1e-4))
-    below = at.astype(np.int32)
-    fraction = at - below
-    first = below + np.arange(rows, dtype=np.int32)[:, None] * levels
-    first *= guide.shape[1]
-    first += np.arange(guide.shape[1], dtype=np.int32)
-    dark = planes.take(first)
-    first += guide.shape[1]
-    return firm(dark + fraction * (planes.take(first) - dark))
+    rows, columns = guide.shape
+    across = _weights(np.arange(columns), columns, wide)
+    tall = np.einsum("rh,lhw->rwl", _weights(np.arange(top, top + rows), height, high), grid)
+    stops = np.empty(guide.shape, np.float32)
+    step = max(1, _PIECE_PIXELS // columns)
+    for first in range(0, rows, step):
+        part = guide[first : first + step]
+        # The gains of all levels at each pixel, which takes from the two that it lies between.
+        gains = np.matmul(across, tall[first : first + step]).reshape(-1)
+        at = np.minimum(part * np.float32((levels - 1) / TOP), np.float32(levels - 1 - 1e-4))
+        below = at.astype(np.intp)
+        at -= below
+        below += levels * np.arange(part.size).reshape(part.shape)
+        dark = gains.take(below)
+        below += 1
+        more = gains.take(below)
+        more -= dark
+        more *= at
+        stops[first : first + step] = firm(dark + more)
+    return stops
 
 
 def _weights(at: NDArray[np.intp], count: int, cells: int) -> NDArray[np.float32]:
@@ -167,7 +169,7 @@ def _weights(at: NDArray[np.intp], count: int, cells: int) -> NDArray[np.float32
 
 
 def light_up(
-    image: FloatImage,
+    pixels: NDArray[Any],
     stops: NDArray[np.float32],
     colour: NDArray[np.float32],
     black: NDArray[np.float32],
@@ -180,27 +182,83 @@ def light_up(
     the first EV of light.
 
     Args:
-        image: H×W×3 in [0, 1], encoded.
+        pixels: H×W×3, encoded, in native depth.
         stops: H×W in EV; where it is zero the pixel stays as it is.
         colour: 3×3, applied to linear RGB.
         black: Linear level of each channel that becomes black.
 
     Returns:
-        H×W×3 in [0, 1], encoded.
+        H×W×3 float32 in [0, 1], encoded.
     """
-    linear = srgb_to_linear(image)
-    come = np.clip(stops, 0.0, 1.0)[..., None]
-    less = come * black
-    linear = np.maximum((linear - less) / (1.0 - less), 0.0)
-    mixed = np.maximum(linear @ colour.T, 0.0)
-    linear += come * (mixed - linear)
-    most = linear.max(axis=2)
+    if not stops.any():
+        return to_float(pixels)
+    lit = np.empty(pixels.shape, np.float32)
+    step = max(1, _PIECE_PIXELS // pixels.shape[1])
+    for first in range(0, len(pixels), step):
+        rows = slice(first, first + step)
+        lit[rows] = _light_up(pixels[rows], stops[rows], colour, black)
+    return lit
+
+
+def _light_up(
+    pixels: NDArray[Any],
+    stops: NDArray[np.float32],
+    colour: NDArray[np.float32],
+    black: NDArray[np.float32],
+) -> FloatImage:
+    linear = _linear(pixels)
+    come = np.clip(stops, 0.0, 1.0)
+    red, green, blue = (
+        _less(linear[..., channel], come, np.float32(black[channel])) for channel in range(3)
+    )
+    mixed = cv2.transform(cv2.merge((red, green, blue)), colour.astype(np.float32))
+    channels = [
+        one + come * (np.maximum(mixed[..., channel], 0.0) - one)
+        for channel, one in enumerate((red, green, blue))
+    ]
+    most = np.maximum(np.maximum(channels[0], channels[1]), channels[2])
     over = np.maximum(most, 1.0)
-    most = most / over
-    gain = np.exp2(stops)
-    factor = shoulder(most, gain) / (np.maximum(most, 1e-8) * over)
-    lit = linear_to_srgb(np.minimum(linear * factor[..., None], 1.0))
-    return np.where(stops[..., None] == 0.0, image, lit)
+    most = np.minimum(most, 1.0)
+    factor = shoulder(most, np.exp2(stops))
+    factor /= np.maximum(most, np.float32(1e-8)) * over
+    lit = cv2.merge([np.minimum(one * factor, 1.0) for one in channels])
+    lit = _encoded(lit, pixels.dtype)
+    same = stops == 0.0
+    if same.any():
+        lit[same] = to_float(pixels[same])
+    return lit
+
+
+def _less(
+    channel: NDArray[np.float32], come: NDArray[np.float32], black: np.float32
+) -> NDArray[np.float32]:
+    less = come * black
+    return np.maximum((channel - less) / (1.0 - less), 0.0)
+
+
+def _linear(pixels: NDArray[Any]) -> FloatImage:
+    """Linear light of native pixels; 8 bits by a table."""
+    if pixels.dtype != np.uint8:
+        return srgb_to_linear(to_float(pixels))
+    table = srgb_to_linear(np.linspace(0.0, 1.0, 256, dtype=np.float32))
+    found = cv2.LUT(np.ascontiguousarray(pixels), table.reshape(1, 256))
+    return np.asarray(found, np.float32)
+
+
+@lru_cache(maxsize=1)
+def _roots() -> NDArray[np.float32]:
+    """Encoded values at linear levels whose square roots are evenly spaced."""
+    return linear_to_srgb(np.square(np.linspace(0.0, 1.0, _ROOTS, dtype=np.float32)))
+
+
+def _encoded(linear: FloatImage, dtype: np.dtype[Any]) -> FloatImage:
+    """Encoded light: for photos of 8 bits by a table, to a fiftieth of a level."""
+    if dtype != np.uint8:
+        return linear_to_srgb(linear)
+    at = np.sqrt(linear)
+    at *= np.float32(_ROOTS - 1)
+    at += np.float32(0.5)
+    return _roots().take(at.astype(np.intp))
 
 
 def shoulder(linear: NDArray[np.float32], gain: NDArray[np.float32]) -> NDArray[np.float32]:
