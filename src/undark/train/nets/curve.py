@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from undark.curves import SAMPLES, sample_points
+from undark.pixels.curves import SAMPLES, sample_points
 from undark.train.nets.exposure import LUMA, MOST_STOPS, expose, solve_stops
 from undark.train.nets.srgb import to_linear
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from undark.curves import SAMPLES, sample_points
+from undark.pixels.curves import SAMPLES, sample_points
 from undark.train.nets.exposure import LUMA, MOST_STOPS, expose, mean_luma, solve_stops
 from undark.train.nets.srgb import to_linear
 
