@@ -34,8 +34,7 @@ def lifting(stops, below):
 
 
 def lit(pixels, grid, mean=0.18):
-    guide = Guide.of(pixels, mean).rows(pixels, 0, len(pixels))
-    stops = read_grid(grid, guide, 0, len(pixels))
+    stops = read_grid(grid, Guide.of(pixels, mean).read(pixels))
     return light_up(pixels, stops, SAME, NONE), stops
 
 
@@ -111,19 +110,17 @@ def test_grain_is_not_turned_into_light():
 
 
 @given(st.integers(1, 90), st.integers(1, 70), st.integers(0, 2**31))
-def test_bands_meet_without_a_seam(height, width, seed):
+def test_parts_meet_without_a_seam(height, width, seed):
     random = np.random.default_rng(seed)
     image = random.integers(0, 256, (height, width, 3), np.uint8)
     grid = random.normal(1.0, 2.0, (LEVELS, PLACES, PLACES)).astype(np.float32)
     guide = Guide.of(image, 0.1)
-    whole = read_grid(grid, guide.rows(image, 0, height), 0, height)
-    cut = int(random.integers(0, height))
-    parts = [
-        read_grid(grid, guide.rows(image[rows], top, height), top, height)
-        for top, rows in ((0, slice(0, cut)), (cut, slice(cut, height)))
-        if image[rows].size
-    ]
-    assert np.allclose(np.concatenate(parts), whole, atol=1e-4)
+    whole = read_grid(grid, guide.read(image))
+    top, left = int(random.integers(height)), int(random.integers(width))
+    part = image[top:, left:]
+    size = (height, width)
+    found = read_grid(grid, guide.read(part, top, left, size), top, left, size)
+    assert np.allclose(found, whole[top:, left:], atol=1e-4)
 
 
 def test_a_deep_ramp_does_not_band():

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from skimage import data
 
-from undark import Enhancer, tone
+from undark import Enhancer
 from undark.errors import RecipeError
 from undark.models import Card
+from undark.pixels import tone
 from undark.train import export_model, run, zero_losses
 from undark.train.nets.curve import CurveNet
 from undark.train.nets.exposure import expose

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from undark.photo import FloatImage, area_resize, to_float
 from undark.pixels.resize import upsample_rows
-from undark.tone import guided_coefficients, linear_to_srgb, luma, srgb_to_linear
+from undark.pixels.colour import linear_to_srgb, luma, srgb_to_linear
+from undark.pixels.guided import guided_coefficients
 
 __all__ = [
     "DEADZONE",
@@ -53,7 +54,7 @@ LEAST_LIGHT: Final = 1e-4
 DEADZONE: Final = 0.1
 """Gains smaller than this, in EV, are none; see :func:`firm`."""
 KNEE: Final = 0.4
-"""Linear level above which more light rolls off; see :func:`undark.tone.exposure`."""
+"""Linear level above which more light rolls off; see :func:`undark.pixels.tone.exposure`."""
 
 _SIDE: Final = 320
 _PIECE_PIXELS: Final = 1 << 15
@@ -107,15 +108,24 @@ class Guide:
         slope, offset = guided_coefficients(levels, levels, radius=_RADIUS, epsilon=epsilon)
         return cls(mean, slope, offset)
 
-    def rows(self, pixels: NDArray[Any], top: int, height: int) -> NDArray[np.float32]:
-        """The guide of `pixels`, B×W×3 native, which are the rows from `top` on of `height`.
+    def read(
+        self, pixels: NDArray[Any], top: int = 0, left: int = 0, size: tuple[int, int] | None = None
+    ) -> NDArray[np.float32]:
+        """The guide of a part of the photo, by default the whole.
+
+        Args:
+            pixels: B×W×3 native, the part.
+            top: Its first row.
+            left: Its first column.
+            size: Rows and columns of the whole photo.
 
         Returns:
             B×W in [0, 1].
         """
         rows, columns = pixels.shape[:2]
+        height, width = size or (rows, columns)
         small = np.stack((self.slope, self.offset), axis=-1)
-        wide = upsample_rows(small, height, columns, top, top + rows)
+        wide = upsample_rows(small, height, width, top, top + rows)[:, left : left + columns]
         own = level(srgb_to_linear(luma(to_float(pixels))), self.mean)
         return np.clip(wide[..., 0] * own + wide[..., 1], 0.0, 1.0)
 
@@ -126,22 +136,28 @@ def mean_light(glance: FloatImage) -> float:
 
 
 def read_grid(
-    grid: NDArray[np.float32], guide: NDArray[np.float32], top: int, height: int
+    grid: NDArray[np.float32],
+    guide: NDArray[np.float32],
+    top: int = 0,
+    left: int = 0,
+    size: tuple[int, int] | None = None,
 ) -> NDArray[np.float32]:
-    """Gains in EV at the rows from `top` on of a photo of `height` rows.
+    """Gains in EV at the pixels of a part of the photo, by default the whole.
 
     Args:
         grid: L×h×w gains in EV; its corners are the photo's.
-        guide: B×W, the levels of these rows' pixels; see :class:`Guide`.
-        top: First row.
-        height: Rows of the whole photo.
+        guide: B×W, the levels of the part's pixels; see :class:`Guide`.
+        top: First row of the part.
+        left: Its first column.
+        size: Rows and columns of the whole photo.
 
     Returns:
         B×W in EV, as :func:`firm` leaves them.
     """
     levels, high, wide = grid.shape
     rows, columns = guide.shape
-    across = _weights(np.arange(columns), columns, wide)
+    height, width = size or (rows, columns)
+    across = _weights(np.arange(left, left + columns), width, wide)
     tall = np.einsum("rh,lhw->rwl", _weights(np.arange(top, top + rows), height, high), grid)
     stops = np.empty(guide.shape, np.float32)
     step = max(1, _PIECE_PIXELS // columns)
@@ -262,7 +278,7 @@ def _encoded(linear: FloatImage, dtype: np.dtype[Any]) -> FloatImage:
 
 
 def shoulder(linear: NDArray[np.float32], gain: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Linear light times `gain`, rolling off above `KNEE`; see :func:`undark.tone.exposure`."""
+    """Linear light times `gain`, rolling off above `KNEE`; see :func:`undark.pixels.tone.exposure`."""
     more = np.maximum(gain, 1.0)
     start = KNEE / more
     along = np.maximum(linear - start, 0.0) / (1.0 - start)

@@ -1,4 +1,7 @@
-"""Enlarging a small map to rows of a large photo."""
+"""Enlarging a part of a small picture exactly as the whole of it would be enlarged.
+
+Shrinking a whole photo is :func:`undark.photo.area_resize`.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,8 @@ def upsample_rows(
     at = (np.arange(top, bottom, dtype=np.float64) + 0.5) * rows / height - 0.5
     at = np.clip(at, 0.0, rows - 1.0)
     above = np.minimum(at.astype(np.intp), max(rows - 2, 0))
-    share = (at - above).astype(np.float32)[:, None, None]
+    fraction = (at - above).astype(np.float32)[:, None, None]
     below = np.minimum(above + 1, rows - 1)
-    tall = small[above] * (1.0 - share) + small[below] * share
+    tall = small[above] * (1.0 - fraction) + small[below] * fraction
     wide = cv2.resize(tall, (width, bottom - top), interpolation=cv2.INTER_LINEAR)
     return np.asarray(wide, dtype=np.float32).reshape(bottom - top, width, small.shape[2])

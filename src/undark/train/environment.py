@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from undark.errors import UsageError
 from undark.photo import FloatImage, Photo, area_resize, to_float
-from undark.retouch import ACTIONS, LIMIT, STATE, STOP, Look, cut_patches
+from undark.pixels.steps import ACTIONS, LIMIT, STATE, STOP, Look, cut_patches
 from undark.train.data.darken import darken, draw_darkness
 from undark.train.data.draws import expose
 from undark.train.data.sources import Body

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undark.photo import FloatImage, to_float
-from undark.tone import guided_coefficients, linear_to_srgb, luma, srgb_to_linear
+from undark.pixels.colour import linear_to_srgb, luma, srgb_to_linear
+from undark.pixels.guided import guided_coefficients
 from undark.train.data.darken import record
 from undark.train.data.hdr import camera_at
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from undark.errors import DataError
 from undark.photo import FloatImage
-from undark.tone import linear_to_srgb, luma
+from undark.pixels.colour import linear_to_srgb, luma
 from undark.train.data.darken import Darkness, draw_darkness, record
 
 __all__ = ["HdrImage", "fuse", "load_hdr", "photograph"]

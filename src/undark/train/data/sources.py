@@ -19,7 +19,7 @@ from undark.io.images import read_photo
 from undark.io.pairs import TrainingPair, find_pairs
 from undark.photo import FloatImage, Photo, area_resize, from_float, to_float
 from undark.pixels.grid import Guide, mean_light
-from undark.tone import srgb_to_linear
+from undark.pixels.colour import srgb_to_linear
 from undark.train.data.darken import draw_darkness, read_camera, record
 from undark.train.data.fields import darken_locally
 from undark.train.data.hdr import load_hdr, photograph
@@ -93,7 +93,7 @@ class _Look:
 
     @staticmethod
     def _guide(low: NDArray[Any], glance: FloatImage) -> NDArray[np.uint8]:
-        levels = Guide.of(low, mean_light(glance)).rows(low, 0, low.shape[0])
+        levels = Guide.of(low, mean_light(glance)).read(low)
         return np.rint(255 * levels).astype(np.uint8)
 
 

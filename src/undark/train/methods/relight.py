@@ -184,8 +184,8 @@ class Relight(Method[RelightNet]):
             if truth is not None:
                 fitted, _ = lit.fit_grid(glance, to_tensor(truth)[None].to(device))
                 light = light._replace(grid=fitted)
-            guide = Guide.of(low, mean_light(shrunk)).rows(low, 0, rows)
-            gain = read_grid(light.grid[0].cpu().numpy(), guide, 0, rows)
+            guide = Guide.of(low, mean_light(shrunk)).read(low)
+            gain = read_grid(light.grid[0].cpu().numpy(), guide)
             colour, black = light.colour[0].cpu().numpy(), light.black[0, :, 0, 0].cpu().numpy()
             relit = light_up(to_float(low), gain, colour, black)
             picture = np.concatenate((relit, gain[..., None]), axis=2)
