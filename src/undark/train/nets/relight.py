@@ -237,7 +237,7 @@ class RelightNet(nn.Module):
     def look(self, glance: Tensor, grid: Tensor) -> Tensor:
         """The gains, N×1×glance×glance in EV, that the glance itself reads from a grid."""
         guide = lit.level(lit.luminance(glance), lit.mean_light(glance))
-        return lit.read(grid, guide, self.where.expand(len(glance), -1, -1, -1))
+        return lit.read(grid, guide, self.where.expand(glance.shape[0], -1, -1, -1))
 
     def forward(
         self, image: Tensor, gain: Tensor, glance: Tensor, control: Tensor
