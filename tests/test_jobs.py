@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from undark.adjust import Adjust
 from undark.engine.enhancer import Enhancer
 from undark.errors import DeviceError, InputError, UndarkError, UsageError
 from undark.io.walk import Pair
-from undark.jobs import Done, Event, Failed, Job, Progress, Skipped, Started, Summary
+from undark.jobs import Done, Event, Failed, Job, Options, Progress, Skipped, Started, Summary
 
 Write = Callable[..., Path]
 
@@ -62,7 +63,8 @@ def test_every_photo_is_done_with_its_events_in_order(
 
 def test_options_reach_the_photo(tmp_path: Path, enhancer: Enhancer, dark_photo: Write) -> None:
     item = Pair(dark_photo(tmp_path / "a.png"), tmp_path / "a.jpg")
-    list(Job([item], enhancer, strength=0.0, exposure=1.0, format="JPEG", quality=80).run())
+    adjust = Adjust(strength=0.0, exposure=1.0)
+    list(Job([item], enhancer, options=Options(adjust, format="JPEG", quality=80)).run())
     with Image.open(item.destination) as image:
         assert image.format == "JPEG"
     assert 1.2 * mean(item.source) < mean(item.destination) < 3 * mean(item.source)
@@ -103,7 +105,7 @@ def test_what_is_done_is_skipped_and_redone_only_when_asked(
     assert job.summary.total == 2
     assert pairs[0].destination.read_bytes() == b"mine"
 
-    job = Job(pairs, enhancer, overwrite=True)
+    job = Job(pairs, enhancer, options=Options(overwrite=True))
     list(job.run())
     assert job.summary == Summary(done=2)
     assert pairs[0].destination.read_bytes() == before
@@ -163,7 +165,7 @@ def test_a_photo_being_enhanced_is_abandoned_when_stopped(
     enhance = enhancer.enhance
     let_go = threading.Event()
 
-    def slow(photo: object, *, progress: Callable[[float], None], **options: float) -> object:
+    def slow(photo: object, *, progress: Callable[[float], None], **options: object) -> object:
         progress(0.5)
         let_go.wait(10)
         return enhance(photo, progress=progress, **options)  # type: ignore[call-overload]

@@ -14,7 +14,7 @@ from PIL import Image
 from undark.errors import UnsupportedError, UsageError
 from undark.photo import Photo
 
-__all__ = ["PIL_MODES", "apply", "as_photo", "check_numbers"]
+__all__ = ["PIL_MODES", "apply", "as_photo", "check_numbers", "is_many"]
 
 Back = Callable[[Photo], Any]
 """Gives a result as what was handed in."""
@@ -44,6 +44,7 @@ _REFUSED: Final[dict[str, str]] = {
     "LAB": "convert it to RGB with PIL.ImageCms first",
 }
 
+_INTEGERS: Final = (np.dtype(np.uint8), np.dtype(np.uint16))
 _WHITE: Final = 1.5  # a float array that goes beyond is not scaled to [0, 1]
 
 
@@ -75,14 +76,19 @@ def apply(change: Callable[[Photo], Photo], x: object, progress: Callable[[float
         photo, back = as_photo(item)
         return back(change(photo))
 
-    if isinstance(x, list):
-        return each(cast("list[Any]", x))
-    if isinstance(x, np.ndarray) and cast("NDArray[Any]", x).ndim == 4:
-        batch = cast("NDArray[Any]", x)
-        if not len(batch):
-            _refuse_shape(batch)
-        return np.stack(each(list(batch)))
-    return one(x)
+    if not is_many(x):
+        return one(x)
+    many = cast("list[Any] | NDArray[Any]", x)
+    if isinstance(many, list):
+        return each(many)
+    if not len(many):
+        _refuse_shape(many)
+    return np.stack(each(list(many)))
+
+
+def is_many(x: object) -> bool:
+    """Whether `x` is a list or a batch."""
+    return isinstance(x, list) or (isinstance(x, np.ndarray) and cast("NDArray[Any]", x).ndim == 4)
 
 
 def as_photo(x: object) -> tuple[Photo, Back]:
@@ -195,7 +201,7 @@ def _converted(image: Image.Image) -> Image.Image:
 def _array(array: NDArray[Any]) -> tuple[Photo, Back]:
     """Arrays: H×W, H×W×1, H×W×2 (with alpha), H×W×3 or H×W×4 (with alpha)."""
     floats = np.issubdtype(array.dtype, np.floating)
-    if not (floats or array.dtype in (np.uint8, np.uint16)):
+    if not (floats or array.dtype in _INTEGERS):
         raise UsageError(f"an array must be uint8, uint16 or float, not {array.dtype}")
     channels = array.shape[2] if array.ndim == 3 else 1
     if array.ndim not in (2, 3) or channels not in (1, 2, 3, 4) or 0 in array.shape:

@@ -35,6 +35,7 @@ __all__ = [
     "plan_tiles",
     "rows_at_a_time",
     "run_tiles",
+    "run_whole",
     "unchanged",
     "walk",
 ]
@@ -261,6 +262,17 @@ def _planes(
     return np.clip(result, 0.0, 1.0, out=result)
 
 
+def run_whole(
+    graph: Graph, photo: Picture, extra: Arrays, scaling: Scaling, progress: Progress
+) -> Iterator[Band]:
+    """The enhanced photo as one band; see :func:`run_tiles`."""
+
+    def work(top: int, bottom: int) -> FloatImage:
+        return forward(graph, photo.rgb(slice(top, bottom)), extra, scaling)
+
+    return walk((0, photo.height), work, progress)
+
+
 def run_tiles(
     graph: Graph, photo: Picture, extra: Arrays, scaling: Scaling, progress: Progress
 ) -> Iterator[Band]:
@@ -280,9 +292,7 @@ def run_tiles(
     """
     multiple = scaling.multiple
     if _up(photo.height, multiple) * _up(photo.width, multiple) <= scaling.tile**2:
-        return walk(
-            (0, photo.height), lambda *_: forward(graph, photo.rgb(), extra, scaling), progress
-        )
+        return run_whole(graph, photo, extra, scaling, progress)
     side = max(scaling.tile, scaling.minimum)
     tiling = plan_tiles(photo.height, photo.width, side, scaling.overlap, multiple)
     work = _RowsOfTiles(graph, photo, extra, scaling, tiling, progress)
