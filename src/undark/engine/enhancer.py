@@ -305,8 +305,9 @@ class Retoucher(Editor):
     Example:
         >>> import numpy as np
         >>> from undark.retouch import Step
-        >>> Retoucher([Step("exposure", 1.0)])(np.full((4, 6, 3), 55, dtype=np.uint8))[0, 0]
-        array([77, 77, 77], dtype=uint8)
+        >>> dark = np.full((4, 6, 3), 55, dtype=np.uint8)
+        >>> Retoucher([Step("exposure", 1.0)])(dark)[0, 0].tolist()
+        [78, 78, 78]
     """
 
     def __init__(self, steps: Sequence[Step]) -> None:

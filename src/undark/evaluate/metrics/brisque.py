@@ -31,6 +31,13 @@ def brisque(image: NDArray[Any]) -> float:
 
     NaN for an image below :data:`BRISQUE_MINIMUM` or with no contrast at all.
 
+    >>> import numpy as np
+    >>> noise = np.random.default_rng(0).integers(0, 256, (192, 192, 3)).astype(np.uint8)
+    >>> round(brisque(noise))
+    84
+    >>> brisque(noise[:31])
+    nan
+
     Args:
         image: H×W×3 RGB, uint8, uint16 or float in [0, 1].
 

@@ -32,7 +32,7 @@ def chroma_ratio(output: NDArray[Any], truth: NDArray[Any]) -> float:
     1.0
     >>> paler = np.tile(np.array([165, 95, 95], np.uint8), (8, 8, 1))
     >>> round(chroma_ratio(paler, red), 2)
-    0.48
+    0.49
     >>> chroma_ratio(red, np.full_like(red, 99))
     nan
 

@@ -18,7 +18,7 @@ def mae(output: NDArray[Any], truth: NDArray[Any]) -> float:
 
     >>> import numpy as np
     >>> black = np.zeros((8, 8, 3), np.uint8)
-    >>> mae(black + np.uint8(51), black)
+    >>> round(mae(black + np.uint8(51), black), 3)
     0.2
 
     Raises:

@@ -34,6 +34,13 @@ def niqe(image: NDArray[Any]) -> float:
     Features of whole 96×96 blocks, at full and at half size, against the release's Gaussian. NaN
     for an image that holds fewer than two blocks with anything in them.
 
+    >>> import numpy as np
+    >>> noise = np.random.default_rng(0).integers(0, 256, (192, 192, 3)).astype(np.uint8)
+    >>> round(niqe(noise))
+    38
+    >>> niqe(noise[:, :95])
+    nan
+
     Args:
         image: H×W×3 RGB, uint8, uint16 or float in [0, 1].
 

@@ -24,7 +24,7 @@ def ssim(output: NDArray[Any], truth: NDArray[Any]) -> float:
     >>> round(ssim(ramp, ramp), 6)
     1.0
     >>> round(ssim(ramp[::-1], ramp), 3)
-    -0.298
+    -0.536
 
     Wang et al., "Image quality assessment: from error visibility to structural similarity", 2004.
 
