@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from undark.evaluate.metrics import METRICS
 from undark.evaluate.report.page import page
 from undark.evaluate.report.report import Report
 from undark.evaluate.report.results import ContenderResult, Failure, ImageResult
@@ -174,3 +175,16 @@ def test_a_page_without_truths_or_numbers_is_whole_too() -> None:
     reader = Reader(text)
     assert "broken" not in reader.names
     assert "without truths" in " ".join(reader.texts["p"])
+
+
+def test_no_table_of_results_is_wider_than_a_window(report: Report) -> None:
+    """Ten columns fit into 1200 pixels; all metrics in one table did not."""
+    text = page(report)
+    tables = re.findall(r'<div class="wide"[^>]*>(.*?)</div>', text, re.S)
+    columns = [re.findall(r"<th scope=\"col\".*?</th>", table, re.S) for table in tables]
+    assert all(len(row) <= 10 for row in columns)
+    shown = {re.sub(r"<.*?>", "", cell) for row in columns for cell in row}
+    assert {METRICS[name].heading for name in report.metrics} <= shown
+    for box in re.findall(r'<div class="wide"[^>]*>', text):
+        assert 'tabindex="0"' in box, "a table in a narrow window scrolls by keyboard too"
+        assert "aria-label=" in box

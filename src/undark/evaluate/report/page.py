@@ -87,7 +87,33 @@ def _memory(report: Findings) -> str:
 
 
 def _results(report: Findings) -> str:
-    metrics = report.metrics
+    """The means, in two tables: one of all metrics would be wider than a window."""
+    compared, alone = _halves(report.metrics)
+    tables = [_scrolled("Against the truth", _means(report, compared, timed=False))] * bool(
+        compared
+    )
+    tables.append(
+        _scrolled("The output alone, and what it took", _means(report, alone, timed=True))
+    )
+    return "\n".join(tables)
+
+
+def _halves(metrics: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Those that compare with a truth, and those that look at the output alone."""
+    compared = [name for name in metrics if METRICS[name].needs_truth]
+    return compared, [name for name in metrics if name not in compared]
+
+
+def _scrolled(heading: str, table: str) -> str:
+    """A table under its heading; in a window that is too narrow it scrolls, by keyboard too."""
+    label = escape(heading)
+    return (
+        f"<h3>{label}</h3>\n"
+        f'<div class="wide" role="region" aria-label="{label}" tabindex="0">{table}</div>'
+    )
+
+
+def _means(report: Findings, metrics: Sequence[str], *, timed: bool) -> str:
     best = {name: _best(name, report.contenders) for name in metrics}
     rows: list[str] = []
     for item in report.contenders:
@@ -98,13 +124,15 @@ def _results(report: Findings) -> str:
             mark = ' class="best"' if written(name, mean) == best[name] else ""
             small = f"<small>{range_}</small>"
             cells.append(f"<td{_value(mean)}{mark}>{written(name, mean)}{small}</td>")
-        peak = item.peak_memory
-        cells.append(f"<td{_value(item.seconds)}>{item.seconds:.3f}</td>")
-        cells.append(f"<td{_value(math.nan if peak is None else peak)}>{megabytes(peak)}</td>")
+        if timed:
+            peak = item.peak_memory
+            cells.append(f"<td{_value(item.seconds)}>{item.seconds:.3f}</td>")
+            cells.append(f"<td{_value(math.nan if peak is None else peak)}>{megabytes(peak)}</td>")
         rows.append(_row(item.name, cells))
-    titles = {name: METRICS[name].meaning for name in metrics}
-    headings = [(METRICS[name].heading, titles[name], METRICS[name].better) for name in metrics]
-    return _table("model", [*headings, *((name, "", None) for name in _TIMED)], rows)
+    headings: list[tuple[str, str, str | None]] = [
+        (METRICS[name].heading, METRICS[name].meaning, METRICS[name].better) for name in metrics
+    ]
+    return _table("model", headings + [(name, "", None) for name in _TIMED if timed], rows)
 
 
 def _best(name: str, contenders: Sequence[ContenderResult]) -> str | None:
@@ -118,7 +146,23 @@ def _best(name: str, contenders: Sequence[ContenderResult]) -> str | None:
 def _paired(report: Findings) -> str:
     if not report.differences:
         return ""
-    metrics = [name for name in report.metrics if METRICS[name].better is not None]
+    ordered = [name for name in report.metrics if METRICS[name].better is not None]
+    headings = ("Differences against the truth", "Differences of the output alone")
+    tables = [
+        _scrolled(heading, _differences(report, metrics))
+        for heading, metrics in zip(headings, _halves(ordered), strict=True)
+        if metrics
+    ]
+    first = escape(report.contenders[0].name)
+    return f"""<section id="paired">
+<h2>Against {first}</h2>
+<p>Mean of the differences, image by image. Coloured where the interval leaves zero out and p is
+below {1 - CONFIDENCE:.2f}: green is better than {first}, red is worse.</p>
+{"".join(tables)}
+</section>"""
+
+
+def _differences(report: Findings, metrics: Sequence[str]) -> str:
     rows: list[str] = []
     for name, found in report.differences.items():
         cells: list[str] = []
@@ -131,19 +175,13 @@ def _paired(report: Findings) -> str:
             range_ = (
                 ""
                 if math.isnan(item.low)
-                else f"{_signed(metric, item.low)} to {_signed(metric, item.high)}, "
+                else f"<small>{_signed(metric, item.low)} to {_signed(metric, item.high)}</small>"
             )
-            small = f"<small>{range_}p {escape(probability(item.p))}</small>"
+            small = f"{range_}<small>p {escape(probability(item.p))}</small>"
             cells.append(f"<td{_value(item.mean)}{mark}>{_signed(metric, item.mean)}{small}</td>")
         rows.append(_row(name, cells))
-    first = escape(report.contenders[0].name)
     headings = [(METRICS[name].heading, "", METRICS[name].better) for name in metrics]
-    return f"""<section id="paired">
-<h2>Against {first}</h2>
-<p>Mean of the differences, image by image. Coloured where the interval leaves zero out and p is
-below {1 - CONFIDENCE:.2f}: green is better than {first}, red is worse.</p>
-<div class="wide">{_table("model", headings, rows)}</div>
-</section>"""
+    return _table("model", headings, rows)
 
 
 def _signed(metric: str, value: float) -> str:
