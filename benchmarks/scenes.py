@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("-m", "--model", action="append", default=[])
     parser.add_argument("--baselines", action="store_true")
     parser.add_argument("--only", nargs="+", choices=SETS, default=list(SETS))
-    parser.add_argument("--matched", action="store_true", help="the gt-mean protocol besides")
+    parser.add_argument("--matched", action="store_true", help="also by the protocol gt-mean")
     parser.add_argument("--limit", type=int, help="pictures of a set, evenly spread")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--features", type=Path, help="weights of MobileNetV2")
