@@ -89,12 +89,11 @@ def _memory(report: Findings) -> str:
 def _results(report: Findings) -> str:
     """The means, in two tables: one of all metrics would be wider than a window."""
     compared, alone = _halves(report.metrics)
-    tables = [_scrolled("Against the truth", _means(report, compared, timed=False))] * bool(
-        compared
-    )
-    tables.append(
-        _scrolled("The output alone, and what it took", _means(report, alone, timed=True))
-    )
+    tables: list[str] = []
+    if compared:
+        tables.append(_scrolled("Against the truth", _means(report, compared, timed=False)))
+    heading = "The output alone, and what it took"
+    tables.append(_scrolled(heading, _means(report, alone, timed=True)))
     return "\n".join(tables)
 
 
