@@ -85,8 +85,8 @@ def evaluate(
     """Measure models on dark pictures, with or without their well-lit truths."""
     from undark.evaluate import protocol as protocols
     from undark.evaluate import run
-    from undark.evaluate.features import find_features
     from undark.evaluate.memory import Origin
+    from undark.evaluate.metrics.features import find_features
 
     protocols.protocol(protocol)
     metric = find_features(features)
@@ -107,11 +107,11 @@ def evaluate(
             limit=limit,
             features=metric,
             memory=not no_memory,
-            pictures=report is not None,
+            images=report is not None,
             progress=show,
         )
     for failure in found.failures:
-        say(f"{failure.picture}: {failure.reason}")
+        say(f"{failure.image}: {failure.reason}")
     for path in found.unmatched:
         say(f"{path}: left out, it has no partner")
     for note in found.notes:
