@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
@@ -17,17 +17,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import IterableDataset
 
-from undark.errors import DivergedError
+from undark.errors import DivergedError, RecipeError
 from undark.evaluate.metrics import psnr, ssim
 from undark.models.card import Scaling
 from undark.photo import area_resize, from_float, to_float
-from undark.train.data.draws import Batch, Draws, to_tensor
-from undark.train.data.sources import Body, LoadedPair
+from undark.train.data.datasets import Dataset, LoadedPair
+from undark.train.data.stream import Batch, BatchStream, to_tensor
 from undark.train.recipe import Recipe, parse
+from undark.train.tables import build, plain
 
 __all__ = ["Method", "NoOptions", "fit_to_multiple"]
 
 Network = TypeVar("Network", bound=nn.Module)
+OptionsT = TypeVar("OptionsT")
 
 
 def fit_to_multiple(image: Tensor, multiple: int, minimum: int) -> Tensor:
@@ -41,8 +43,11 @@ class NoOptions:
     """For methods that have nothing of their own to set."""
 
 
-class Method(lightning.LightningModule, ABC, Generic[Network]):
+class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
     """A way to learn. Subclasses build a network and say what a step's losses are.
+
+    It is generic in its network and in its `Options`: ``class Mine(Method[MyNet, MyOptions])``
+    with ``Options = MyOptions`` knows the types of `network` and `options`.
 
     Attributes:
         recipe: What the run depends on.
@@ -59,7 +64,7 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
             ``options``. Its fields need defaults.
         reads: Kinds of sources that it can learn from.
         needs: Kinds of sources that it cannot do without.
-        diet: The same in words, with the options of the command line that give it.
+        diet: The same in words, with the arguments of :func:`undark.train.run` that give it.
         defaults: What differs from the recipe's own defaults, as ``table.key`` → value.
         places: Whether a step needs to know where in the photo its crops lie.
     """
@@ -70,19 +75,24 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
     Options: ClassVar[type[Any]] = NoOptions
     reads: ClassVar[tuple[str, ...]] = ("pairs", "darken", "keep")
     needs: ClassVar[tuple[str, ...]] = ()
-    diet: ClassVar[str] = "pairs of dark and light pictures: --data DIR"
+    diet: ClassVar[str] = "pairs of dark and light pictures in one folder (data)"
     defaults: ClassVar[dict[str, Any]] = {}
     places: ClassVar[bool] = False
 
     network: Network
+    options: OptionsT
     glance: int
     multiple: int
 
     def __init__(self, recipe: Recipe) -> None:
-        """Keep the recipe; subclasses build the network after this."""
+        """Keep the recipe; subclasses build the network after this.
+
+        Raises:
+            RecipeError: The recipe's table ``options`` does not hold up.
+        """
         super().__init__()
         self.recipe = recipe
-        self.options = self.Options() if recipe.options is None else recipe.options
+        self.options = self.read_options(recipe)
         self.batches = 0
         self.losses_now: dict[str, float] = {}
 
@@ -94,6 +104,48 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
             table, _, key = path.partition(".")
             raw.setdefault(table, {})[key] = value
         return parse(raw)
+
+    @classmethod
+    def read_options(cls, recipe: Recipe) -> OptionsT:
+        """The recipe's table ``options`` as this method's `Options`.
+
+        Raises:
+            RecipeError: A key is unknown, or a value of the wrong type or out of range.
+        """
+        return build(cls.Options, recipe.options, "options")
+
+    @classmethod
+    def settle(cls, recipe: Recipe) -> Recipe:
+        """`recipe`, checked, with every one of this method's options spelled out.
+
+        It costs next to nothing: nothing is built and no data are read.
+
+        Raises:
+            RecipeError: The options or the sizes are not what this method needs.
+        """
+        options = cls.read_options(recipe)
+        cls.check(recipe, options)
+        return replace(recipe, options=plain(options))
+
+    @classmethod
+    def check(cls, recipe: Recipe, options: OptionsT) -> None:
+        """Check what this method needs of `recipe`, beside its `options`; by default nothing.
+
+        Raises:
+            RecipeError: In one line, what is needed.
+        """
+        del recipe, options
+
+    @classmethod
+    def check_sources(cls, recipe: Recipe) -> None:
+        """Check that this method learns from the kinds of data that `recipe` names.
+
+        Raises:
+            RecipeError: It does not, or lacks one that it needs.
+        """
+        kinds = {source.kind for source in recipe.data.sources}
+        if not kinds <= set(cls.reads) or not kinds >= set(cls.needs):
+            raise RecipeError(f"the method {recipe.method} learns from {cls.diet}")
 
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -135,11 +187,11 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
 
     # What Lightning calls.
 
-    def draws(self, bodies: Sequence[Body]) -> IterableDataset[Any]:
+    def stream(self, datasets: Sequence[Dataset]) -> IterableDataset[Any]:
         """What the loop is fed with, from step `batches` on: by default batches of crops."""
         plan = self.recipe
-        return Draws(
-            bodies,
+        return BatchStream(
+            datasets,
             crop=plan.data.crop,
             batch=plan.data.batch,
             augment=plan.augment,

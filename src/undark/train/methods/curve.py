@@ -14,21 +14,21 @@ from undark.errors import RecipeError
 from undark.models.card import Scaling
 from undark.photo import area_resize, from_float
 from undark.relight import Relighting
-from undark.train import zero_losses as losses
-from undark.train.data.draws import Batch, to_tensor
+from undark.train.data.stream import Batch, to_tensor
+from undark.train.losses import zero_reference as losses
+from undark.train.losses.self_noise import LEAST_SIDE, noise_left, shrunken_twin
 from undark.train.methods.base import Method
 from undark.train.nets.curve import CurveNet
 from undark.train.nets.exposure import expose
 from undark.train.nets.srgb import to_linear
 from undark.train.recipe import Recipe
-from undark.train.self_noise import noise_left, shrunken_twin
 
-__all__ = ["Options", "ZeroReference"]
+__all__ = ["Curve", "Options"]
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is told, and the weights of the terms; see :mod:`undark.train.zero_losses`.
+    """What is told, and the weights of the terms; see :mod:`undark.train.losses.zero_reference`.
 
     Attributes:
         wanted: Mean luma that a dark photo should get, in (0, 1). The one thing that is told: no
@@ -37,7 +37,7 @@ class Options:
         spatial: Weight of spatial consistency.
         colour: Weight of colour constancy.
         restraint: Weight against tints and against levels other than `wanted`.
-        noise: Weight of what cleaning leaves of noise; see :mod:`undark.train.self_noise`.
+        noise: Weight of what cleaning leaves of noise; see :mod:`undark.train.losses.self_noise`.
         twins: Photos of each batch by which cleaning is learned.
     """
 
@@ -61,7 +61,7 @@ class Options:
             raise RecipeError("options.twins: must be at least 1")
 
 
-class ZeroReference(Method[CurveNet]):
+class Curve(Method[CurveNet, Options]):
     """Curve estimation: exposure, contrast, colour and noise, judged without a truth."""
 
     kind = "zero-reference"
@@ -75,7 +75,7 @@ class ZeroReference(Method[CurveNet]):
     Options: ClassVar[type[Any]] = Options
     reads: ClassVar[tuple[str, ...]] = ("dark",)
     needs: ClassVar[tuple[str, ...]] = ("dark",)
-    diet: ClassVar[str] = "dark photos alone: --data DIR"
+    diet: ClassVar[str] = "dark photos alone (data, or dark)"
     defaults: ClassVar[dict[str, Any]] = {
         "data.sources": [{"kind": "dark"}],
         "data.crop": 256,
@@ -94,11 +94,20 @@ class ZeroReference(Method[CurveNet]):
     def __init__(self, recipe: Recipe) -> None:
         """Build the network for the recipe's glance and wanted level."""
         super().__init__(recipe)
-        if not recipe.net.glance:
-            raise RecipeError("net.glance: the curves come from the glance; it cannot be 0")
         self.network = CurveNet(glance=recipe.net.glance, wanted=self.options.wanted)
         self.glance = recipe.net.glance
         self.multiple = 1
+
+    @classmethod
+    def check(cls, recipe: Recipe, options: Options) -> None:
+        """A glance, and crops that shrink to pictures in which noise can be measured."""
+        if not recipe.net.glance:
+            raise RecipeError("net.glance: the curves come from the glance; it cannot be 0")
+        if options.noise and recipe.data.crop < LEAST_SIDE:
+            raise RecipeError(
+                f"data.crop: curve learns to clean on crops of at least {LEAST_SIDE} pixels"
+                " (or set options.noise to 0)"
+            )
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Five terms, none of which knows a truth."""

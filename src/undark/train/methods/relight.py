@@ -14,12 +14,12 @@ from undark.errors import RecipeError
 from undark.evaluate.metrics import psnr
 from undark.models.card import Scaling
 from undark.photo import area_resize, from_float, to_float
-from undark.train import losses
-from undark.train.data.draws import Batch, to_tensor
-from undark.train.data.sources import LoadedPair
+from undark.train.data.datasets import LoadedPair
+from undark.train.data.stream import Batch, to_tensor
+from undark.train.losses import against_truth as losses
 from undark.train.methods.base import Method, fit_to_multiple
 from undark.train.nets.exposure import expose, mean_luma
-from undark.train.nets.relight import RelightNet
+from undark.train.nets.relight import RelightNet, multiple_of
 from undark.train.nets.srgb import to_linear
 from undark.train.recipe import Recipe
 
@@ -54,7 +54,7 @@ class Options:
             raise RecipeError("options.darker must be at most 0, options.lighter at least 0")
 
 
-class Relight(Method[RelightNet]):
+class Relight(Method[RelightNet, Options]):
     """Exposure learned from whole photos, restoration from crops told the truth's brightness."""
 
     kind = "supervised"
@@ -78,8 +78,6 @@ class Relight(Method[RelightNet]):
         """Build the network of the recipe's sizes."""
         super().__init__(recipe)
         net = recipe.net
-        if not net.glance:
-            raise RecipeError("net.glance: relight decides from the glance; it cannot be 0")
         self.network = RelightNet(
             widths=net.widths,
             blocks=net.blocks,
@@ -90,6 +88,19 @@ class Relight(Method[RelightNet]):
         ).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.glance = net.glance
         self.multiple = self.network.multiple
+
+    @classmethod
+    def check(cls, recipe: Recipe, options: Options) -> None:
+        """A glance, and crops of whole cells of the deepest level."""
+        del options
+        if not recipe.net.glance:
+            raise RecipeError("net.glance: relight decides from the glance; it cannot be 0")
+        multiple = multiple_of(recipe.net.widths)
+        if recipe.data.crop % multiple:
+            raise RecipeError(
+                f"data.crop: must be a multiple of {multiple} for {len(recipe.net.widths)}"
+                f" net.widths, not {recipe.data.crop}"
+            )
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """What the restoration drew, and what the glance decided, against the truth.

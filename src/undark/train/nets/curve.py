@@ -43,7 +43,7 @@ class CurveNet(nn.Module):
 
     Args:
         glance: Side of the square glance in pixels.
-        wanted: Mean luma, in (0, 1), that a photo gets when the correction is nought.
+        wanted: Mean luma, in (0, 1), that a photo gets when the correction is zero.
         width: Channels of the first layer.
     """
 
@@ -82,7 +82,7 @@ class CurveNet(nn.Module):
         decision = self.decision(glance)
         gain = torch.exp2(decision.stops + decision.tint)
         curves = expose(self.samples.expand(-1, 3, -1, -1), gain)[:, :, 0]
-        # Plus nought times what depends on the photo: a copy for each of the batch, and the
+        # Plus zero times what depends on the photo: a copy for each of the batch, and the
         # exporter keeps the parameter as it is.
         strength = torch.exp(self.strength + 0.0 * decision.stops[:, :, 0, 0])
         return curves, strength

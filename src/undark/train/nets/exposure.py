@@ -77,6 +77,6 @@ def solve_stops(linear: Tensor, target: Tensor) -> Tensor:
         means = (lit * weights[:, None]).sum(2).mean(2)
         above = (means < target.flatten(1)).sum(1, keepdim=True).clamp(1, means.shape[1] - 1)
         low, high = means.gather(1, above - 1), means.gather(1, above)
-        share = ((target.flatten(1) - low) / (high - low).clamp(min=1e-6)).clamp(0.0, 1.0)
-        found = newton(((above - 1 + share) * _RUNG)[:, :, None, None])
+        along = ((target.flatten(1) - low) / (high - low).clamp(min=1e-6)).clamp(0.0, 1.0)
+        found = newton(((above - 1 + along) * _RUNG)[:, :, None, None])
     return newton(found)

@@ -25,14 +25,14 @@ from undark.errors import RecipeError
 from undark.models.card import Scaling
 from undark.photo import Photo, from_float
 from undark.retouch import STATE, STOP, Look, apply_steps, choose_steps
-from undark.train.data.draws import Batch
-from undark.train.data.sources import Body
+from undark.train.data.datasets import Dataset
+from undark.train.data.stream import Batch
 from undark.train.environment import Gallery, Retouch, Scene
 from undark.train.methods.base import Method
 from undark.train.nets.policy import Critic, Policy
 from undark.train.recipe import Recipe
 
-__all__ = ["Options", "Reinforcement"]
+__all__ = ["Agent", "Options"]
 
 _FRESH = 40
 """Steps of the loop after which synthetic darkness is made anew."""
@@ -109,7 +109,7 @@ class _ActorCritic(ActorCriticPolicy):
         return self.predict_values(obs), chances.log_prob(actions), chances.entropy()
 
 
-class Reinforcement(Method[Policy]):
+class Agent(Method[Policy, Options]):
     """Proximal policy optimisation on :class:`undark.train.environment.Retouch`.
 
     A step of the loop is a round: some steps of retouching, then some gradients. Every round
@@ -125,10 +125,10 @@ class Reinforcement(Method[Policy]):
         "Pinto et al., Asymmetric Actor Critic for Image-Based Robot Learning, RSS 2018",
     )
     outputs = ("logits",)
-    Options = Options
+    Options: ClassVar[type[Any]] = Options
     reads: ClassVar[tuple[str, ...]] = ("pairs", "darken", "keep", "dark")
     diet: ClassVar[str] = (
-        "pairs of dark and light pictures (--data DIR), or dark photos alone (--dark DIR)"
+        "pairs of dark and light pictures in one folder (data), or dark photos alone (dark)"
     )
     defaults: ClassVar[dict[str, Any]] = {
         "net.widths": [96],
@@ -142,22 +142,9 @@ class Reinforcement(Method[Policy]):
     }
 
     def __init__(self, recipe: Recipe) -> None:
-        """Build the policy, its critic and the environments.
-
-        Raises:
-            RecipeError: The sizes do not fit together.
-        """
+        """Build the policy, its critic and the environments."""
         super().__init__(recipe)
-        net, options = recipe.net, cast("Options", self.options)
-        steps = options.environments * options.horizon
-        if net.glance < 16 or net.glance % 16:
-            raise RecipeError("net.glance: an agent's must be a multiple of 16")
-        if min(options.environments, options.horizon, options.epochs) < 1 or options.batch < 2:
-            raise RecipeError("options: environments, horizon, epochs must be 1, batch 2 at least")
-        if steps % options.batch:
-            raise RecipeError(
-                f"options.batch: must divide environments × horizon, which is {steps}"
-            )
+        net, options = recipe.net, self.options
         self.automatic_optimization = False
         self.glance, self.multiple = net.glance, 1
         self.gallery: Gallery | None = None
@@ -173,13 +160,26 @@ class Reinforcement(Method[Policy]):
             clip_range=options.clip,
             ent_coef=options.entropy,
             max_grad_norm=recipe.fit.clip or math.inf,
-            stats_window_size=steps,
+            stats_window_size=options.environments * options.horizon,
             policy_kwargs={"width": net.widths[0]},
             device="cpu",
         )
         self.agent.set_logger(Logger(None, []))
         self.actor_critic = cast(_ActorCritic, self.agent.policy)
         self.network = self.actor_critic.actor
+
+    @classmethod
+    def check(cls, recipe: Recipe, options: Options) -> None:
+        """A glance that the policy can average, and rounds of whole batches."""
+        steps = options.environments * options.horizon
+        if recipe.net.glance < 16 or recipe.net.glance % 16:
+            raise RecipeError("net.glance: an agent's must be a multiple of 16")
+        if min(options.environments, options.horizon, options.epochs) < 1 or options.batch < 2:
+            raise RecipeError("options: environments, horizon, epochs must be 1, batch 2 at least")
+        if steps % options.batch:
+            raise RecipeError(
+                f"options.batch: must divide environments × horizon, which is {steps}"
+            )
 
     @property
     def _rate(self) -> float:
@@ -188,19 +188,19 @@ class Reinforcement(Method[Policy]):
         return self.recipe.fit.lr if known is None else known.optimizer.param_groups[0]["lr"]
 
     def _environment(self) -> Monitor[Any, Any]:
-        options = cast("Options", self.options)
+        options = self.options
         return Monitor(
             Retouch(self._draw, glance=self.glance, cost=options.cost, hints=options.hints)
         )
 
     def _draw(self, random: np.random.Generator) -> Scene:
-        assert self.gallery is not None  # the loop asks for `draws` first
+        assert self.gallery is not None  # the loop asks for `stream` first
         return self.gallery(random)
 
-    def draws(self, bodies: Sequence[Body]) -> IterableDataset[Any]:
-        """The numbers of the rounds; the environments draw from `bodies`."""
-        options = cast("Options", self.options)
-        self.gallery = Gallery(bodies, self.recipe.augment, structure=options.structure)
+    def stream(self, datasets: Sequence[Dataset]) -> IterableDataset[Any]:
+        """The numbers of the rounds; the environments draw from `datasets`."""
+        options = self.options
+        self.gallery = Gallery(datasets, self.recipe.augment, structure=options.structure)
         return _Rounds(self.batches)
 
     def groups(self) -> list[dict[str, Any]]:
@@ -218,27 +218,27 @@ class Reinforcement(Method[Policy]):
         del batch
         assert self.gallery is not None
         self.gallery.version = self.batches // _FRESH
-        agent, options = self.agent, cast("Options", self.options)
+        agent, options = self.agent, self.options
         agent.device = agent.rollout_buffer.device = self.device
         seed = np.random.SeedSequence((self.recipe.seed, self.batches)).generate_state(1)[0]
         set_random_seed(int(seed))  # stable-baselines3 shuffles by NumPy's global state
         cast(DummyVecEnv, agent.env).seed(int(seed) >> 1)
-        told = agent.logger.name_to_value
-        told.clear()
+        noted = agent.logger.name_to_value
+        noted.clear()
         try:
-            # One round; its second never comes, so what was told is not cleared by logging it.
+            # One round; its second never comes, so what was noted is not cleared by logging it.
             agent.learn(options.environments * options.horizon, log_interval=2)
         except ValueError as error:  # so torch refuses logits that are not numbers
             if "nan" not in str(error):
                 raise
-            told["train/loss"] = math.nan
+            noted["train/loss"] = math.nan
         episodes = list(agent.ep_info_buffer or [])
         values = {
-            "loss": told["train/loss"],
+            "loss": noted["train/loss"],
             "gain": np.mean([episode["r"] for episode in episodes]) if episodes else 0.0,
             "steps": np.mean([episode["l"] for episode in episodes]) if episodes else 0.0,
-            "entropy": -told["train/entropy_loss"],
-            "value": told["train/value_loss"],
+            "entropy": -noted["train/entropy_loss"],
+            "value": noted["train/value_loss"],
         }
         return {name: torch.tensor(float(value)) for name, value in values.items()}
 
