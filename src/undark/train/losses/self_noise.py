@@ -12,7 +12,7 @@ would not do: it takes noise to differ from pixel to pixel, which that of finish
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,10 +23,7 @@ from undark import tone
 from undark.noise import LEVELS, Noise, clean, measure_noise
 from undark.photo import FloatImage, area_resize
 
-__all__ = ["LEAST_SIDE", "Twin", "noise_left", "shrunken_twin"]
-
-LEAST_SIDE: Final = 64
-"""Pixels a side that a photo needs for its noise to be measured on it."""
+__all__ = ["Twin", "noise_left", "shrunken_twin"]
 
 _SHRINK = 4
 _STEP = 0.1
@@ -44,7 +41,7 @@ def shrunken_twin(relit: FloatImage, random: np.random.Generator) -> Twin:
     """A pair made of one relit dark photo.
 
     Args:
-        relit: H×W×3 in [0, 1], noise and all, at least `LEAST_SIDE` pixels a side.
+        relit: H×W×3 in [0, 1], noise and all, best at least 64 pixels a side.
         random: Of the noise.
     """
     rows, columns = (side // _SHRINK for side in relit.shape[:2])

@@ -16,7 +16,7 @@ from undark.photo import area_resize, from_float
 from undark.relight import Relighting
 from undark.train.data.stream import Batch, to_tensor
 from undark.train.losses import zero_reference as losses
-from undark.train.losses.self_noise import LEAST_SIDE, noise_left, shrunken_twin
+from undark.train.losses.self_noise import noise_left, shrunken_twin
 from undark.train.methods.base import Method
 from undark.train.nets.curve import CurveNet
 from undark.train.nets.exposure import expose
@@ -100,14 +100,10 @@ class Curve(Method[CurveNet, Options]):
 
     @classmethod
     def check(cls, recipe: Recipe, options: Options) -> None:
-        """A glance, and crops that shrink to pictures in which noise can be measured."""
+        """A glance."""
+        del options
         if not recipe.net.glance:
             raise RecipeError("net.glance: the curves come from the glance; it cannot be 0")
-        if options.noise and recipe.data.crop < LEAST_SIDE:
-            raise RecipeError(
-                f"data.crop: curve learns to clean on crops of at least {LEAST_SIDE} pixels"
-                " (or set options.noise to 0)"
-            )
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Five terms, none of which knows a truth."""
