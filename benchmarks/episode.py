@@ -12,7 +12,7 @@ from undark import Enhancer, read_photo
 from undark.evaluate.grid import picture_grid
 from undark.io.images import write_photo
 from undark.photo import Photo
-from undark.retouch import apply_steps
+from undark.pixels.steps import apply_steps
 
 ACROSS = 4
 

@@ -41,7 +41,7 @@ def make_photo(path: Path, megapixels: float) -> None:
     import numpy as np
     from skimage import data
 
-    from undark.tone import linear_to_srgb, srgb_to_linear
+    from undark.pixels.colour import linear_to_srgb, srgb_to_linear
 
     width = round((megapixels * 1.5e6) ** 0.5)
     height = round(width / 1.5)

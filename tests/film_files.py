@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from small_models import save_model
-from undark.curves import sample_points
 from undark.models import Glance, Scaling
+from undark.pixels.curves import sample_points
 
 SIZE = (96, 64)
 """Width and height of the films."""

@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from undark.models import Card, DataSource, Glance, Scaling
-from undark.retouch import ACTIONS, STATE, STOP, Step
+from undark.pixels.steps import ACTIONS, STATE, STOP, Step
 
 MakeModel = Callable[..., Path]
 

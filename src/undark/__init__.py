@@ -4,9 +4,10 @@
     >>> photo = undark.enhance("night.jpg")  # doctest: +SKIP
     >>> undark.write_photo(photo, "light.jpg")  # doctest: +SKIP
 
-`enhance` takes a path, bytes, a PIL image, a NumPy array or a Photo and gives back the same type,
-size and depth; `Enhancer` is the same with the model kept ready. `models` says what models there
-are, `errors` what can go wrong. All is imported when first used: `import undark` is quick.
+`enhance` takes a path, bytes, an open file, a PIL image, a NumPy array, a Photo or a list of these,
+and gives back the same type, size and depth; `Enhancer` is the same with the model kept ready.
+`models` says what models there are, `errors` what can go wrong. All is imported when first used:
+`import undark` is quick.
 """
 
 from __future__ import annotations

@@ -39,7 +39,18 @@ __all__ = [
 
 
 class UndarkError(Exception):
-    """Base of every error that undark raises on purpose."""
+    """Base of every error that undark raises on purpose.
+
+    Args:
+        message: One line for the user.
+        argument: Name of the argument that it is about, so that an interface which calls it
+            something else can say how; empty where there is none.
+    """
+
+    def __init__(self, message: str = "", *, argument: str = "") -> None:
+        """Keep the message, and what it is about."""
+        super().__init__(message)
+        self.argument = argument
 
 
 class UsageError(UndarkError, ValueError):

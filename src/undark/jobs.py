@@ -1,4 +1,4 @@
-"""The Job: many photos and films in, as many out, with events, resume and an error per file.
+"""Jobs: one photo or video at a time, and many, with events, resume and an error per file.
 
 A destination is written beside and renamed (:mod:`undark.io.atomic`), so one that exists is
 whole: a job that was stopped at any moment goes on where it stopped when it is run again.
@@ -9,13 +9,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import perf_counter
 
+from undark.adjust import Adjust
 from undark.engine.clips import enhance_clip
-from undark.engine.enhancer import Editor
+from undark.engine.editor import Editor
 from undark.engine.video import VideoEnhancer
 from undark.errors import DeviceError, UndarkError, UsageError
 from undark.io import film_reader
@@ -23,12 +24,48 @@ from undark.io.film_reader import Transcoding
 from undark.io.images import read_photo, write_photo
 from undark.io.video import partial_path
 from undark.io.walk import Pair, is_film
-from undark.retouch import Step
+from undark.pixels.steps import Step
 
-__all__ = ["Done", "Event", "Failed", "Job", "Progress", "Skipped", "Started", "Summary", "Told"]
+__all__ = [
+    "Done",
+    "Event",
+    "Failed",
+    "Job",
+    "Notice",
+    "Options",
+    "Progress",
+    "Receipt",
+    "Skipped",
+    "Started",
+    "Summary",
+    "enhance_one",
+]
 
 _WAIT = 0.2  # Seconds; a wait without an end cannot be interrupted on Windows.
 _FEW = 3  # Frames after which it is told how long a slow model will take.
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How inputs are enhanced and their results written.
+
+    Attributes:
+        adjust: What is asked of photos; a VideoEnhancer has its own.
+        max_pixels: Refuse photos of more pixels.
+        format: Format to write, as Pillow spells it; by default the destination's suffix decides.
+        quality: 1 to 100 for lossy formats; by default the writer decides.
+        overwrite: Do again what is already there.
+        explain: Give the steps that a photo was done in.
+        transcoding: How videos are written, and which part of them.
+    """
+
+    adjust: Adjust = field(default_factory=Adjust)
+    max_pixels: int | None = None
+    format: str | None = None
+    quality: int | None = None
+    overwrite: bool = False
+    explain: bool = False
+    transcoding: Transcoding = field(default_factory=Transcoding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +78,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """This share of the input, 0 to 1, has been enhanced; a film at this many frames a second."""
+    """This fraction of the input, 0 to 1, is enhanced; a video at this many frames a second."""
 
     source: Path
     destination: Path
@@ -50,8 +87,8 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A line about this input that is no error: what a film lacks, or how long it will take."""
+class Notice:
+    """A line about this input that is no error: what a video lacks, or how long it will take."""
 
     source: Path
     destination: Path
@@ -62,7 +99,7 @@ class Told:
 class Done:
     """The destination is written and whole; `seconds` from reading to having written.
 
-    `steps` are those it was done in, where the job was to tell them.
+    `steps` are those it was done in, where they were asked for.
     """
 
     source: Path
@@ -89,8 +126,11 @@ class Failed:
     error: UndarkError
 
 
-Event = Started | Progress | Told | Done | Skipped | Failed
-"""What a job tells about one input. `Done`, `Skipped` and `Failed` are last words."""
+Receipt = Done | Skipped | Failed
+"""How one input ended: the last word about it."""
+
+Event = Started | Progress | Notice | Receipt
+"""What is told about one input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,26 +147,107 @@ class Summary:
         return self.done + self.skipped + self.failed
 
 
-class _StoppedError(Exception):
-    """The job was stopped while this input was being enhanced."""
+def enhance_one(
+    pair: Pair,
+    editor: Editor | VideoEnhancer,
+    options: Options | None = None,
+    *,
+    notify: Callable[[Started | Progress | Notice], None] | None = None,
+) -> Receipt:
+    """Enhance one photo or video, from its file to its result's.
+
+    The unit of all work: a job, a server and a machine of many all call it. What goes wrong with
+    the input is in the receipt; only what `notify` raises goes on, if it is no Exception.
+
+    Args:
+        pair: The source and its destination.
+        editor: For a photo an Enhancer or a StepsEditor, for a video a VideoEnhancer, which must
+            be this video's own; see :meth:`VideoEnhancer.fork`.
+        options: How; the defaults by default.
+        notify: Called with what happens on the way.
+
+    Returns:
+        Done, Skipped where the destination is there and is not to be overwritten, or Failed.
+    """
+    source, destination = pair.source, pair.destination
+    options = options or Options()
+    tell = notify or _nobody
+    if not options.overwrite and destination.exists():
+        return Skipped(source, destination)
+    tell(Started(source, destination))
+    begin = perf_counter()
+    steps: tuple[Step, ...] | None = None
+    try:
+        if isinstance(editor, VideoEnhancer):
+            _enhance_video(pair, editor, options, tell)
+        else:
+            steps = _enhance_photo(pair, editor, options, tell)
+    except Exception as error:
+        return Failed(source, destination, perf_counter() - begin, _worded(source, error))
+    return Done(source, destination, perf_counter() - begin, steps)
+
+
+_Tell = Callable[[Started | Progress | Notice], None]
+
+
+def _enhance_photo(
+    pair: Pair, editor: Editor, options: Options, tell: _Tell
+) -> tuple[Step, ...] | None:
+    def progress(fraction: float) -> None:
+        tell(Progress(pair.source, pair.destination, fraction))
+
+    source = read_photo(pair.source)
+    steps = editor.steps(source) if options.explain else None
+    photo = editor.enhance(
+        source, adjust=options.adjust, max_pixels=options.max_pixels, progress=progress
+    )
+    progress(1.0)
+    write_photo(
+        photo,
+        pair.destination,
+        format=options.format,
+        quality=options.quality,
+        overwrite=options.overwrite,
+    )
+    return steps
+
+
+def _enhance_video(pair: Pair, video: VideoEnhancer, options: Options, tell: _Tell) -> None:
+    begin = perf_counter()
+
+    def notice(text: str) -> None:
+        tell(Notice(pair.source, pair.destination, text))
+
+    def progress(done: film_reader.Progress) -> None:
+        seconds = perf_counter() - begin
+        fps = done.frames / max(seconds, 1e-6)
+        if done.frames == _FEW and not video.is_fast:
+            notice(f"about {_spell(done.total / fps)} by {video.card.name}: {fps:.2g} frames/s")
+        tell(Progress(pair.source, pair.destination, done.share, fps))
+
+    enhance_clip(
+        pair.source,
+        pair.destination,
+        video,
+        options.transcoding,
+        progress=progress,
+        tell=notice,
+    )
+
+
+class _StoppedError(BaseException):
+    """The job was stopped while this input was being enhanced; it is no error of the input's."""
 
 
 class Job:
-    """Enhance many photos with one Enhancer or Retoucher, in one or several threads; films too.
+    """Enhance many photos and videos, in one or several threads.
 
     Args:
         pairs: Sources and where their results go, as :func:`undark.io.walk.plan` gives them.
-        editor: Shared by all workers; may be left out where all are films.
-        video: For films; each is enhanced by a fork of it. Without it they fail.
-        transcoding: How films are written, and which part of them.
-        strength: Blend between source (0) and full effect (1).
-        exposure: More or less light, in EV.
-        denoise: Share of the restoration, for an editor that relights.
-        format: Format to write, as Pillow spells it; by default the destination's suffix decides.
-        quality: 1 to 100 for lossy formats; by default the writer decides.
-        overwrite: Do again what is already there.
-        workers: Photos worked on at the same time, at least 1.
-        explain: Tell with each `Done` the steps it was done in.
+        editor: For photos, shared by all workers; may be left out where all are videos.
+        video: For videos; each is enhanced by a fork of it. Without it they fail.
+        options: How.
+        workers: Inputs worked on at the same time, at least 1.
 
     Raises:
         UsageError: Less than one worker.
@@ -138,15 +259,8 @@ class Job:
         editor: Editor | None,
         *,
         video: VideoEnhancer | None = None,
-        transcoding: Transcoding | None = None,
-        strength: float = 1.0,
-        exposure: float = 0.0,
-        denoise: float = 1.0,
-        format: str | None = None,
-        quality: int | None = None,
-        overwrite: bool = False,
+        options: Options | None = None,
         workers: int = 1,
-        explain: bool = False,
     ) -> None:
         """Prepare the job; nothing is read before :meth:`run`."""
         if workers < 1:
@@ -154,26 +268,19 @@ class Job:
         self._pairs = tuple(pairs)
         self._editor = editor
         self._video = video
-        self._transcoding = transcoding or Transcoding()
-        self._strength = strength
-        self._denoise = denoise
-        self._exposure = exposure
-        self._format = format
-        self._quality = quality
-        self._overwrite = overwrite
+        self._options = options or Options()
         self._workers = workers
-        self._explain = explain
         self._summary = Summary()
         self._partials: list[Path] = []
 
     @property
     def partials(self) -> tuple[Path, ...]:
-        """Films that were stopped midway, playable up to there."""
+        """Videos that were stopped midway, playable up to there."""
         return tuple(path for path in self._partials if path.exists())
 
     @property
     def summary(self) -> Summary:
-        """The counts of the last words that :meth:`run` has given so far."""
+        """The counts of the receipts that :meth:`run` has given so far."""
         return self._summary
 
     def run(self) -> Generator[Event, None, None]:
@@ -191,10 +298,17 @@ class Job:
         for pair in self._pairs:
             todo.put(pair)
 
+        def notify(event: Event) -> None:
+            if isinstance(event, Progress) and stop.is_set():
+                raise _StoppedError
+            if isinstance(event, Started) and is_film(event.source):
+                self._partials.append(partial_path(event.destination))
+            events.put(event)
+
         def work() -> None:
             try:
                 while not stop.is_set():
-                    self._process(todo.get_nowait(), events.put, stop)
+                    events.put(self._one(todo.get_nowait(), notify))
             except (Empty, _StoppedError):
                 pass
             finally:
@@ -230,79 +344,20 @@ class Job:
             counts.failed + isinstance(event, Failed),
         )
 
-    def _process(self, pair: Pair, tell: Callable[[Event], None], stop: threading.Event) -> None:
-        source, destination = pair.source, pair.destination
-        if not self._overwrite and destination.exists():
-            tell(Skipped(source, destination))
-            return
+    def _one(self, pair: Pair, notify: _Tell) -> Receipt:
+        editor: Editor | VideoEnhancer | None = self._editor
+        if is_film(pair.source):
+            editor = None if self._video is None else self._video.fork()
+        if editor is None:
+            notify(Started(pair.source, pair.destination))
+            kind = "video" if is_film(pair.source) else "photo"
+            error = UsageError(f"{pair.source}: is a {kind}, and there is no model for one")
+            return Failed(pair.source, pair.destination, 0.0, error)
+        return enhance_one(pair, editor, self._options, notify=notify)
 
-        def progress(fraction: float) -> None:
-            if stop.is_set():
-                raise _StoppedError
-            tell(Progress(source, destination, fraction))
 
-        tell(Started(source, destination))
-        begin = perf_counter()
-        steps: tuple[Step, ...] | None = None
-        try:
-            if is_film(source):
-                self._clip(pair, tell, stop)
-            else:
-                steps = self._photo(pair, progress)
-        except _StoppedError:
-            raise
-        except Exception as error:
-            tell(Failed(source, destination, perf_counter() - begin, _worded(source, error)))
-        else:
-            tell(Done(source, destination, perf_counter() - begin, steps))
-
-    def _photo(self, pair: Pair, progress: Callable[[float], None]) -> tuple[Step, ...] | None:
-        if self._editor is None:
-            raise UsageError(f"{pair.source}: a photo needs a model for photos")
-        source = read_photo(pair.source)
-        steps = self._editor.steps(source) if self._explain else None
-        photo = self._editor.enhance(
-            source,
-            strength=self._strength,
-            exposure=self._exposure,
-            denoise=self._denoise,
-            progress=progress,
-        )
-        progress(1.0)
-        write_photo(
-            photo,
-            pair.destination,
-            format=self._format,
-            quality=self._quality,
-            overwrite=self._overwrite,
-        )
-        return steps
-
-    def _clip(self, pair: Pair, tell: Callable[[Event], None], stop: threading.Event) -> None:
-        if self._video is None:
-            raise UsageError(f"{pair.source}: is a film; this takes photos alone")
-        video = self._video.fork()
-        begin = perf_counter()
-
-        def progress(done: film_reader.Progress) -> None:
-            if stop.is_set():
-                raise _StoppedError
-            seconds = perf_counter() - begin
-            fps = done.frames / max(seconds, 1e-6)
-            if done.frames == _FEW and not video.is_fast:
-                text = f"about {_spell(done.total / fps)} by {video.card.name}: {fps:.2g} frames/s"
-                tell(Told(pair.source, pair.destination, text))
-            tell(Progress(pair.source, pair.destination, done.share, fps))
-
-        self._partials.append(partial_path(pair.destination))
-        enhance_clip(
-            pair.source,
-            pair.destination,
-            video,
-            self._transcoding,
-            progress=progress,
-            tell=lambda text: tell(Told(pair.source, pair.destination, text)),
-        )
+def _nobody(_: object) -> None:
+    """What nobody listens to."""
 
 
 def _spell(seconds: float) -> str:

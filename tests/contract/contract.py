@@ -26,7 +26,7 @@ from skimage import data
 from undark import Enhancer
 from undark.errors import UsageError
 from undark.models import Card, Model
-from undark.tone import linear_to_srgb, luma, srgb_to_linear
+from undark.pixels.colour import linear_to_srgb, luma, srgb_to_linear
 
 __all__ = ["ModelContract", "darkened"]
 

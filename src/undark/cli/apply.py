@@ -48,22 +48,20 @@ def apply(
 
     Each result's path is written on stdout. What is already there is skipped.
     """
-    from undark.engine.enhancer import Retoucher
+    from undark.adjust import Adjust
+    from undark.engine.editor import StepsEditor
     from undark.io.formats import format_named
     from undark.io.walk import plan
-    from undark.jobs import Job
-    from undark.retouch import read_steps
+    from undark.jobs import Job, Options
+    from undark.pixels.steps import read_steps
 
     written = None if format is None else format_named(format)
     pairs = plan(inputs, output=output, recursive=recursive, format=written)
-    job = Job(
-        pairs,
-        Retoucher(read_steps(steps)),
-        strength=strength,
-        exposure=exposure,
+    options = Options(
+        adjust=Adjust(strength=strength, exposure=exposure),
         format=written,
         quality=quality,
         overwrite=overwrite,
-        workers=jobs,
     )
+    job = Job(pairs, StepsEditor(read_steps(steps)), options=options, workers=jobs)
     run_job(job, pairs, as_json=as_json, debug=debug)

@@ -1,4 +1,4 @@
-"""Times of a film as a person writes them."""
+"""Times of a video as a person writes them."""
 
 from __future__ import annotations
 

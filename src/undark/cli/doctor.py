@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import platform
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import typer
 
@@ -29,28 +30,19 @@ _ESSENTIAL: Final[Mapping[str, str]] = {
     "tifffile": "tifffile",
 }
 
-_EXTRAS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
-    "openvino": ("a faster runtime on the CPU", {"openvino": "openvino"}),
-    "raw": ("camera RAW files", {"rawpy": "rawpy"}),
-    "video": ("video files, undark live", {"av": "av"}),
-    "evaluate": (
-        "undark evaluate",
-        {"skimage": "scikit-image", "scipy": "scipy"},
-    ),
-    "train": (
-        "undark train, undark export",
-        {
-            "torch": "torch",
-            "lightning": "lightning",
-            "matplotlib": "matplotlib",
-            "onnx": "onnx",
-            "onnxscript": "onnxscript",
-            "safetensors": "safetensors",
-            "tomli_w": "tomli-w",
-            "tensorboard": "tensorboard",
-        },
-    ),
+_PURPOSES: Final[Mapping[str, str]] = {
+    "openvino": "a faster runtime on the CPU",
+    "raw": "camera RAW files",
+    "video": "video files, undark live",
+    "evaluate": "undark evaluate",
+    "train": "undark train, undark export",
+    "dev": "",
 }
+"""What the package's extras are for; one without a purpose is no matter of the user's."""
+
+_REQUIREMENT: Final = re.compile(
+    r"(?P<name>[A-Za-z0-9._-]+)\s*(\[(?P<extras>[^]]*)\])?[^;]*(;.*extra\s*==\s*['\"](?P<extra>[^'\"]+))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +92,6 @@ def doctor(
         raise typer.Exit(FAILED)
 
 
-def _version(distribution: str) -> str:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return "version unknown"
-
-
 def _packages() -> list[_Finding]:
     return [_imported(module, name) for module, name in _ESSENTIAL.items()]
 
@@ -118,56 +103,62 @@ def _imported(module: str, distribution: str) -> _Finding:
     except Exception as error:
         reason = " ".join(str(error).split())
         return _Finding("packages", distribution, False, f"does not load: {reason}", True)
-    return _Finding("packages", distribution, True, _version(distribution), True)
+    version = _installed(distribution) or "version unknown"
+    return _Finding("packages", distribution, True, version, True)
 
 
 def _runtimes() -> list[_Finding]:
+    from undark.runtime import RUNTIMES
+
     findings: list[_Finding] = []
-    try:
-        import onnxruntime
-    except Exception:
-        devices: list[str] = []
-    else:
-        providers: list[str] = onnxruntime.get_available_providers()
-        devices = _known_devices(providers)
-    findings.append(
-        _Finding(
-            "runtimes",
-            "onnxruntime",
-            bool(devices),
-            f"devices: {', '.join(devices) or 'none'}",
-            True,
-        )
-    )
-    if importlib.util.find_spec("openvino") is None:
-        findings.append(_Finding("runtimes", "openvino", False, "pip install 'undark[openvino]'"))
-    else:
-        findings.append(_Finding("runtimes", "openvino", True, "devices: cpu"))
+    for name, runtime in RUNTIMES.items():
+        essential = name in _ESSENTIAL.values()
+        devices = runtime.devices()
+        if devices or essential:
+            note = f"devices: {', '.join(devices) or 'none'}"
+        else:
+            note = runtime.how_to_get
+        findings.append(_Finding("runtimes", name, bool(devices), note, essential))
     return findings
-
-
-def _known_devices(providers: list[str]) -> list[str]:
-    """The devices, as --device takes them, behind ONNX Runtime's names for them."""
-    from undark.engine.session import Device
-
-    names = [name.removesuffix("ExecutionProvider").lower() for name in providers]
-    present = {"directml" if name == "dml" else name for name in names}
-    return [name for name in get_args(Device) if name in present]
 
 
 def _extras() -> list[_Finding]:
     findings: list[_Finding] = []
-    for extra, (purpose, modules) in _EXTRAS.items():
-        missing = [
-            name for module, name in modules.items() if importlib.util.find_spec(module) is None
-        ]
+    for extra in metadata.metadata("undark").get_all("Provides-Extra") or ():
+        purpose = _PURPOSES.get(extra, extra)
+        if not purpose:
+            continue
+        versions = {name: _installed(name) for name in sorted(_needed(extra))}
+        missing = [name for name, version in versions.items() if version is None]
         if missing:
             note = f"{purpose}: pip install 'undark[{extra}]' (lacks {', '.join(missing)})"
         else:
-            versions = ", ".join(f"{name} {_version(name)}" for name in modules.values())
-            note = f"{purpose}: {versions}"
+            there = ", ".join(f"{name} {version}" for name, version in versions.items())
+            note = f"{purpose}: {there}"
         findings.append(_Finding("extras", extra, not missing, note))
     return findings
+
+
+def _needed(extra: str) -> set[str]:
+    """The distributions that an extra brings, as the package's own metadata says."""
+    found: set[str] = set()
+    for line in metadata.requires("undark") or ():
+        parts = _REQUIREMENT.match(line)
+        if parts is None or parts["extra"] != extra:
+            continue
+        if parts["name"] == "undark":
+            for other in (parts["extras"] or "").split(","):
+                found |= _needed(other.strip())
+        else:
+            found.add(parts["name"])
+    return found
+
+
+def _installed(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _models() -> list[_Finding]:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import typer
 
 from undark.cli.progress import progress_bar
-from undark.cli.shell import FAILED, result, result_json, say
+from undark.cli.shell import FAILED, result, result_json, say, worded
 from undark.errors import UsageError
 
 if TYPE_CHECKING:
     from undark.io.walk import Pair
     from undark.jobs import Done, Event, Job
-    from undark.retouch import Step
+    from undark.pixels.steps import Step
 
 __all__ = ["StepsFiles", "record", "run_job", "tell_steps"]
 
@@ -43,14 +43,14 @@ def run_job(
     Raises:
         Exit: With `FAILED`, where an input failed.
     """
-    from undark.jobs import Done, Progress, Told
+    from undark.jobs import Done, Notice, Progress
 
     fractions: dict[Path, float] = {}
     # Closed at once on Ctrl-C, so that the workers have ended before the command does.
     try:
         with progress_bar() as show, closing(job.run()) as events:
             for event in events:
-                if not isinstance(event, Told):
+                if not isinstance(event, Notice):
                     fractions[event.source] = event.fraction if isinstance(event, Progress) else 0.0
                 text = event.source.name
                 if isinstance(event, Progress) and event.fps is not None:
@@ -72,7 +72,7 @@ def run_job(
 
 def _tell(event: Event, as_json: bool, debug: bool) -> None:
     """An input's last word: a result on stdout, and talk on stderr."""
-    from undark.jobs import Done, Failed, Skipped, Told
+    from undark.jobs import Done, Failed, Notice, Skipped
 
     match event:
         case Done(source, destination, seconds, steps):
@@ -84,12 +84,12 @@ def _tell(event: Event, as_json: bool, debug: bool) -> None:
             say(f"{destination}: skipped, it is already there (--overwrite does it again)")
             if as_json:
                 result_json(record(source, destination, "skipped", 0.0))
-        case Told(source, _, text):
+        case Notice(source, _, text):
             say(f"{source}: {text}")
         case Failed(source, destination, seconds, error):
             if debug:
                 traceback.print_exception(error)
-            message = str(error)
+            message = worded(error)
             say(message if str(source) in message else f"{source}: {message}")
             if as_json:
                 result_json(record(source, destination, "failed", seconds, error))
@@ -120,7 +120,7 @@ def record(
 
 
 def tell_steps(name: Path | str, steps: Sequence[Step]) -> None:
-    """The steps that one photo was retouched in, a line each."""
+    """The steps that one photo is edited in, a line each."""
     say(f"{name}: {len(steps)} steps" if steps else f"{name}: no step; it is left as it is")
     for number, step in enumerate(steps, start=1):
         say(f"  {number:2} {step}")
@@ -157,7 +157,7 @@ class StepsFiles:
             OutputError: The file cannot be written.
         """
         from undark.io.atomic import write_atomically
-        from undark.retouch import format_steps
+        from undark.pixels.steps import format_steps
 
         path = self._target
         if not self._file:

@@ -1,4 +1,4 @@
-"""`undark enhance`: dark photos and films in, bright ones out."""
+"""`undark enhance`: dark photos and videos in, bright ones out."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from undark.engine.enhancer import Enhancer
     from undark.photo import Photo
-    from undark.retouch import Step
+    from undark.pixels.steps import Step
 
 __all__ = ["enhance"]
 
@@ -149,10 +149,11 @@ def enhance(
         stream.run(enhancer, edit, explain, files)
         return
 
+    from undark.adjust import Adjust
     from undark.io.containers import Coding
     from undark.io.film_reader import Transcoding
     from undark.io.walk import is_film, plan
-    from undark.jobs import Done, Job
+    from undark.jobs import Done, Job, Options
 
     transcoding = Transcoding(
         coding=Coding(codec, crf, preset),
@@ -179,24 +180,23 @@ def enhance(
         video = open_video(
             model,
             engine,
+            shared=enhancer,
             strength=strength,
             exposure=exposure,
             denoise=denoise or 0.0,
         )
-    job = Job(
-        pairs,
-        enhancer,
-        video=video,
-        transcoding=transcoding,
-        strength=strength,
-        exposure=exposure,
-        denoise=_all(denoise if enhancer is not None and enhancer.relights else None),
+    heeds = enhancer is not None and "denoise" in enhancer.controls
+    options = Options(
+        adjust=Adjust(
+            strength=strength, exposure=exposure, denoise=_all(denoise if heeds else None)
+        ),
         format=written,
         quality=quality,
         overwrite=overwrite or in_place,
-        workers=jobs,
         explain=explain or files is not None,
+        transcoding=transcoding,
     )
+    job = Job(pairs, enhancer, video=video, options=options, workers=jobs)
 
     def done(event: Done) -> None:
         _keep(event.source, event.destination, event.steps, explain, files)
@@ -221,7 +221,7 @@ def _open(
             f"the model {enhancer.card.name} does not work in steps;"
             " leave out --explain and --save-steps"
         )
-    if denoise is not None and not enhancer.relights:
+    if denoise is not None and "denoise" not in enhancer.controls:
         raise UsageError(
             f"the model {enhancer.card.name} cannot be told how much to denoise;"
             " leave out --denoise"

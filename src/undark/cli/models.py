@@ -73,22 +73,17 @@ def _values(values: dict[str, float]) -> str:
 
 
 def _show_card(model: Model) -> None:
+    from undark.modes import mode_of
+
     card = model.card
     result(f"{card.name}: {card.title}")
     result("")
     result(card.summary)
     result("")
-    scaling = card.scaling
-    how = {
-        "tiles": f"tiles of {scaling.tile} pixels that share {scaling.overlap}",
-        "guided": f"its change at {scaling.max_side} pixels is carried to full size",
-        "steps": "its steps are done at full size, in bands",
-        "curves": "its curves are applied at full size, in bands",
-    }[scaling.mode]
     rows = [
         ("method", card.method),
         ("size", f"{_size(model)}, {card.parameters:,} parameters"),
-        ("large photos", how),
+        ("large photos", mode_of(card).describe(card.scaling)),
         ("licence", card.licence),
         ("recipe", card.recipe),
         *(("learned from", _source(item.name, item.licence, item.source)) for item in card.data),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
+from undark.adjust import Adjustments
 from undark.cli.shell import say
 
 if TYPE_CHECKING:
@@ -58,14 +59,21 @@ def open_enhancer(model: str, engine: Engine) -> Enhancer:
 
 
 def open_video(
-    model: str, engine: Engine, *, strength: float, exposure: float, denoise: float
+    model: str, engine: Engine, *, shared: Enhancer | None = None, **controls: Unpack[Adjustments]
 ) -> VideoEnhancer:
-    """The model for films, loaded; told and failing as `open_enhancer` is."""
+    """The model for videos, loaded; told and failing as `open_enhancer` is.
+
+    Args:
+        model: As the user names it.
+        engine: What is to run it.
+        shared: The same model, where it is open for photos already and was told.
+        **controls: What is asked of videos.
+    """
     from undark.engine.video import VideoEnhancer
 
-    return _told(
-        VideoEnhancer, model, strength=strength, exposure=exposure, denoise=denoise, **engine
-    )
+    if shared is not None and model != "default":
+        return VideoEnhancer(shared, **controls)
+    return _told(VideoEnhancer, model, **controls, **engine)
 
 
 def _told(load: Callable[..., T], model: str, **options: Any) -> T:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from undark.adjust import CONTROLS
 
 __all__ = [
     "Debug",
@@ -27,18 +29,21 @@ __all__ = [
     "Threads",
 ]
 
+
+def _control(name: str) -> Any:
+    """The option of a control of :class:`undark.adjust.Adjust`, as its table has it."""
+    control = CONTROLS[name]
+    return typer.Option(
+        min=control.low,
+        max=control.high,
+        metavar=control.unit or f"{control.low:g}..{control.high:g}",
+        help=control.meaning,
+    )
+
+
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
-Denoise = Annotated[
-    float | None,
-    typer.Option(
-        min=0.0,
-        max=1.0,
-        metavar="0..1",
-        help="How much noise is taken off: photos by a model that relights [default: 1, all], "
-        "videos over time [default: 0].",
-    ),
-]
+Denoise = Annotated[float | None, _control("denoise")]
 
 Device = Annotated[
     str,
@@ -47,10 +52,7 @@ Device = Annotated[
     ),
 ]
 
-Exposure = Annotated[
-    float,
-    typer.Option(min=-4.0, max=4.0, metavar="EV", help="More (+) or less (-) light, in EV."),
-]
+Exposure = Annotated[float, _control("exposure")]
 
 Format = Annotated[
     str | None,
@@ -125,15 +127,7 @@ Runtime = Annotated[
     ),
 ]
 
-Strength = Annotated[
-    float,
-    typer.Option(
-        min=0.0,
-        max=1.0,
-        metavar="0..1",
-        help="From 0, the photo as it is, to 1, the full effect.",
-    ),
-]
+Strength = Annotated[float, _control("strength")]
 
 Threads = Annotated[
     int | None,

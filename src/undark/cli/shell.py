@@ -6,7 +6,7 @@ import functools
 import json
 import sys
 from collections.abc import Callable
-from typing import Any, ParamSpec
+from typing import Any, Final, ParamSpec
 
 import typer
 
@@ -20,7 +20,7 @@ from undark.errors import (
     UsageError,
 )
 
-__all__ = ["FAILED", "INTERRUPTED", "USAGE", "command", "result", "result_json", "say"]
+__all__ = ["FAILED", "INTERRUPTED", "USAGE", "command", "result", "result_json", "say", "worded"]
 
 FAILED = 1
 """Exit code: some inputs failed, or what was asked for could not be done."""
@@ -36,7 +36,26 @@ INTERRUPTED = 130
 # told with it.
 _WRONG_USAGE = (UsageError, ModelError, DeviceError, MissingExtraError, RecipeError, DataError)
 
+# What the command line calls the arguments that errors are about.
+_OPTIONS: Final = {
+    "begin": "--from and --to",
+    "end": "--to",
+    "format": "--format",
+    "in_place": "--in-place",
+    "output": "-o",
+    "overwrite": "--overwrite",
+    "preview": "--preview",
+    "recursive": "--recursive",
+}
+
 P = ParamSpec("P")
+
+
+def worded(error: Exception) -> str:
+    """An error for the user of the command line: with the option that it is about."""
+    argument = error.argument if isinstance(error, UndarkError) else ""
+    option = _OPTIONS.get(argument)
+    return str(error) if option is None or option in str(error) else f"{error} ({option})"
 
 
 def say(line: str) -> None:
@@ -73,7 +92,7 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
             if kwargs.get("debug"):
                 raise
             if isinstance(error, UndarkError):
-                say(str(error))
+                say(worded(error))
             else:
                 reason = " ".join(str(error).split())
                 say(f"unexpected {type(error).__name__}: {reason} (--debug shows where)")

@@ -1,4 +1,4 @@
-"""One film, animation or row of pictures through a VideoEnhancer, whatever holds it."""
+"""One video, animation or row of images through a VideoEnhancer, whatever holds it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def enhance_clip(
     progress: Callable[[Progress], None],
     tell: Callable[[str], None],
 ) -> None:
-    """Bring a film to light.
+    """Bring a video to light.
 
     Args:
         source: A video, an animation, or a name such as ``frame%05d.png``.
@@ -36,7 +36,7 @@ def enhance_clip(
 
     Raises:
         UsageError: The destination cannot hold what is asked for.
-        InputError: The film cannot be read.
+        InputError: The video cannot be read.
         OutputError: The result could not be written.
         MissingExtraError: PyAV is needed and not installed.
         DeviceError: The runtime failed, or memory ran out.
@@ -45,7 +45,10 @@ def enhance_clip(
         transcode(source, destination, video.enhance_planes, options, progress=progress, tell=tell)
         return
     if options.preview is not None:
-        raise UsageError(f"{destination}: --preview makes videos; name one with -o")
+        raise UsageError(
+            f"{destination}: before and after are shown in videos; name one as the destination",
+            argument="preview",
+        )
     shelf = open_shelf(destination)
     frames = 0
     for frames, still in enumerate(read_stills(source, options), start=1):
@@ -53,5 +56,7 @@ def enhance_clip(
         shelf.add(still, still.photo.with_pixels(bright))
         progress(Progress(frames, still.share, max(still.total, frames)))
     if not frames:
-        raise UsageError(f"{source}: nothing lies between --from and --to")
+        raise UsageError(
+            f"{source}: no frame lies between the begin and the end asked for", argument="begin"
+        )
     shelf.close()

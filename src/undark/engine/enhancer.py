@@ -1,180 +1,47 @@
-"""The Enhancer: one model, kept ready, for photos of any size, depth and type; the Retoucher."""
+"""The Enhancer: one model, kept ready, for photos of any size, depth and type."""
 
 from __future__ import annotations
 
-import math
 import threading
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from types import TracebackType
+from typing import Any, Self, Unpack, overload
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
-from undark import tone
-from undark.engine.adapters import apply
-from undark.engine.curves import run_curves
-from undark.engine.guided import run_guided
-from undark.engine.relighting import Control, run_relighting
-from undark.engine.retouching import as_it_is, plan_steps, run_steps
-from undark.engine.session import Device, Feeds, Precision, Runtime, Session, open_session
-from undark.engine.tiling import run_tiles, to_nchw
-from undark.errors import DeviceError, UsageError
+from undark.adjust import Adjust, Adjustments
+from undark.engine.adapters import as_photo
+from undark.engine.editor import Editor, Named, Pictures, Progress
+from undark.errors import UsageError
+from undark.graph import Arrays, Graph, name_of
 from undark.models.card import Card
 from undark.models.store import Model, resolve
-from undark.photo import FloatImage, Photo, from_float
-from undark.retouch import Step
+from undark.modes import Band, Light, Mode, mode_of
+from undark.photo import FloatImage, Photo
+from undark.pixels.steps import Step
+from undark.runtime import Device, Precision, Session, open_graph
 
-__all__ = ["Editor", "Enhancer", "Retoucher", "enhance"]
-
-_T = TypeVar("_T", bytes, Photo, Image.Image, NDArray[Any])
-
-Progress = Callable[[float], None]
-
-_PIECE_PIXELS = 1 << 19
-
-
-class Editor(ABC):
-    """Whatever makes one photo of another: what `Enhancer` and `Retoucher` have in common."""
-
-    @overload
-    def enhance(
-        self,
-        x: str | Path,
-        *,
-        strength: float = 1.0,
-        exposure: float = 0.0,
-        denoise: float = 1.0,
-        progress: Progress | None = None,
-    ) -> Photo: ...
-    @overload
-    def enhance(
-        self,
-        x: _T,
-        *,
-        strength: float = 1.0,
-        exposure: float = 0.0,
-        denoise: float = 1.0,
-        progress: Progress | None = None,
-    ) -> _T: ...
-    def enhance(
-        self,
-        x: object,
-        *,
-        strength: float = 1.0,
-        exposure: float = 0.0,
-        denoise: float = 1.0,
-        progress: Progress | None = None,
-    ) -> Any:
-        """Bring a photo to light.
-
-        Args:
-            x: One of
-
-                - a path: gives a Photo, which `undark.write_photo` writes;
-                - bytes of an image file: gives bytes of the same format;
-                - a PIL image (L, LA, RGB, RGBA, I;16): gives one of the same mode and `info`; its
-                  orientation tag is not applied, so it still holds for the result;
-                - an array, H×W or H×W×C, uint8, uint16 or float in [0, 1], where C is 1 (grey),
-                  2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha): gives the same shape and type;
-                - a Photo: gives a Photo.
-            strength: Share of the effect, from 0 (the source, bit for bit) to 1. A model that
-                relights (:attr:`Enhancer.relights`) adds that share of the light, in EV.
-            exposure: More or less light besides, in EV, -4 to 4. Highlights roll
-                off; none that was not white becomes so by clipping. A model that relights is told,
-                and cleans accordingly.
-            denoise: Share of its restoration that a model which relights shall do, 0 to 1; with 0
-                the photo is relit and keeps its grain.
-            progress: Called with the share done, rising to 1.
-
-        Returns:
-            The same type, size, depth and alpha. Greyscale stays greyscale.
-
-        Raises:
-            UsageError: A value is out of range, or `x` is of no such type.
-            InputError: A file is missing, damaged or of a kind that undark does not take.
-            DeviceError: The runtime failed, or memory ran out.
-        """
-        if not (math.isfinite(strength) and 0.0 <= strength <= 1.0):
-            raise UsageError(f"strength must be between 0 and 1, not {strength}")
-        if not (math.isfinite(exposure) and -4.0 <= exposure <= 4.0):
-            raise UsageError(f"exposure must be between -4 and 4 EV, not {exposure}")
-        if not (math.isfinite(denoise) and 0.0 <= denoise <= 1.0):
-            raise UsageError(f"denoise must be between 0 and 1, not {denoise}")
-        if denoise < 1.0 and not self.relights:
-            raise UsageError("only a model that relights can be asked to denoise less")
-        report = progress or _ignore
-        control = Control(exposure=exposure, strength=strength, denoise=denoise)
-
-        def change(photo: Photo) -> Photo:
-            return self._photo(photo, control, report)
-
-        try:
-            return apply(change, x)
-        except MemoryError as error:
-            raise DeviceError(
-                "out of memory; close other programs or enhance fewer photos at a time"
-            ) from error
-
-    __call__ = enhance
-
-    @abstractmethod
-    def steps(self, x: object) -> tuple[Step, ...]:
-        """The steps in which it would retouch `x`; see `enhance` for what that may be.
-
-        Raises:
-            UsageError: It does not work in steps, or `x` is of no type that can be enhanced.
-            InputError: A file is missing, damaged or of a kind that undark does not take.
-        """
-
-    @property
-    def relights(self) -> bool:
-        """Whether it acts on strength, exposure and denoise itself, by adding light."""
-        return False
-
-    def _photo(self, photo: Photo, control: Control, progress: Progress) -> Photo:
-        strength, exposure = control.strength, control.exposure
-        if strength == 0.0 and exposure == 0.0:
-            progress(1.0)
-            return photo
-        # Written in native depth as bands come: a photo is never held in float as a whole.
-        pixels = np.empty(photo.pixels.shape, dtype=photo.pixels.dtype)
-        finish = not self.relights and (strength < 1.0 or exposure != 0.0)
-        if strength > 0.0 or self.relights:
-            bands = self._bands(photo, control, progress)
-        else:
-            bands = as_it_is(photo, progress)
-        for top, band in bands:
-            step = max(1, _PIECE_PIXELS // photo.width)
-            for first in range(0, band.shape[0], step):
-                rows = slice(top + first, top + min(first + step, band.shape[0]))
-                piece = band[first : first + step]
-                if finish:
-                    piece = _finish(photo.rgb(rows), piece, strength, exposure)
-                if photo.gray:
-                    piece = np.repeat(tone.luma(piece)[..., None], 3, axis=2)
-                pixels[rows] = from_float(piece, photo.pixels.dtype)
-        return photo.with_pixels(pixels)
-
-    @abstractmethod
-    def _bands(
-        self, photo: Photo, control: Control, progress: Progress
-    ) -> Iterator[tuple[int, FloatImage]]:
-        """The photo as edited, in bands that cover it once from top to bottom."""
+__all__ = ["Enhancer", "enhance"]
 
 
 class Enhancer(Editor):
     """Runs one model: photo in, photo out. Threads may share one.
 
+    It can be pickled: what made it is kept, and the model is loaded anew. `close` lets go of the
+    model's memory; so does the end of a ``with`` block.
+
     Args:
         model: A catalog name, the path of a user's ``.onnx`` with its card beside it, or a
             Model.
-        runtime: ``auto``, ``onnxruntime`` or ``openvino``.
+        graph: What computes in the place of the model's weights: any function that is a
+            :class:`undark.graph.Graph`. Needs a `card`.
+        card: What `graph` is: its mode, and the sizes that it takes.
+        runtime: ``auto``, ``onnxruntime``, ``openvino``, or what another package brings.
         device: ``auto``, ``cpu``, ``cuda``, ``coreml`` or ``directml``.
-        threads: CPU threads of the network; None lets the runtime choose.
+        threads: CPU threads of the network; None lets the runtime choose, or is one for a network
+            that gives curves alone.
         precision: ``exact`` (float32), or ``fast`` to let OpenVINO compute in bfloat16 where the
             processor does, about twice as fast and a level or two of 255 off. ``auto`` is fast
             for photos of 8 bits and exact for deeper ones.
@@ -198,24 +65,51 @@ class Enhancer(Editor):
         self,
         model: str | Path | Model = "default",
         *,
-        runtime: Runtime = "auto",
+        graph: Graph | None = None,
+        card: Card | None = None,
+        runtime: str = "auto",
         device: Device = "auto",
         threads: int | None = None,
         precision: Precision = "auto",
     ) -> None:
         """Find the model, check its weights and load them."""
-        found = model if isinstance(model, Model) else resolve(model)
-        self._card = found.card
-        if precision == "auto" and self._card.scaling.mode in ("curves", "steps"):
-            precision = "exact"  # they decide for the whole photo in no time
-        self._open = partial(
-            open_session, found.read(), runtime=runtime, device=device, threads=threads
-        )
-        self._session = self._open(precision=precision)
-        self._session.check(self._card)
-        chosen = precision != "auto" or self._session.exact
-        self._deep: Session | None = self._session if chosen else None
+        if (graph is None) != (card is None):
+            raise UsageError("a graph needs a card, and a card a graph")
+        found = None
+        if card is None:
+            found = model if isinstance(model, Model) else resolve(model)
+        self._made: dict[str, Any] = {
+            "model": found or model,
+            "graph": graph,
+            "card": card,
+            "runtime": runtime,
+            "device": device,
+            "threads": threads,
+            "precision": precision,
+        }
         self._opening = threading.Lock()
+        self._closed = False
+        self._open: partial[Session] | None = None
+        self._deep: Graph | None
+        if found is None:
+            assert card is not None
+            assert graph is not None
+            self._card, self._mode = card, mode_of(card)
+            self._graph = self._deep = graph
+            return
+        self._card, self._mode = found.card, mode_of(found.card)
+        if precision == "auto" and self._mode.exact:
+            precision = "exact"
+        if self._mode.by_tables:
+            # The network is tiny: more threads would only take turns, and in video's way.
+            threads = threads or 1
+        self._open = partial(
+            open_graph, found.read(), runtime=runtime, device=device, threads=threads
+        )
+        session = self._open(precision=precision)
+        self._mode.signature(self._card).check(session.signature, self._card.name)
+        self._graph = session
+        self._deep = session if precision != "auto" or session.exact else None
 
     @property
     def card(self) -> Card:
@@ -223,40 +117,81 @@ class Enhancer(Editor):
         return self._card
 
     @property
+    def mode(self) -> Mode:
+        """The way in which the model runs."""
+        return self._mode
+
+    @property
+    def name(self) -> str:
+        """What to call it in errors."""
+        return f"the model {self._card.name}"
+
+    @property
+    def controls(self) -> frozenset[str]:
+        """The controls of :class:`undark.adjust.Adjust` that the model acts on itself."""
+        return self._mode.controls
+
+    @property
     def runtime(self) -> str:
-        """The library that runs it: ``onnxruntime`` or ``openvino``."""
-        return self._session.runtime
+        """The library that runs it: ``onnxruntime``, ``openvino``, ...; ``own`` for a graph."""
+        return self._graph.runtime if isinstance(self._graph, Session) else "own"
 
     @property
     def device(self) -> str:
         """What it really runs on: ``cpu``, ``cuda``, ``coreml`` or ``directml``."""
-        return self._session.device
+        return self._graph.device if isinstance(self._graph, Session) else "own"
 
     @property
     def works_in_steps(self) -> bool:
-        """Whether the model retouches in steps, which `steps` tells."""
-        return self._card.scaling.mode == "steps"
+        """Whether the model edits in steps, which `steps` tells."""
+        return self._mode.in_steps
 
     @property
     def relights(self) -> bool:
         """Whether the model acts on strength, exposure and denoise itself, by adding light."""
-        return self._card.scaling.mode == "relight"
+        return "strength" in self.controls
 
     def describe(self) -> str:
         """Model, runtime and device in a line for a person; how photos of 8 bits are computed."""
-        return f"{self._card.name} by {self._session.describe()}"
+        return f"{self._card.name} by {name_of(self._graph)}"
 
-    def _session_for(self, photo: Photo) -> Session:
-        """Bfloat16 resolves 8 bits and no more: deeper photos get a session of their own."""
-        if photo.pixels.dtype == np.uint8:
-            return self._session
+    def __repr__(self) -> str:
+        """Model, runtime, device and threads."""
+        parts = [
+            f"{self._card.name!r}",
+            f"runtime={self.runtime!r}",
+            f"device={self.device!r}",
+            f"threads={self._made['threads']}",
+            *(["closed"] if self._closed else []),
+        ]
+        return f"Enhancer({', '.join(parts)})"
+
+    def __reduce__(self) -> tuple[partial[Enhancer], tuple[()]]:
+        """Pickle what made it: the model is loaded anew."""
+        return partial(type(self), **self._made), ()
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the model; after this nothing can be enhanced. May be called again."""
         with self._opening:
-            if self._deep is None:
-                self._deep = self._open(precision="exact")
-            return self._deep
+            self._closed = True
+            self._graph = self._deep = _Closed(name_of(self._graph))
+            self._open = None  # the file's bytes
 
     def steps(self, x: object) -> tuple[Step, ...]:
-        """The steps in which the model would retouch `x`; see `enhance` for what that may be.
+        """The steps in which the model would edit `x`; see `enhance` for what that may be.
 
         Raises:
             UsageError: The model does not work in steps, or `x` is of no type that can be enhanced.
@@ -264,133 +199,112 @@ class Enhancer(Editor):
             DeviceError: The runtime failed, or memory ran out.
         """
         if not self.works_in_steps:
-            raise UsageError(f"the model {self._card.name} does not work in steps")
-        found: list[tuple[Step, ...]] = []
+            raise UsageError(f"{self.name} does not work in steps")
+        photo, _ = as_photo(x)
+        return self._mode.steps(self._graph_for(photo), photo)
 
-        def look(photo: Photo) -> Photo:
-            found.append(plan_steps(self._session_for(photo), photo, self._card))
-            return photo
+    def decide(self, glance: FloatImage, adjust: Adjust) -> Light | None:
+        """The light for what looks like `glance`; None where the model's mode decides none.
 
-        apply(look, x)
-        return found[0]
+        Args:
+            glance: h×w×3 float32 RGB in [0, 1], of the size that the card names.
+            adjust: What is asked for.
 
-    def _bands(
-        self, photo: Photo, control: Control, progress: Progress
-    ) -> Iterator[tuple[int, FloatImage]]:
-        scaling, session = self._card.scaling, self._session_for(photo)
-        if self.relights:
-            yield from run_relighting(session, photo, self._card, control, progress=progress)
-            return
-        if scaling.mode == "steps":
-            steps = plan_steps(session, photo, self._card)
-            yield from run_steps(photo, steps, progress=progress)
-            return
-        if scaling.mode == "curves":
-            yield from run_curves(session, photo, self._card, progress=progress)
-            return
-        size = self._card.glance
-        besides: Feeds = {}
-        if size is not None:
-            besides = {"glance": to_nchw(photo.glance(size.height, size.width))}
-        run = run_guided if scaling.mode == "guided" else run_tiles
-        yield from run(session, photo, besides, scaling, progress=progress)
-
-
-class Retoucher(Editor):
-    """Repeats given steps on any photo: an edit that was kept. Threads may share one.
-
-    Args:
-        steps: What to do, in order; `undark.retouch.read_steps` reads them from a file.
-
-    Example:
-        >>> import numpy as np
-        >>> from undark.retouch import Step
-        >>> Retoucher([Step("exposure", 1.0)])(np.full((4, 6, 3), 55, dtype=np.uint8))[0, 0]
-        array([77, 77, 77], dtype=uint8)
-    """
-
-    def __init__(self, steps: Sequence[Step]) -> None:
-        """Keep the steps."""
-        self._steps = tuple(steps)
-
-    def steps(self, x: object) -> tuple[Step, ...]:
-        """The given steps, whatever `x` is."""
-        del x
-        return self._steps
+        Raises:
+            DeviceError: The runtime failed, or memory ran out.
+        """
+        return self._mode.decide(self._graph, glance, adjust)
 
     def _bands(
-        self, photo: Photo, control: Control, progress: Progress
-    ) -> Iterator[tuple[int, FloatImage]]:
-        del control  # acted on afterwards
-        return run_steps(photo, self._steps, progress=progress)
+        self, photo: Photo, adjust: Adjust, progress: Progress, light: Light | None
+    ) -> Iterator[Band]:
+        graph = self._graph_for(photo)
+        return self._mode.bands(graph, photo, adjust, progress, light=light)
+
+    def _graph_for(self, photo: Photo) -> Graph:
+        """Bfloat16 resolves 8 bits and no more: deeper photos get a session of their own."""
+        if photo.pixels.dtype == np.uint8:
+            return self._graph
+        with self._opening:
+            if self._deep is None:
+                assert self._open is not None  # not where it is closed: then there is a graph
+                self._deep = self._open(precision="exact")
+            return self._deep
 
 
-def _ignore(_share: float) -> None:
-    """Progress that nobody asked for."""
+class _Closed:
+    """The graph of an Enhancer that was closed."""
 
+    def __init__(self, name: str) -> None:
+        self._name = name
 
-def _finish(
-    source: FloatImage, enhanced: FloatImage, strength: float, exposure: float
-) -> FloatImage:
-    mixed = enhanced
-    if strength < 1.0:
-        mixed = np.asarray(source + strength * (enhanced - source), dtype=np.float32)
-    return mixed if exposure == 0.0 else tone.exposure(mixed, exposure)
+    def describe(self) -> str:
+        return self._name
+
+    def __call__(self, inputs: Arrays, outputs: Sequence[str]) -> Arrays:
+        del inputs, outputs
+        raise UsageError("the enhancer is closed; make another")
 
 
 _opening = threading.Lock()
 
 
 @lru_cache(maxsize=4)
-def _kept(
-    path: Path,
-    _sha256: str,
-    runtime: Runtime,
-    device: Device,
-    threads: int | None,
-    precision: Precision,
-) -> Enhancer:
+def _kept(path: Path, _sha256: str, **options: Any) -> Enhancer:
     """Enhancers of `enhance`, kept by file and hash, so that a model exported anew is loaded."""
-    return Enhancer(path, runtime=runtime, device=device, threads=threads, precision=precision)
+    return Enhancer(path, **options)
 
 
 @overload
 def enhance(
-    x: str | Path,
+    x: Named,
     *,
     model: str | Path = ...,
-    strength: float = ...,
-    exposure: float = ...,
-    denoise: float = ...,
-    runtime: Runtime = ...,
+    adjust: Adjust | None = ...,
+    runtime: str = ...,
     device: Device = ...,
     threads: int | None = ...,
     precision: Precision = ...,
+    max_pixels: int | None = ...,
+    **controls: Unpack[Adjustments],
 ) -> Photo: ...
 @overload
 def enhance(
-    x: _T,
+    x: list[Named],
     *,
     model: str | Path = ...,
-    strength: float = ...,
-    exposure: float = ...,
-    denoise: float = ...,
-    runtime: Runtime = ...,
+    adjust: Adjust | None = ...,
+    runtime: str = ...,
     device: Device = ...,
     threads: int | None = ...,
     precision: Precision = ...,
-) -> _T: ...
+    max_pixels: int | None = ...,
+    **controls: Unpack[Adjustments],
+) -> list[Photo]: ...
+@overload
+def enhance(
+    x: Pictures,
+    *,
+    model: str | Path = ...,
+    adjust: Adjust | None = ...,
+    runtime: str = ...,
+    device: Device = ...,
+    threads: int | None = ...,
+    precision: Precision = ...,
+    max_pixels: int | None = ...,
+    **controls: Unpack[Adjustments],
+) -> Pictures: ...
 def enhance(
     x: Any,
     *,
     model: str | Path = "default",
-    strength: float = 1.0,
-    exposure: float = 0.0,
-    denoise: float = 1.0,
-    runtime: Runtime = "auto",
+    adjust: Adjust | None = None,
+    runtime: str = "auto",
     device: Device = "auto",
     threads: int | None = None,
     precision: Precision = "auto",
+    max_pixels: int | None = None,
+    **controls: Unpack[Adjustments],
 ) -> Any:
     """Bring a photo to light; see `Enhancer` and `Enhancer.enhance` for all options and errors.
 
@@ -406,6 +320,11 @@ def enhance(
     found = resolve(model)
     with _opening:
         enhancer = _kept(
-            found.path.resolve(), found.card.sha256, runtime, device, threads, precision
+            found.path.resolve(),
+            found.card.sha256,
+            runtime=runtime,
+            device=device,
+            threads=threads,
+            precision=precision,
         )
-    return enhancer.enhance(x, strength=strength, exposure=exposure, denoise=denoise)
+    return enhancer.enhance(x, adjust=adjust, max_pixels=max_pixels, **controls)

@@ -15,10 +15,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from undark import tone
 from undark.photo import FloatImage
+from undark.pixels.arrays import Floats, as_floats
+from undark.pixels.colour import luma
 
-__all__ = ["Averager", "Steady"]
+__all__ = ["TemporalDenoiser", "TemporalSmoother"]
 
 # Time constants in seconds: of what follows a change of light, and of what need not.
 _QUICK: Final = 0.12
@@ -36,10 +37,8 @@ _CELLS: Final = 16
 # Levels below this are black: their ratios mean nothing.
 _BLACK: Final = 0.02
 
-Floats = NDArray[np.float32]
 
-
-class Steady:
+class TemporalSmoother:
     """Sees each frame's glance, and smooths what is decided from some of them.
 
     Attributes:
@@ -55,7 +54,7 @@ class Steady:
         self._last: Floats | None = None
         self._settled: Floats | None = None
         self._value: Floats | None = None
-        self._share = 1.0
+        self._fraction = 1.0
 
     def see(self, glance: FloatImage, time: float) -> None:
         """Look at the next frame.
@@ -65,7 +64,7 @@ class Steady:
             time: In seconds; where it does not rise, a frame's usual time is taken to have passed.
         """
         size = (_CELLS, _CELLS)
-        level = cv2.resize(tone.luma(glance), size, interpolation=cv2.INTER_AREA)
+        level = cv2.resize(luma(glance), size, interpolation=cv2.INTER_AREA)
         cells = np.log(np.asarray(level, np.float32) + np.float32(_BLACK))
         elapsed = time - self._time
         self._time = time
@@ -78,14 +77,14 @@ class Steady:
             self.cut = parts > (_LIKELY_CUT if abs(light) > _OTHER_LIGHT else _CUT)
         self._last = cells
         if self.cut or self._settled is None:
-            self._settled, self._share, self.hurry = cells, 1.0, False
+            self._settled, self._fraction, self.hurry = cells, 1.0, False
             return
         left = float(np.median(np.abs(cells - self._settled)))
         self.hurry = left > (_FOLLOWED if self.hurry else _CHANGED)
         if not 0.0 < elapsed < math.inf:
             elapsed = 1 / 30
-        self._share = 1.0 - math.exp(-elapsed / (_QUICK if self.hurry else _CALM))
-        self._settled = _mixed(self._settled, cells, self._share)
+        self._fraction = 1.0 - math.exp(-elapsed / (_QUICK if self.hurry else _CALM))
+        self._settled = _mixed(self._settled, cells, self._fraction)
 
     def follow(self, wanted: Floats) -> Floats:
         """The decision for the frame last seen, of which `wanted` would be best for it alone.
@@ -97,7 +96,7 @@ class Steady:
         if self._value is None or self.cut:
             self._value = target
         else:
-            self._value = _mixed(self._value, target, self._share)
+            self._value = _mixed(self._value, target, self._fraction)
         return np.maximum(np.exp(self._value) - np.float32(1e-3), np.float32(0.0))
 
 
@@ -110,22 +109,22 @@ _MOVED: Final = 4.0
 # ... noise being this quantile of the differences, of normal ones 0.319 times their deviation.
 _QUANTILE: Final = 0.25
 _OF_DEVIATION: Final = 0.319
-# Of the windows of one frame this share is taken to show noise alone.
+# Of the windows of one frame this fraction is taken to show noise alone.
 _FLATTEST: Final = 0.05
 _LEVELS: Final = 8
 # A level of fewer pixels than this tells nothing by itself.
 _ENOUGH: Final = 100
-# Noise with some correlation makes the means of windows differ by this share of its deviation.
+# Noise with some correlation makes the means of windows differ by this fraction of its deviation.
 _OF_SPREAD: Final = 0.4
 # Noise may grow by this factor from frame to frame.
 _RISE: Final = np.float32(1.03)
-# Least deviation of a local mean, as a share of white: what rounding to 8 bits leaves.
+# Least deviation of a local mean, as a fraction of white: what rounding to 8 bits leaves.
 _ROUNDING: Final = 0.08 / 219
 # From the first level of luma to the second, averaging ceases: what is bright is clean.
 _DARK: Final = (0.35, 0.6)
 
 
-class Averager:
+class TemporalDenoiser:
     """Averages each place over time where nothing moves there: motion-aware recursion.
 
     The weight of a new frame is a Kalman filter's, 1/n after n still frames down to 1/8, and 1
@@ -166,11 +165,11 @@ class Averager:
             [_resized(plane, columns, rows, cv2.INTER_AREA) for plane in group]
             for group in (new, self._means)
         )
-        level = _floats((before[0] - np.float32(black)) / np.float32(span))
+        level = as_floats((before[0] - np.float32(black)) / np.float32(span))
         moved = self._moved(now, before, level, span * _ROUNDING)
         bright = np.clip((level - _DARK[0]) / (_DARK[1] - _DARK[0]), 0.0, 1.0)
         calm = np.maximum(self._weight / (1.0 + self._weight), self._least)
-        self._weight = _floats(np.maximum(calm, np.maximum(moved, bright)))
+        self._weight = as_floats(np.maximum(calm, np.maximum(moved, bright)))
         pairs = zip(self._means, new, strict=True)
         self._means = [self._blend(mean, plane) for mean, plane in pairs]
         return self._means
@@ -180,7 +179,7 @@ class Averager:
         weight = _resized(self._weight, columns, rows, cv2.INTER_LINEAR)
         step = cv2.subtract(plane, mean)
         step = cv2.multiply(step, weight, dst=step)
-        return _floats(cv2.add(mean, step, dst=step))
+        return as_floats(cv2.add(mean, step, dst=step))
 
     def _moved(self, new: list[Floats], old: list[Floats], level: Floats, least: float) -> Floats:
         """How surely each place has changed by more than noise, in [0, 1], at half size."""
@@ -196,9 +195,9 @@ class Averager:
             if self._noise is not None:
                 most = np.minimum(most, self._noise[i] * _RISE)
             noise[i] = np.maximum(np.minimum(found, most), least)
-            unit = _floats(cv2.LUT(bins, _table(1.0 / ((_MOVED - _STILL) * noise[i]))))
-            share = cv2.multiply(change, unit) - np.float32(_STILL / (_MOVED - _STILL))
-            moved = np.maximum(moved, share)
+            unit = as_floats(cv2.LUT(bins, _table(1.0 / ((_MOVED - _STILL) * noise[i]))))
+            surely = cv2.multiply(change, unit) - np.float32(_STILL / (_MOVED - _STILL))
+            moved = np.maximum(moved, surely)
         self._noise = noise
         return np.minimum(moved, np.float32(1.0))
 
@@ -216,28 +215,24 @@ def _by_level(change: Floats, bins: NDArray[np.uint8], quantile: float) -> Float
 def _spread(values: Floats, bins: NDArray[np.uint8]) -> Floats:
     """What local means may differ by, as the flattest places of one frame show at each level."""
     mean = _blurred(values)
-    variance = _floats(_blurred(values * values) - mean * mean)
-    return _floats(_OF_SPREAD * np.sqrt(np.maximum(_by_level(variance, bins, _FLATTEST), 0.0)))
+    variance = as_floats(_blurred(values * values) - mean * mean)
+    return as_floats(_OF_SPREAD * np.sqrt(np.maximum(_by_level(variance, bins, _FLATTEST), 0.0)))
 
 
-def _mixed(old: Floats, new: Floats, share: float) -> Floats:
-    return _floats(old + np.float32(share) * (new - old))
+def _mixed(old: Floats, new: Floats, fraction: float) -> Floats:
+    return as_floats(old + np.float32(fraction) * (new - old))
 
 
 def _blurred(values: Any) -> Floats:
     side = 2 * _RADIUS + 1
-    return _floats(cv2.blur(values, (side, side)))
+    return as_floats(cv2.blur(values, (side, side)))
 
 
 def _resized(plane: Floats, columns: int, rows: int, mode: int) -> Floats:
     if plane.shape == (rows, columns):
         return plane
-    return _floats(cv2.resize(plane, (columns, rows), interpolation=mode))
+    return as_floats(cv2.resize(plane, (columns, rows), interpolation=mode))
 
 
 def _table(by_level: Floats) -> Floats:
     return np.concatenate([by_level, np.zeros(256 - _LEVELS, np.float32)])
-
-
-def _floats(values: Any) -> Floats:
-    return np.asarray(values, np.float32)

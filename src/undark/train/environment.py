@@ -2,7 +2,7 @@
 
 Importing this module makes it known to Gymnasium, so ``gymnasium.make("undark/Retouch-v0")`` gives
 it, as does ``gymnasium.make("undark.train.environment:undark/Retouch-v0")`` without the import.
-What is seen and what can be done stand in :mod:`undark.retouch`, which the engine uses too.
+What is seen and what can be done stand in :mod:`undark.pixels.steps`, which the engine uses too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from undark.errors import UsageError
 from undark.photo import FloatImage, Photo, area_resize, to_float
-from undark.retouch import ACTIONS, LIMIT, STATE, STOP, Look, cut_patches
+from undark.pixels.steps import ACTIONS, LIMIT, STATE, STOP, Look, cut_patches
 from undark.train.data.darken import darken, draw_darkness
 from undark.train.data.datasets import Dataset
 from undark.train.data.stream import expose

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from skimage import data
 
-from undark import Enhancer, tone
+from undark import Enhancer
 from undark.errors import RecipeError
 from undark.models import Card
+from undark.pixels import tone
 from undark.train import export_model, run
 from undark.train.losses import zero_reference
 from undark.train.losses.self_noise import noise_left, shrunken_twin

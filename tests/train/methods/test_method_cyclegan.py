@@ -13,7 +13,7 @@ from small_recipe import SMALL
 
 from undark.errors import DataError, RecipeError, UsageError
 from undark.photo import area_resize
-from undark.tone import linear_to_srgb, srgb_to_linear
+from undark.pixels.colour import linear_to_srgb, srgb_to_linear
 from undark.train import export_model, run
 from undark.train.data.darken import Darkness, darken
 from undark.train.data.stream import to_tensor

@@ -13,12 +13,13 @@ from PIL import Image
 from small_recipe import SMALL
 
 from undark import Enhancer
-from undark.curves import SAMPLES, lift, sample_points
-from undark.engine.relighting import Control, decide_light
-from undark.engine.session import open_session
+from undark.adjust import Adjust
 from undark.errors import RecipeError, UsageError
 from undark.io.pairs import find_pairs
 from undark.models import Card
+from undark.modes import mode_of
+from undark.pixels.curves import SAMPLES, lift, sample_points
+from undark.runtime import open_graph
 from undark.train import export_model, run
 from undark.train.data.darken import Darkness, darken, draw_darkness
 from undark.train.data.datasets import load_datasets
@@ -263,10 +264,12 @@ class TestRun:
     def test_weights_of_half_size_leave_the_curves_exact(self, folder: Path) -> None:
         """The points at which they are sampled were once rounded as the weights are."""
         export_model(folder, folder / "half.onnx", half=True)
-        session = open_session((folder / "half.onnx").read_bytes(), runtime="onnxruntime")
+        session = open_graph((folder / "half.onnx").read_bytes(), runtime="onnxruntime")
         card = Card.load(folder / "half.json")
         glance = np.full((16, 16, 3), 0.1, np.float32)
-        curves = decide_light(session, glance, card, Control(strength=0.0))[1]
+        light = mode_of(card).decide(session, glance, Adjust(strength=0.0))
+        assert light is not None
+        curves = light.curves
         np.testing.assert_allclose(curves, np.stack([sample_points(SAMPLES)] * 3), atol=1e-6)
 
     def test_it_takes_16_bits(self, model: Path) -> None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from undark.errors import DataError
 from undark.photo import FloatImage, from_float, to_float
-from undark.tone import linear_to_srgb, srgb_to_linear
+from undark.pixels.colour import linear_to_srgb, srgb_to_linear
 
 __all__ = ["Darkness", "darken", "draw_darkness", "read_camera"]
 

@@ -19,7 +19,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from undark.errors import DataError
 from undark.photo import FloatImage, to_float
-from undark.tone import linear_to_srgb, srgb_to_linear
+from undark.pixels.colour import linear_to_srgb, srgb_to_linear
 from undark.train.data.datasets import Dataset, Sample
 from undark.train.recipe import Augment
 

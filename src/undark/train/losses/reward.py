@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undark.photo import FloatImage
-from undark.retouch import Look
-from undark.tone import luma
+from undark.pixels.colour import luma
+from undark.pixels.steps import Look
 
 __all__ = ["HINT", "Truth", "no_reference"]
 

@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from undark import tone
-from undark.noise import LEVELS, Noise, clean, measure_noise
 from undark.photo import FloatImage, area_resize
+from undark.pixels.colour import luma
+from undark.pixels.noise import LEVELS, Noise, clean, measure_noise
 
 __all__ = ["Twin", "noise_left", "shrunken_twin"]
 
@@ -47,7 +47,7 @@ def shrunken_twin(relit: FloatImage, random: np.random.Generator) -> Twin:
     rows, columns = (side // _SHRINK for side in relit.shape[:2])
     truth = area_resize(relit, rows, columns)
     like = measure_noise([relit])
-    level = np.clip(tone.luma(truth) * (LEVELS - 1), 0, LEVELS - 1).astype(np.intp)
+    level = np.clip(luma(truth) * (LEVELS - 1), 0, LEVELS - 1).astype(np.intp)
     grey = _grain(like.luma, level, random)
     red, blue = (_grain(like.colour, level, random) for _ in range(2))
     green = -(0.2126 * red + 0.0722 * blue) / 0.7152

@@ -24,7 +24,7 @@ from torch.utils.data import IterableDataset
 from undark.errors import RecipeError
 from undark.models.card import Scaling
 from undark.photo import Photo, from_float
-from undark.retouch import STATE, STOP, Look, apply_steps, choose_steps
+from undark.pixels.steps import STATE, STOP, Look, apply_steps, choose_steps
 from undark.train.data.datasets import Dataset
 from undark.train.data.stream import Batch
 from undark.train.environment import Gallery, Retouch, Scene

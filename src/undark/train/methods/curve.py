@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from undark.adjust import Adjust
 from undark.errors import RecipeError
-from undark.models.card import Scaling
-from undark.photo import area_resize, from_float
-from undark.relight import Relighting
+from undark.models.card import Glance, Scaling
+from undark.modes.curves import Curves
+from undark.photo import Photo, area_resize, from_float
 from undark.train.data.stream import Batch, to_tensor
 from undark.train.losses import zero_reference as losses
 from undark.train.losses.self_noise import noise_left, shrunken_twin
@@ -152,8 +153,10 @@ class Curve(Method[CurveNet, Options]):
         network = self.network.eval()
         device = next(network.parameters()).device
         glance = to_tensor(area_resize(low, self.glance, self.glance))[None].to(device)
-        curves, strength = (output[0].float().cpu().numpy() for output in network(glance))
+        curves, strength = (output.float().cpu().numpy() for output in network(glance))
+        answers = {"curves": curves, "clean": strength}
+        mode = Curves(self.scaling(), Glance(self.glance, self.glance))
         result = np.empty(low.shape, np.uint8)
-        for top, band in Relighting.of(low, curves, strength).bands(low):
+        for top, band in mode.bands(lambda *_: answers, Photo(low), Adjust(), lambda _: None):
             result[top : top + band.shape[0]] = from_float(band, np.dtype(np.uint8))
         return result

@@ -1,6 +1,6 @@
 """Exposure in linear light for tensors, and the exposure that gives a photo a wanted brightness.
 
-The twin of :func:`undark.tone.exposure`.
+The twin of :func:`undark.pixels.tone.exposure`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _STEP = 0.05
 
 
 def expose(linear: Tensor, gain: Tensor) -> Tensor:
-    """Linear light, N×3×…, times `gain`, N×3×…, with the shoulder of :func:`undark.tone.exposure`.
+    """Linear light, N×3×…, times `gain`, N×3×…, with the shoulder of :func:`undark.pixels.tone.exposure`.
 
     The result is encoded, in [0, 1], and rises with both.
     """

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from undark.curves import SAMPLES, sample_points
+from undark.pixels.curves import SAMPLES, sample_points
 from undark.train.nets.blocks import Levels, activate
 from undark.train.nets.exposure import LUMA, MOST_STOPS, expose, mean_luma, solve_stops
 from undark.train.nets.srgb import to_linear
@@ -229,7 +229,7 @@ class RelightNet(Levels):
         return expose(_less_black(linear, come * light.black), gain)
 
     def place(self, relit: Tensor, light: Light, stops: Tensor, where: Tensor) -> Tensor:
-        """Each part of `relit` lifted as the map says; see :func:`undark.curves.lift`.
+        """Each part of `relit` lifted as the map says; see :func:`undark.pixels.curves.lift`.
 
         Args:
             relit: N×3×H×W, encoded.
@@ -257,8 +257,8 @@ class RelightNet(Levels):
 
         Returns:
             N×3×H×W, about [0, 1], which the caller clamps; N×3×K curves, rising, at
-            :func:`undark.curves.sample_points`; and the map to follow them, N×3×16×16 gains g of
-            :func:`undark.curves.lift`.
+            :func:`undark.pixels.curves.sample_points`; and the map to follow them, N×3×16×16 gains g of
+            :func:`undark.pixels.curves.lift`.
         """
         exposure, strength, denoise = control[:, :, None, None].split(1, dim=1)
         light = self.decide(glance)

@@ -1,0 +1,344 @@
+"""Photos in parts: the walk over bands that all modes share, and tiles within them.
+
+Tiles of one size lie on the graph's own grid and overlap; each fades into its neighbour along a
+ramp. A tile that knows the whole through its glance differs from the whole only near its border,
+and there it counts for nothing, so there is no seam. Work goes in bands of tiles from top to
+bottom, and only one band is held in float.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from undark.errors import DeviceError
+from undark.graph import Arrays, Graph, ask, name_of, spell
+from undark.models.card import Scaling
+from undark.modes.base import Band, Progress
+from undark.photo import FloatImage, Photo
+from undark.pixels.arrays import to_nchw
+
+__all__ = [
+    "Axis",
+    "Picture",
+    "Tiling",
+    "forward",
+    "plan_axis",
+    "plan_tiles",
+    "rows_at_a_time",
+    "run_tiles",
+    "unchanged",
+    "walk",
+]
+
+BAND_PIXELS: Final = 1 << 20
+"""Pixels of a band, about, where nothing else decides its height."""
+
+Work = Callable[[int, int], FloatImage]
+"""Gives the result's rows from the first number to the second."""
+
+
+def walk(
+    edges: Sequence[int], work: Work, progress: Progress, *, threads: int = 1
+) -> Iterator[Band]:
+    """A photo's bands from top to bottom.
+
+    Args:
+        edges: First row of each band, rising, and the photo's height.
+        work: Called in order where there is one thread.
+        progress: Told the fraction of the rows done, after each band.
+        threads: Bands worked on at once.
+    """
+    done = _one_by_one if threads == 1 else _several(threads)
+    for (top, bottom), pixels in done(list(pairwise(edges)), work):
+        yield Band(top, pixels)
+        progress(bottom / edges[-1])
+
+
+_Span = tuple[int, int]
+
+
+def _one_by_one(spans: Sequence[_Span], work: Work) -> Iterator[tuple[_Span, FloatImage]]:
+    for span in spans:
+        yield span, work(*span)
+
+
+def _several(
+    threads: int,
+) -> Callable[[Sequence[_Span], Work], Iterator[tuple[_Span, FloatImage]]]:
+    def done(spans: Sequence[_Span], work: Work) -> Iterator[tuple[_Span, FloatImage]]:
+        waiting: deque[tuple[_Span, Future[FloatImage]]] = deque()
+        with ThreadPoolExecutor(threads) as pool:
+            for span in spans:
+                waiting.append((span, pool.submit(work, *span)))
+                if len(waiting) > threads:
+                    first, band = waiting.popleft()
+                    yield first, band.result()
+            for first, band in waiting:
+                yield first, band.result()
+
+    return done
+
+
+def rows_at_a_time(photo: Photo, *, least: int = 1, alignment: int = 1) -> tuple[int, ...]:
+    """Edges for :func:`walk` of bands that have about `BAND_PIXELS` pixels.
+
+    Args:
+        photo: The source.
+        least: Rows that a band has at least.
+        alignment: Bands begin at multiples of this.
+    """
+    step = max(BAND_PIXELS // photo.width // alignment * alignment, least, 1)
+    return (*range(0, photo.height, step), photo.height)
+
+
+def unchanged(photo: Photo, progress: Progress) -> Iterator[Band]:
+    """The photo itself in bands."""
+    return walk(rows_at_a_time(photo), lambda top, bottom: photo.rgb(slice(top, bottom)), progress)
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """How one side of a photo is cut.
+
+    Attributes:
+        length: Pixels to cover.
+        tile: Size of every tile; the last may reach past `length` by less than the multiple,
+            or a short side's only tile by more.
+        starts: First pixel of each tile, rising, each a multiple of the graph's multiple.
+    """
+
+    length: int
+    tile: int
+    starts: tuple[int, ...]
+
+    def stop(self, index: int) -> int:
+        """First pixel after tile `index`, no further than the photo."""
+        return min(self.starts[index] + self.tile, self.length)
+
+    def weights(self, index: int, overlap: int) -> NDArray[np.float32]:
+        """Weight of tile `index` in each of its pixels inside the photo; all tiles' sum is 1.
+
+        Between two neighbours the weight runs linearly over half the `overlap`, in the middle of
+        what they have in common (less where tiles lie closer). So a quarter of the overlap along
+        a tile's border, where the graph misses what lies outside, counts for nothing.
+        """
+        positions = np.arange(self.starts[index], self.stop(index), dtype=np.float32) + 0.5
+        weights = np.ones_like(positions)
+        if index > 0:
+            weights *= self._ramp(index - 1, overlap, positions)
+        if index + 1 < len(self.starts):
+            weights *= 1.0 - self._ramp(index, overlap, positions)
+        return weights
+
+    def _ramp(
+        self, index: int, overlap: int, positions: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """From 0 to 1 where tile `index` hands over to the next."""
+        middle = (self.starts[index + 1] + self.starts[index] + self.tile) / 2
+        steps = [b - a for a, b in pairwise(self.starts)]
+        width = max(1, min(overlap // 2, *steps, self.tile - max(steps)))
+        return np.clip((positions - (middle - width / 2)) / width, 0.0, 1.0).astype(np.float32)
+
+
+class Picture(Protocol):
+    """What is run in tiles: a Photo, or one that becomes something else as it is read."""
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        ...
+
+    def rgb(self, rows: slice = ..., columns: slice = ...) -> FloatImage:
+        """A region (by default all) as H×W×3 float32 RGB in [0, 1]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """A photo's tiles: every row of `rows` with every column of `columns`."""
+
+    rows: Axis
+    columns: Axis
+    overlap: int
+
+    @property
+    def count(self) -> int:
+        """Number of tiles."""
+        return len(self.rows.starts) * len(self.columns.starts)
+
+
+def _up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
+
+
+def plan_axis(length: int, tile: int, overlap: int, multiple: int) -> Axis:
+    """Cut one side into the fewest tiles of one size, no larger than `tile`, spread evenly.
+
+    Args:
+        length: Pixels to cover, at least 1.
+        tile: Largest size of a tile.
+        overlap: Least number of pixels that neighbours share.
+        multiple: Size and start of every tile are multiples of this.
+    """
+    tile = max(tile // multiple, 1) * multiple
+    overlap = min(_up(overlap, multiple), tile - multiple)
+    # On the padded side the tiles see the very grid that the whole would be run on.
+    padded = _up(length, multiple)
+    count = max(1, -(-(padded - overlap) // (tile - overlap)))
+    size = _up(-(-(padded + (count - 1) * overlap) // count), multiple)
+    last = padded - size
+    starts = [index * last // max(count - 1, 1) // multiple * multiple for index in range(count)]
+    return Axis(length, size, tuple(starts))
+
+
+def plan_tiles(height: int, width: int, tile: int, overlap: int, multiple: int) -> Tiling:
+    """Cut a photo into overlapping tiles of one size; see `plan_axis`."""
+    return Tiling(
+        rows=plan_axis(height, tile, overlap, multiple),
+        columns=plan_axis(width, tile, overlap, multiple),
+        overlap=overlap,
+    )
+
+
+def forward(graph: Graph, image: FloatImage, extra: Arrays, scaling: Scaling) -> FloatImage:
+    """Run the graph on a picture of any size: pad by reflection, run, clamp to [0, 1], crop.
+
+    Args:
+        graph: What computes.
+        image: H×W×3 float32 RGB in [0, 1], H and W at least 1.
+        extra: The graph's extra inputs, the same for every part of a photo.
+        scaling: Sizes that the graph takes.
+
+    Returns:
+        H×W×3 float32 in [0, 1].
+
+    Raises:
+        DeviceError: The graph failed, memory ran out, or what came back is no number.
+    """
+    return np.asarray(cv2.merge(list(_planes(graph, image, extra, scaling))), np.float32)
+
+
+def _planes(
+    graph: Graph,
+    image: FloatImage,
+    extra: Arrays,
+    scaling: Scaling,
+    memory: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """What `forward` gives, as 3×H×W; `memory` is for what is fed."""
+    height, width = image.shape[:2]
+    below = max(_up(height, scaling.multiple), _up(scaling.minimum, scaling.multiple)) - height
+    right = max(_up(width, scaling.multiple), _up(scaling.minimum, scaling.multiple)) - width
+    padded = image
+    if below or right:
+        # Reflects as often as it takes, and repeats a single row or column.
+        padded = np.asarray(
+            cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101), dtype=np.float32
+        )
+    fed = to_nchw(padded, memory)
+    found = ask(graph, {"image": fed, **extra}, ["enhanced"])["enhanced"]
+    if found.shape != fed.shape:
+        # OpenVINO may leave its last result in place, and say nothing, where memory runs out.
+        raise DeviceError(
+            f"{name_of(graph)} gave back {spell(found.shape)} for {spell(fed.shape)}: "
+            "out of memory, or a model that changes the size"
+        )
+    result = found[0, :, :height, :width]
+    return np.clip(result, 0.0, 1.0, out=result)
+
+
+def run_tiles(
+    graph: Graph, photo: Picture, extra: Arrays, scaling: Scaling, progress: Progress
+) -> Iterator[Band]:
+    """The enhanced photo in bands from top to bottom.
+
+    Runs it whole where it has no more pixels than one tile.
+
+    Args:
+        graph: What computes.
+        photo: The source.
+        extra: The graph's extra inputs, such as the ``glance``.
+        scaling: Sizes, tile and overlap.
+        progress: Told the fraction done, after each tile.
+
+    Raises:
+        DeviceError: The graph failed, memory ran out, or what came back is no number.
+    """
+    multiple = scaling.multiple
+    if _up(photo.height, multiple) * _up(photo.width, multiple) <= scaling.tile**2:
+        return walk(
+            (0, photo.height), lambda *_: forward(graph, photo.rgb(), extra, scaling), progress
+        )
+    side = max(scaling.tile, scaling.minimum)
+    tiling = plan_tiles(photo.height, photo.width, side, scaling.overlap, multiple)
+    work = _RowsOfTiles(graph, photo, extra, scaling, tiling, progress)
+    return walk((*tiling.rows.starts, photo.height), work, lambda _: None)
+
+
+@dataclass(slots=True, eq=False)
+class _RowsOfTiles:
+    """Work of :func:`walk`, called from top to bottom: a row of tiles, blended with the last."""
+
+    graph: Graph
+    photo: Picture
+    extra: Arrays
+    scaling: Scaling
+    tiling: Tiling
+    progress: Progress
+    _done: int = 0
+    _carried: FloatImage | None = None
+    _bands: FloatImage = field(init=False)
+    _fed: NDArray[np.float32] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Fresh memory each time would cost more than all that is done to it here.
+        rows, columns = self.tiling.rows, self.tiling.columns
+        shape = (min(rows.tile, self.photo.height), self.photo.width, 3)
+        self._bands = np.empty(shape, dtype=np.float32)
+        self._fed = np.empty((1, 3, rows.tile, columns.tile), dtype=np.float32)
+
+    def __call__(self, top: int, final: int) -> FloatImage:
+        rows = self.tiling.rows
+        row = rows.starts.index(top)
+        bottom = rows.stop(row)
+        band = self._bands[: bottom - top]
+        covered = 0
+        for column in range(len(self.tiling.columns.starts)):
+            covered = self._tile(band, column, top, bottom, covered)
+        weights = rows.weights(row, self.tiling.overlap)
+        shared = weights != 1.0
+        band[shared] *= weights[shared, None, None]
+        if self._carried is not None:
+            band[: self._carried.shape[0]] += self._carried
+        self._carried = band[final - top :].copy()
+        return band[: final - top]
+
+    def _tile(self, band: FloatImage, column: int, top: int, bottom: int, covered: int) -> int:
+        """Add one tile to `band`, of which the columns before `covered` have something already."""
+        columns = self.tiling.columns
+        left, right = columns.starts[column], columns.stop(column)
+        piece = self.photo.rgb(slice(top, bottom), slice(left, right))
+        part = _planes(self.graph, piece, self.extra, self.scaling, self._fed)
+        weights = columns.weights(column, self.tiling.overlap)
+        shared = weights != 1.0
+        part[:, :, shared] *= weights[shared]
+        part = part.transpose(1, 2, 0)
+        band[:, left:covered] += part[:, : covered - left]
+        band[:, covered:right] = part[:, covered - left :]
+        self._done += 1
+        self.progress(self._done / self.tiling.count)
+        return right

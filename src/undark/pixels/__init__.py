@@ -1,0 +1,1 @@
+"""What is done to arrays, and nothing else: no file, no model, no runtime."""

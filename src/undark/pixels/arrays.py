@@ -1,0 +1,31 @@
+"""How arrays lie in memory: as float32, and as graphs take pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from undark.photo import FloatImage
+
+__all__ = ["Floats", "as_floats", "to_nchw"]
+
+Floats = NDArray[np.float32]
+"""float32 of any shape."""
+
+
+def as_floats(values: Any) -> Floats:
+    """`values` as a float32 array, not copied if it is one: OpenCV's stubs promise less."""
+    return np.asarray(values, np.float32)
+
+
+def to_nchw(picture: FloatImage, memory: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """An H×W×3 picture as 1×3×H×W, contiguous; in `memory` where that is of the size."""
+    shape = (1, 3, *picture.shape[:2])
+    planes = memory
+    if planes is None or planes.shape != shape:
+        planes = np.empty(shape, np.float32)
+    cv2.split(picture, list(planes[0]))  # several times as fast as a copy of the transpose
+    return planes

@@ -1,0 +1,116 @@
+"""Cutting photos into tiles and putting them together again."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from undark import Enhancer, Photo
+from undark.models import Model, resolve
+from undark.modes.tiling import plan_axis, plan_tiles
+
+lengths = st.integers(1, 3000)
+tiles = st.integers(24, 1000)
+overlaps = st.integers(0, 300)
+multiples = st.sampled_from([1, 2, 8, 16, 32])
+
+
+@given(lengths, tiles, overlaps, multiples)
+@settings(max_examples=100, deadline=None)
+def test_tiles_cover_every_pixel_on_the_graphs_grid(length, tile, overlap, multiple):
+    axis = plan_axis(length, tile, overlap, multiple)
+    assert axis.starts[0] == 0
+    assert axis.tile % multiple == 0
+    assert axis.tile <= max(tile, multiple)
+    assert all(start % multiple == 0 for start in axis.starts)
+    assert all(a < b for a, b in zip(axis.starts, axis.starts[1:], strict=False))
+    end = axis.starts[-1] + axis.tile
+    assert length <= end < length + multiple
+    if multiple <= overlap and overlap + multiple <= tile - multiple:
+        shared = [a + axis.tile - b for a, b in zip(axis.starts, axis.starts[1:], strict=False)]
+        assert all(pixels >= overlap for pixels in shared)
+
+
+@given(lengths, tiles, overlaps, multiples)
+@settings(max_examples=100, deadline=None)
+def test_the_shares_of_all_tiles_sum_to_one(length, tile, overlap, multiple):
+    axis = plan_axis(length, tile, overlap, multiple)
+    total = np.zeros(length)
+    for index, start in enumerate(axis.starts):
+        shares = axis.weights(index, overlap)
+        assert shares.min() >= 0
+        total[start : axis.stop(index)] += shares
+    np.testing.assert_allclose(total, 1, atol=1e-5)
+
+
+def test_a_tiles_border_inside_the_photo_counts_for_nothing():
+    axis = plan_axis(2000, 512, 64, 16)
+    for index in range(len(axis.starts)):
+        shares = axis.weights(index, 64)
+        if index > 0:
+            assert not shares[:16].any()
+        if index + 1 < len(axis.starts):
+            assert not shares[-16:].any()
+
+
+def test_a_photo_is_cut_into_the_fewest_tiles():
+    assert plan_tiles(512, 512, 512, 64, 16).count == 1
+    assert plan_tiles(513, 512, 512, 64, 16).count == 2
+    assert plan_tiles(4000, 6000, 768, 96, 16).count == 6 * 9
+
+
+def tiled_and_whole(make_model, glance):
+    tiled = resolve(make_model(glance=glance, tile=64, overlap=16))
+    whole = Model(replace(tiled.card, scaling=replace(tiled.card.scaling, tile=4000)), tiled.path)
+    return Enhancer(tiled), Enhancer(whole)
+
+
+@pytest.mark.parametrize("glance", [True, False])
+@given(height=st.integers(1, 300), width=st.integers(1, 300), seed=st.integers(0, 9))
+@settings(max_examples=25, deadline=None)
+def test_tiled_and_whole_agree(pair_of_enhancers, glance, height, width, seed):
+    tiled, whole = pair_of_enhancers[glance]
+    image = np.random.default_rng(seed).random((height, width, 3), dtype=np.float32)
+    np.testing.assert_allclose(tiled(image), whole(image), atol=1.1 / 255)
+    assert np.abs(tiled(image) - whole(image)).mean() < 0.1 / 255
+
+
+@pytest.fixture(scope="module")
+def pair_of_enhancers(make_model):
+    return {glance: tiled_and_whole(make_model, glance) for glance in (True, False)}
+
+
+def test_the_gain_comes_from_the_whole_photo(make_model):
+    """Half black, half bright: tiles that decided alone would differ from each other."""
+    image = np.zeros((40, 400, 3), dtype=np.float32)
+    image[:, 200:] = 0.25
+    result = Enhancer(make_model(tile=64, overlap=16))(image)
+    gain = 3 - 2 * image.mean()
+    np.testing.assert_allclose(result[10:30, 220:380], 0.25 * gain, atol=1e-4)
+
+
+def test_tiles_show_no_seam_on_a_gradient(make_model):
+    gradient = np.linspace(0, 0.3, 500, dtype=np.float32)
+    image = np.repeat((gradient[:, None] + gradient[None, :])[..., None], 3, axis=2) / 2
+    result = Enhancer(make_model(tile=128, overlap=32))(image)
+    for axis in (0, 1):
+        steps = np.diff(result[8:-8, 8:-8], axis=axis)
+        assert steps.max() - steps.min() < 1e-4
+
+
+def test_progress_rises_to_one_once_a_tile(make_model):
+    shares = []
+    image = np.zeros((200, 300, 3), dtype=np.uint8)
+    Enhancer(make_model(tile=128, overlap=32)).enhance(image, progress=shares.append)
+    assert len(shares) == plan_tiles(200, 300, 128, 32, 8).count
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
+def test_the_source_is_left_alone(make_model):
+    pixels = np.random.default_rng(3).integers(0, 255, (150, 150, 3), dtype=np.uint8)
+    photo = Photo(pixels=pixels.copy())
+    Enhancer(make_model(tile=64, overlap=16))(photo)
+    np.testing.assert_array_equal(photo.pixels, pixels)

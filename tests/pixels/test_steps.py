@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from undark.errors import UsageError
+from undark.photo import Photo
+from undark.pixels.steps import (
+    ACTIONS,
+    LIMIT,
+    STATE,
+    STOP,
+    Look,
+    Step,
+    apply_steps,
+    choose_steps,
+    format_steps,
+    halo,
+    parse_steps,
+    read_steps,
+)
+from undark.pixels.tone import OPERATIONS
+
+
+def any_step() -> st.SearchStrategy[Step]:
+    return st.sampled_from(sorted(OPERATIONS)).flatmap(
+        lambda name: st.builds(
+            Step, st.just(name), st.floats(OPERATIONS[name].low, OPERATIONS[name].high)
+        )
+    )
+
+
+def photo_of(height: int, width: int, *, light: int = 60, kind: type = np.uint8) -> Photo:
+    pixels = np.random.default_rng(0).integers(0, light, (height, width, 3))
+    return Photo(pixels.astype(kind))
+
+
+@given(steps=st.lists(any_step(), max_size=15))
+def test_steps_survive_the_trip_through_json(steps: list[Step]) -> None:
+    text = format_steps(steps)
+    assert parse_steps(text) == tuple(steps)
+    assert text.endswith("\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("nonsense", "not JSON"),
+        ("[]", "object"),
+        ('{"steps": []}', "schema is missing"),
+        ('{"schema": 2, "steps": []}', "schema must be 1"),
+        ('{"schema": 1, "setps": []}', "'steps'"),
+        ('{"schema": 1, "steps": 3}', "list"),
+        ('{"schema": 1, "steps": [3]}', "step 1"),
+        ('{"schema": 1, "steps": [{"operation": "exposre", "amount": 1}]}', "'exposure'"),
+        ('{"schema": 1, "steps": [{"operation": "exposure", "amount": 9}]}', "from -4 to 4"),
+        ('{"schema": 1, "steps": [{"operation": "exposure", "amount": "1"}]}', "number"),
+        ('{"schema": 1, "steps": [{"operation": "exposure", "amount": true}]}', "number"),
+        ('{"schema": 1, "steps": [{"operation": "exposure", "amount": NaN}]}', "not nan"),
+        ('{"schema": 1, "steps": [{"operation": "exposure", "amount": 1, "x": 2}]}', "'x'"),
+        ('{"schema": 1, "steps": [{"operation": "exposure"}]}', "amount is missing"),
+        ('{"schema": 1, "steps": [{"operation": 7, "amount": 1}]}', "must be a name"),
+    ],
+)
+def test_bad_steps_get_one_clear_line(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "steps.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=says) as caught:
+        read_steps(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"none\.json.*cannot read"):
+        read_steps(tmp_path / "none.json")
+
+
+def test_an_amount_too_large_for_a_float_is_refused() -> None:
+    huge = json.dumps({"schema": 1, "steps": [{"operation": "gamma", "amount": 10**400}]})
+    with pytest.raises(UsageError, match="too large"):
+        parse_steps(huge)
+
+
+def test_every_operation_can_be_done_and_undone_or_is_one_way_by_nature() -> None:
+    for name in OPERATIONS:
+        sizes = [step.amount for step in ACTIONS if step.operation == name]
+        assert sizes
+        assert name in ("sharpen", "denoise") or (min(sizes) < 0 < max(sizes))
+    assert len(ACTIONS) == STOP
+
+
+@settings(deadline=None, max_examples=30)
+@given(height=st.integers(1, 120), width=st.integers(1, 120), number=st.integers(0, STOP - 1))
+def test_any_size_can_be_looked_at(height: int, width: int, number: int) -> None:
+    look = Look.of(photo_of(height, width), 16, 24).after(ACTIONS[number])
+    glance, state = look.observe()
+    assert glance.shape == (3, 16, 24)
+    assert state.shape == (STATE,)
+    assert np.isfinite(state).all()
+    assert 0 <= glance.min() <= glance.max() <= 1
+
+
+def test_what_a_look_shows_is_what_the_photo_becomes() -> None:
+    rng = np.random.default_rng(3)
+    coarse = (rng.random((6, 8, 3)) * 0.3).astype(np.float32)
+    smooth = cv2.resize(coarse, (320, 240), interpolation=cv2.INTER_LINEAR)
+    photo = Photo(smooth)
+    steps = (Step("exposure", 1.2), Step("temperature", 0.1), Step("denoise", 1.0))
+    look = Look.of(photo, 24, 32)
+    for step in steps:
+        look = look.after(step)
+    done = Photo(apply_steps(photo.rgb(), steps))
+    assert np.abs(done.glance(24, 32) - look.glance).mean() < 0.005
+    assert np.abs(Look.of(done, 24, 32).patches - look.patches).mean() < 0.005
+
+
+def test_noise_is_seen_and_denoising_is_too() -> None:
+    rng = np.random.default_rng(1)
+    calm = np.full((200, 200, 3), 0.4, np.float32)
+    noisy = (calm + rng.normal(0, 0.05, calm.shape)).clip(0, 1).astype(np.float32)
+    seen = [Look.of(Photo(pixels), 16, 16).observe()[1] for pixels in (calm, noisy)]
+    assert np.abs(seen[1] - seen[0]).max() > 0.2
+    before = Look.of(Photo(noisy), 16, 16)
+    after = before.after(Step("denoise", 1.0))
+    assert after.patches.std() < 0.5 * before.patches.std()
+    np.testing.assert_array_equal(after.glance, before.glance)
+
+
+def test_a_policy_is_followed_to_its_stop_and_never_past_the_limit() -> None:
+    look = Look.of(photo_of(50, 50), 16, 16)
+
+    def brighten(glance: np.ndarray, state: np.ndarray) -> np.ndarray:
+        logits = np.zeros((1, STOP + 1), np.float32)
+        logits[0, STOP if glance.mean() > 0.4 else ACTIONS.index(Step("exposure", 1.2))] = 1
+        return logits
+
+    def restless(glance: np.ndarray, state: np.ndarray) -> np.ndarray:
+        return -np.arange(STOP + 1, dtype=np.float32)[None]
+
+    steps = choose_steps(look, brighten)
+    assert 0 < len(steps) < LIMIT
+    assert set(steps) == {Step("exposure", 1.2)}
+    assert choose_steps(look, restless) == (ACTIONS[0],) * LIMIT
+
+
+@settings(deadline=None, max_examples=20)
+@given(steps=st.lists(st.sampled_from(ACTIONS), max_size=4), seed=st.integers(0, 99))
+def test_what_lies_beyond_the_halo_has_no_say(steps: list[Step], seed: int) -> None:
+    image = np.random.default_rng(seed).random((180, 30, 3), dtype=np.float32)
+    around = halo(steps)
+    part = apply_steps(image[90 - around : 100 + around], steps)[around : around + 10]
+    whole = apply_steps(image, steps)[90:100]
+    assert np.abs(part - whole).max() < 1 / 1024
