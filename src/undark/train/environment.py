@@ -80,11 +80,8 @@ class Gallery:
         dataset = self._datasets[int(random.choice(len(self._datasets), p=self._chances))]
         drawn = dataset.draw(int(random.integers(len(dataset))), self.version)
         assert drawn.low_glance is not None
-        mirror = slice(
-            None,
-            None,
-            -1 if self._augment.flip and dataset.source.flip and random.integers(2) else 1,
-        )
+        mirrored = self._augment.flip and dataset.source.flip and bool(random.integers(2))
+        mirror = slice(None, None, -1 if mirrored else 1)
         glance, patches = self._vary(drawn.low_glance, cut_patches(drawn.low), random)
         look = Look.at(glance[:, mirror], patches)
         if drawn.high is None or drawn.high_glance is None:

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import torch
 from gymnasium import spaces
-from numpy.typing import NDArray
 from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.monitor import Monitor
@@ -23,8 +22,7 @@ from torch.utils.data import IterableDataset
 
 from undark.errors import RecipeError
 from undark.models.card import Scaling
-from undark.photo import Photo, from_float
-from undark.pixels.steps import STATE, STOP, Look, apply_steps, choose_steps
+from undark.pixels.steps import STATE, STOP
 from undark.train.data.datasets import Dataset
 from undark.train.data.stream import Batch
 from undark.train.environment import Gallery, Retouch, Scene
@@ -252,7 +250,7 @@ class Agent(Method[Policy, Options]):
         cast(Any, self.lr_schedulers()).step()
         return loss
 
-    # What is exported, and whole pictures.
+    # What is exported.
 
     def scaling(self) -> Scaling:
         """Steps, chosen from the glance."""
@@ -272,17 +270,3 @@ class Agent(Method[Policy, Options]):
             )
             for n in (2, 1, 5)
         ]
-
-    @torch.no_grad()
-    def enhance(self, low: NDArray[Any]) -> NDArray[np.uint8]:
-        """A whole picture after the steps that the policy takes, rounded to 8 bits."""
-        network = self.network.eval()
-
-        def policy(*seen: NDArray[np.float32]) -> NDArray[np.float32]:
-            return network(*(torch.from_numpy(x).to(self.device) for x in seen)).cpu().numpy()
-
-        photo = Photo(low)
-        steps = choose_steps(Look.of(photo, self.glance, self.glance), policy)
-        return cast(
-            NDArray[np.uint8], from_float(apply_steps(photo.rgb(), steps), np.dtype(np.uint8))
-        )

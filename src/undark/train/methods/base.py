@@ -7,35 +7,32 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar
 
 import lightning
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.data import IterableDataset
 
+from undark.adjust import Adjust
 from undark.errors import DivergedError, RecipeError
 from undark.evaluate.metrics import psnr, ssim
-from undark.models.card import Scaling
-from undark.photo import area_resize, from_float, to_float
+from undark.graph import Graph
+from undark.models.card import Glance, Scaling
+from undark.modes import MODES
+from undark.photo import Photo, from_float, to_float
 from undark.train.data.datasets import Dataset, LoadedPair
-from undark.train.data.stream import Batch, BatchStream, to_tensor
+from undark.train.data.stream import Batch, BatchStream
+from undark.train.nets.graph import NetworkGraph
 from undark.train.recipe import Recipe, parse
 from undark.train.tables import build, plain
 
-__all__ = ["Method", "NoOptions", "fit_to_multiple"]
+__all__ = ["Method", "NoOptions"]
 
 Network = TypeVar("Network", bound=nn.Module)
 OptionsT = TypeVar("OptionsT")
-
-
-def fit_to_multiple(image: Tensor, multiple: int, minimum: int) -> Tensor:
-    """`image` (N×3×H×W) padded below and to the right, by replication, to the multiple."""
-    rows, columns = (max(side + (-side) % multiple, minimum) - side for side in image.shape[2:])
-    return F.pad(image, (0, columns, 0, rows), mode="replicate") if rows or columns else image
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,23 +267,27 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
 
     # Whole pictures.
 
-    @torch.no_grad()
-    def enhance(self, low: NDArray[Any]) -> NDArray[np.uint8]:
-        """A whole picture, H×W×3 of any depth, enhanced in float32 and rounded to 8 bits."""
-        network = self.network.eval()
-        device = next(network.parameters()).device
-        image = fit_to_multiple(
-            to_tensor(to_float(low))[None].to(device), self.multiple, self.scaling().minimum
-        )
-        image = image.to(memory_format=torch.channels_last)
-        with torch.autocast(device.type, enabled=False):
-            if self.glance:
-                shrunk = to_tensor(area_resize(low, self.glance, self.glance))[None].to(device)
-                output = network(image, shrunk)
-            else:
-                output = network(image)
-        whole = output[0, :, : low.shape[0], : low.shape[1]].float().cpu().numpy()
-        return cast(NDArray[np.uint8], from_float(whole.transpose(1, 2, 0), np.dtype(np.uint8)))
+    def graph(self) -> Graph:
+        """The network as it stands, in evaluation mode, for modes to run."""
+        return NetworkGraph(self.network.eval(), list(self.shapes()), self.outputs)
+
+    def enhance(self, low: NDArray[Any], *, graph: Graph | None = None) -> NDArray[np.uint8]:
+        """A whole picture as the exported model will make it, by the very mode that will run it.
+
+        Args:
+            low: H×W×3 of any depth.
+            graph: What computes, by default :meth:`graph`.
+
+        Returns:
+            H×W×3, rounded to 8 bits.
+        """
+        scaling = self.scaling()
+        glance = Glance(self.glance, self.glance) if self.glance else None
+        mode = MODES[scaling.mode](scaling, glance)
+        result = np.empty(low.shape, np.uint8)
+        for top, band in mode.bands(graph or self.graph(), Photo(low), Adjust(), _ignore):
+            result[top : top + len(band)] = from_float(band, result.dtype)
+        return result
 
     def measure(self, pair: LoadedPair) -> tuple[dict[str, float], NDArray[np.uint8]]:
         """PSNR and SSIM of one pair in the plain protocol, brightness-matched PSNR, the output."""
@@ -301,3 +302,8 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
             "error_ev": -math.log2(max(ratio, 1e-3)),
         }
         return values, output
+
+
+def _ignore(fraction: float) -> None:
+    """Progress on one picture, which nobody watches in training."""
+    del fraction

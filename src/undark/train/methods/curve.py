@@ -7,15 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from undark.adjust import Adjust
 from undark.errors import RecipeError
-from undark.models.card import Glance, Scaling
-from undark.modes.curves import Curves
-from undark.photo import Photo, area_resize, from_float
-from undark.train.data.stream import Batch, to_tensor
+from undark.models.card import Scaling
+from undark.train.data.stream import Batch
 from undark.train.losses import zero_reference as losses
 from undark.train.losses.self_noise import noise_left, shrunken_twin
 from undark.train.methods.base import Method
@@ -146,17 +142,3 @@ class Curve(Method[CurveNet, Options]):
         sizes = ((2, 0.3), (1, 0.02), (1, 1.0))
         values = (random.random((n, 3, self.glance, self.glance)) * light for n, light in sizes)
         return [(torch.from_numpy(value.astype(np.float32)),) for value in values]
-
-    @torch.no_grad()
-    def enhance(self, low: NDArray[Any]) -> NDArray[np.uint8]:
-        """A whole picture, H×W×3 of any depth, as the engine makes it, rounded to 8 bits."""
-        network = self.network.eval()
-        device = next(network.parameters()).device
-        glance = to_tensor(area_resize(low, self.glance, self.glance))[None].to(device)
-        curves, strength = (output.float().cpu().numpy() for output in network(glance))
-        answers = {"curves": curves, "clean": strength}
-        mode = Curves(self.scaling(), Glance(self.glance, self.glance))
-        result = np.empty(low.shape, np.uint8)
-        for top, band in mode.bands(lambda *_: answers, Photo(low), Adjust(), lambda _: None):
-            result[top : top + band.shape[0]] = from_float(band, np.dtype(np.uint8))
-        return result

@@ -2,8 +2,9 @@
 
 Curve estimation is Zero-DCE's idea (Guo et al., CVPR 2020). Its curve, x + a·x(1 - x) applied over
 and over to encoded values, is here replaced by what more light does: a gain in linear light with
-a shoulder (:func:`undark.pixels.tone.exposure`). On photos of rooms at night, told the right brightness,
-that is 2 to 3 dB nearer to the truth. Two more numbers take a part of a colour cast away.
+a shoulder (:func:`undark.pixels.tone.exposure`). On photos of rooms at night, told the right
+brightness, that is 2 to 3 dB nearer to the truth. Two more numbers take a part of a colour cast
+away.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from undark.pixels.colour import LUMA
 from undark.pixels.curves import SAMPLES, sample_points
-from undark.train.nets.exposure import LUMA, MOST_STOPS, expose, solve_stops
+from undark.train.nets.exposure import MOST_STOPS, expose, solve_stops
 from undark.train.nets.srgb import to_linear
 
 __all__ = ["CurveNet", "Decision"]
@@ -76,8 +78,8 @@ class CurveNet(nn.Module):
             glance: N×3×glance×glance, the whole photo shrunk by area averaging, in [0, 1].
 
         Returns:
-            N×3×K curves, rising, in [0, 1], at :func:`undark.pixels.curves.sample_points`; and N×2, how
-            much of the measured noise in luma and in colour is to be taken off.
+            N×3×K curves, rising, in [0, 1], at :func:`undark.pixels.curves.sample_points`; and N×2,
+            how much of the measured noise in luma and in colour is to be taken off.
         """
         decision = self.decision(glance)
         gain = torch.exp2(decision.stops + decision.tint)

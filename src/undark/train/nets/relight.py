@@ -20,9 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from undark.pixels.colour import LUMA
 from undark.pixels.curves import SAMPLES, sample_points
 from undark.train.nets.blocks import Levels, activate
-from undark.train.nets.exposure import LUMA, MOST_STOPS, expose, mean_luma, solve_stops
+from undark.train.nets.exposure import MOST_STOPS, expose, mean_luma, solve_stops
 from undark.train.nets.srgb import to_linear
 
 __all__ = ["Light", "RelightNet", "multiple_of"]
@@ -257,8 +258,8 @@ class RelightNet(Levels):
 
         Returns:
             N×3×H×W, about [0, 1], which the caller clamps; N×3×K curves, rising, at
-            :func:`undark.pixels.curves.sample_points`; and the map to follow them, N×3×16×16 gains g of
-            :func:`undark.pixels.curves.lift`.
+            :func:`undark.pixels.curves.sample_points`; and the map to follow them, N×3×16×16 gains
+            g of :func:`undark.pixels.curves.lift`.
         """
         exposure, strength, denoise = control[:, :, None, None].split(1, dim=1)
         light = self.decide(glance)
