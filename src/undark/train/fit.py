@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader
 from undark.errors import DataError, RecipeError, TrainError, UsageError
 from undark.io.atomic import write_atomically
 from undark.train.callbacks import Average, History, Save, Stop, Stopped, Validate
-from undark.train.data.datasets import load_datasets
+from undark.train.data.datasets import Dataset, LoadedPair, load_datasets
 from undark.train.methods import make_method, method_class
 from undark.train.methods.base import Method
 from undark.train.precision import Exact, choose_precision
@@ -111,7 +111,6 @@ def run(
         raise DataError(f"{data}: no such folder of training data")
     folder = Path("runs") / plan.name if out is None else Path(out)
     _prepare(folder, plan, resume=resume)
-    precision, reason = choose_precision(plan.fit.precision, device)
 
     _tune_allocator()
     torch.manual_seed(plan.seed)
@@ -129,12 +128,27 @@ def run(
         f"{plan.name}: {sum(p.numel() for p in method.network.parameters())} parameters;"
         f" learning from {counts}; unseen: {sum(map(len, held.values()))} pairs"
     )
-    notify(reason)
+    return _learn(method, datasets, held, folder, resume=resume, device=device, notify=notify)
+
+
+def _learn(
+    method: Method[Any, Any],
+    datasets: Sequence[Dataset],
+    held: dict[str, list[LoadedPair]],
+    folder: Path,
+    *,
+    resume: bool,
+    device: str,
+    notify: Notify,
+) -> Run:
+    """Run the loop, measure what it has learned on the pairs `held` out, and leave all in place."""
+    plan = method.recipe
     average = Average(plan.fit.ema)
     history = History(folder, every=max(1, min(100, plan.fit.steps // 20)), notify=notify)
     validate = Validate(held, average, history, folder=folder, notify=notify)
+    precision, reason = choose_precision(plan.fit.precision, device)
+    notify(reason)
     _fit(
-        plan,
         method,
         datasets,
         [average, history, validate],
@@ -211,9 +225,8 @@ def _check_same(plan: Recipe, checkpoint: Path) -> None:
 
 
 def _fit(
-    plan: Recipe,
     method: Method[Any, Any],
-    datasets: Sequence[Any],
+    datasets: Sequence[Dataset],
     callbacks: list[Any],
     *,
     folder: Path,
@@ -221,6 +234,8 @@ def _fit(
     device: str,
     precision: Exact,
 ) -> None:
+    plan = method.recipe
+
     class Loaders(lightning.LightningDataModule):
         """BatchStream from the step that the run stands at, which is known once it is restored."""
 

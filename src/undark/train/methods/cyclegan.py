@@ -147,44 +147,11 @@ class CycleGAN(Method[UNet, Options]):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """All players' losses; ``generator`` and ``discriminator`` sum up the two sides."""
         options = self.options
-        dark, glance = batch["image"], batch["glance"]
-        light, light_glance = batch["light"], batch["light_glance"]
-        level = glance.mean((1, 2, 3), keepdim=True).clamp(0.005, 0.6)
-        terms: dict[str, Tensor] = {}
-
-        # Light -> dark -> light: as dark as the dark photos of this step are.
-        with torch.autocast(dark.device.type, enabled=False):
-            jitter = torch.exp(0.2 * torch.randn_like(level))
-            wanted = torch.minimum((level * jitter).clamp(0.005, 0.6), 0.9 * _mean(light_glance))
-            fake_dark, fake_glance = self.reverse(light, light_glance, wanted)
-        made = {
-            "image": fake_dark.detach(),
-            "truth": light,
-            "glance": fake_glance.detach(),
-            "truth_glance": light_glance,
-            "told": torch.ones(light.shape[0], dtype=torch.bool, device=light.device),
-        }
-        cycle = reconstruct(self.network, made, self.recipe.loss)
-        terms |= cycle.terms
-        terms["cycle_light"] = cycle.total
-
-        # Dark -> light -> dark.
-        decision = self.network.decide(glance)
-        relit = curve(dark, decision.gain, decision.black)
-        fake_light = self.network.restore(
-            dark.contiguous(memory_format=torch.channels_last), relit, decision.context
-        ).float()
-        seen = curve(glance, decision.gain.float(), decision.black.float())
-        with torch.autocast(dark.device.type, enabled=False):
-            if options.cycle_dark:
-                again, _ = self.reverse(fake_light.clamp(0.0, 1.0), seen, level, noise=False)
-                shown = _SHOWN / level
-                terms["cycle_dark"] = charbonnier(
-                    F.avg_pool2d(again * shown, 4), F.avg_pool2d(dark * shown, 4)
-                )
-            if options.level:
-                difference = torch.log2(_mean(seen)).mean() - torch.log2(_mean(light_glance)).mean()
-                terms["level"] = difference.square()
+        dark, light, light_glance = batch["image"], batch["light"], batch["light_glance"]
+        level = batch["glance"].mean((1, 2, 3), keepdim=True).clamp(0.005, 0.6)
+        from_light, fake_dark, wanted = self._from_light(light, light_glance, level)
+        from_dark, fake_light, seen = self._from_dark(batch, level)
+        terms = from_light | from_dark
         if options.identity:
             half = max(1, light.shape[0] // 2)
             same = self.network(light[:half], light_glance[:half]).float()
@@ -206,6 +173,49 @@ class CycleGAN(Method[UNet, Options]):
             "discriminator": judged,
             **terms,
         }
+
+    def _from_light(
+        self, light: Tensor, glance: Tensor, level: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """Light → dark → light: its terms, the dark pictures made, and how dark they are to be.
+
+        They are as dark as the dark photos of this step, whose mean levels are `level`.
+        """
+        with torch.autocast(light.device.type, enabled=False):
+            jitter = torch.exp(0.2 * torch.randn_like(level))
+            wanted = torch.minimum((level * jitter).clamp(0.005, 0.6), 0.9 * _mean(glance))
+            fake_dark, fake_glance = self.reverse(light, glance, wanted)
+        made = {
+            "image": fake_dark.detach(),
+            "truth": light,
+            "glance": fake_glance.detach(),
+            "truth_glance": glance,
+            "told": torch.ones(light.shape[0], dtype=torch.bool, device=light.device),
+        }
+        cycle = reconstruct(self.network, made, self.recipe.loss)
+        return {**cycle.terms, "cycle_light": cycle.total}, fake_dark, wanted
+
+    def _from_dark(self, batch: Batch, level: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """Dark → light → dark: its terms, the enhanced pictures, and their glances."""
+        options, dark, glance = self.options, batch["image"], batch["glance"]
+        terms: dict[str, Tensor] = {}
+        decision = self.network.decide(glance)
+        relit = curve(dark, decision.gain, decision.black)
+        fake_light = self.network.restore(
+            dark.contiguous(memory_format=torch.channels_last), relit, decision.context
+        ).float()
+        seen = curve(glance, decision.gain.float(), decision.black.float())
+        with torch.autocast(dark.device.type, enabled=False):
+            if options.cycle_dark:
+                again, _ = self.reverse(fake_light.clamp(0.0, 1.0), seen, level, noise=False)
+                shown = _SHOWN / level
+                terms["cycle_dark"] = charbonnier(
+                    F.avg_pool2d(again * shown, 4), F.avg_pool2d(dark * shown, 4)
+                )
+            if options.level:
+                bright = torch.log2(_mean(batch["light_glance"])).mean()
+                terms["level"] = (torch.log2(_mean(seen)).mean() - bright).square()
+        return terms, fake_light, seen
 
     def _play(
         self, fakes: dict[str, Tensor], reals: dict[str, Tensor], weights: dict[str, float]
