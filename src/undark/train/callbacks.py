@@ -21,7 +21,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from undark.evaluate.report.grid import image_grid
 from undark.io.atomic import write_atomically
-from undark.train.data.sources import LoadedPair
+from undark.train.data.datasets import LoadedPair
 from undark.train.methods.base import Method
 from undark.train.plot import plot_curves
 
@@ -178,7 +178,7 @@ class Validate(Callback):
         if pl_module.batches % fit.validate_every == 0 and pl_module.batches < fit.steps:
             self.run(pl_module, limit=fit.validate_on)
 
-    def run(self, method: Method[Any], *, limit: int | None = None) -> list[dict[str, Any]]:
+    def run(self, method: Method[Any, Any], *, limit: int | None = None) -> list[dict[str, Any]]:
         """Measure up to `limit` pictures per source, evenly spread; draws a picture grid.
 
         Returns:

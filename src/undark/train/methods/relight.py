@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,14 +13,15 @@ from torch import Tensor
 
 from undark.errors import RecipeError
 from undark.evaluate.metrics import psnr
+from undark.graph import Arrays, Graph
 from undark.models.card import Scaling
-from undark.photo import area_resize, from_float, to_float
-from undark.train import losses
-from undark.train.data.draws import Batch, to_tensor
-from undark.train.data.sources import LoadedPair
-from undark.train.methods.base import Method, fit_to_multiple
+from undark.photo import area_resize
+from undark.train.data.datasets import LoadedPair
+from undark.train.data.stream import Batch, to_tensor
+from undark.train.losses import against_truth as losses
+from undark.train.methods.base import Method
 from undark.train.nets.exposure import expose, mean_luma
-from undark.train.nets.relight import RelightNet
+from undark.train.nets.relight import RelightNet, multiple_of
 from undark.train.nets.srgb import to_linear
 from undark.train.recipe import Recipe
 
@@ -54,7 +56,7 @@ class Options:
             raise RecipeError("options.darker must be at most 0, options.lighter at least 0")
 
 
-class Relight(Method[RelightNet]):
+class Relight(Method[RelightNet, Options]):
     """Exposure learned from whole photos, restoration from crops told the truth's brightness."""
 
     kind = "supervised"
@@ -78,8 +80,6 @@ class Relight(Method[RelightNet]):
         """Build the network of the recipe's sizes."""
         super().__init__(recipe)
         net = recipe.net
-        if not net.glance:
-            raise RecipeError("net.glance: relight decides from the glance; it cannot be 0")
         self.network = RelightNet(
             widths=net.widths,
             blocks=net.blocks,
@@ -90,6 +90,19 @@ class Relight(Method[RelightNet]):
         ).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.glance = net.glance
         self.multiple = self.network.multiple
+
+    @classmethod
+    def check(cls, recipe: Recipe, options: Options) -> None:
+        """A glance, and crops of whole cells of the deepest level."""
+        del options
+        if not recipe.net.glance:
+            raise RecipeError("net.glance: relight decides from the glance; it cannot be 0")
+        multiple = multiple_of(recipe.net.widths)
+        if recipe.data.crop % multiple:
+            raise RecipeError(
+                f"data.crop: must be a multiple of {multiple} for {len(recipe.net.widths)}"
+                f" net.widths, not {recipe.data.crop}"
+            )
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """What the restoration drew, and what the glance decided, against the truth.
@@ -146,37 +159,26 @@ class Relight(Method[RelightNet]):
             for example, control in zip(super().examples(random), asked, strict=True)
         ]
 
-    def enhance(self, low: NDArray[Any]) -> NDArray[np.uint8]:
-        """A whole picture, H×W×3 of any depth, enhanced in float32 and rounded to 8 bits."""
-        return self._enhanced(low, None)
-
     def measure(self, pair: LoadedPair) -> tuple[dict[str, float], NDArray[np.uint8]]:
         """As all methods do, and PSNR where the network is told how bright the truth is."""
         values, output = super().measure(pair)
         truth = area_resize(pair.high, self.glance, self.glance)
-        told = self._enhanced(pair.low, mean_luma(to_tensor(truth)[None]))
+        told = self.enhance(pair.low, graph=self._told(pair.low, mean_luma(to_tensor(truth)[None])))
         return {**values, "psnr_told": min(psnr(told, pair.high), 99.0)}, output
 
     @torch.no_grad()
-    def _enhanced(self, low: NDArray[Any], level: Tensor | None) -> NDArray[np.uint8]:
-        network = self.network.eval()
+    def _told(self, low: NDArray[Any], level: Tensor) -> Graph:
+        """The network, told to bring the photo `low` to the mean luma `level` (1×1×1×1)."""
+        graph, network = self.graph(), self.network
         device = next(network.parameters()).device
         glance = to_tensor(area_resize(low, self.glance, self.glance))[None].to(device)
-        rows, columns = low.shape[:2]
-        with torch.autocast(device.type, enabled=False):
-            light = network.decide(glance)
-            if level is None:
-                stops = light.share * network.stops(glance, light, light.level)
-            else:
-                stops = network.stops(glance, light, level.to(device))
-            relit = network.relight(
-                to_linear(to_tensor(to_float(low))[None].to(device)), light, stops
-            )
-            relit = network.place(relit, light, stops, _whole(relit))
-            relit = fit_to_multiple(relit, self.multiple, self.multiple)
-            output = network.restore(relit.to(memory_format=torch.channels_last), light, stops)
-        whole = output[0, :, :rows, :columns].float().cpu().numpy().transpose(1, 2, 0)
-        return from_float(whole, np.dtype(np.uint8))
+        stops = network.stops(glance, network.decide(glance), level.to(device))
+        control = np.array([[float(stops), 0.0, 1.0]], np.float32)  # all of the light by hand
+
+        def told(inputs: Arrays, outputs: Sequence[str]) -> Arrays:
+            return graph({**inputs, "control": control}, outputs)
+
+        return told
 
 
 def _whole(picture: Tensor) -> Tensor:

@@ -20,11 +20,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from undark.pixels.colour import LUMA
 from undark.pixels.curves import SAMPLES, sample_points
-from undark.train.nets.exposure import LUMA, MOST_STOPS, expose, mean_luma, solve_stops
+from undark.train.nets.blocks import Levels, activate
+from undark.train.nets.exposure import MOST_STOPS, expose, mean_luma, solve_stops
 from undark.train.nets.srgb import to_linear
 
-__all__ = ["Light", "RelightNet"]
+__all__ = ["Light", "RelightNet", "multiple_of"]
 
 _USUAL = 0.45
 """Mean luma to which a photo is brought before the encoder looks at it, so that it sees one kind
@@ -150,27 +152,12 @@ def _decided(x: Tensor) -> Tensor:
     return (0.5 + 0.25 * x).clamp(0.0, 1.0)
 
 
-def _activate(x: Tensor) -> Tensor:
-    """Leaky ReLU: without a norm layer, a unit that a large step pushed below zero must recover."""
-    return F.leaky_relu(x, 0.1)
+def multiple_of(widths: tuple[int, ...]) -> int:
+    """Height and width that a :class:`RelightNet` of these levels takes are multiples of this."""
+    return 2 ** (len(widths) + 1)
 
 
-class _Residual(nn.Module):
-    """Two 3×3 convolutions around a FiLM and a leaky ReLU, added to their input."""
-
-    def __init__(self, channels: int, context: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, 1, 1)
-        self.second = nn.Conv2d(channels, channels, 3, 1, 1)
-        self.film = nn.Linear(context, 2 * channels)
-
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        scale, shift = self.film(context)[:, :, None, None].chunk(2, dim=1)
-        y = self.first(x) * (1.0 + scale) + shift
-        return x + _BRANCH * self.second(_activate(y))
-
-
-class RelightNet(nn.Module):
+class RelightNet(Levels):
     """The glance's decision and the restoration.
 
     Args:
@@ -199,22 +186,14 @@ class RelightNet(nn.Module):
         """Build the network; sizes in the class's description."""
         super().__init__()
         self.glance = glance
-        self.multiple = 2 ** (len(widths) + 1)
+        self.multiple = multiple_of(widths)
         self.encoder = _Encoder(context=context, width=24, dropout=dropout, doubt=doubt)
         first, fine = widths[0], 16
         inside = context + 4  # and the gain that each channel got
         # The first level is dear and has none on the way down; the deepest has those of both ways.
         counts = [blocks if level else 0 for level in range(len(widths) - 1)] + [2 * blocks]
         self.stem = nn.Conv2d(3, first, 8, 4, 2)
-        self.down_blocks = nn.ModuleList(
-            nn.ModuleList(_Residual(width, inside) for _ in range(count))
-            for width, count in zip(widths, counts, strict=True)
-        )
-        self.downs = nn.ModuleList(nn.Conv2d(a, b, 2, 2) for a, b in pairwise(widths))
-        self.ups = nn.ModuleList(nn.Conv2d(b, a, 3, 1, 1) for a, b in pairwise(widths))
-        self.up_blocks = nn.ModuleList(
-            nn.ModuleList(_Residual(width, inside) for _ in range(blocks)) for width in widths[:-1]
-        )
+        self.lay(widths, down=counts, up=blocks, context=inside, branch=_BRANCH)
         self.head = nn.Conv2d(first, 4 * fine, 1)
         self.detail = nn.Conv2d(3, fine, 4, 2, 1)
         self.blend = nn.Conv2d(2 * fine, fine, 3, 1, 1)
@@ -231,9 +210,6 @@ class RelightNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, 0.1, nonlinearity=gain)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.Linear) and name.endswith("film"):
-                nn.init.zeros_(module.weight)
-                nn.init.zeros_(module.bias)
         nn.init.zeros_(self.last.weight)
 
     def decide(self, glance: Tensor) -> Light:
@@ -254,7 +230,7 @@ class RelightNet(nn.Module):
         return expose(_less_black(linear, come * light.black), gain)
 
     def place(self, relit: Tensor, light: Light, stops: Tensor, where: Tensor) -> Tensor:
-        """Each part of `relit` lifted as the map says; see :func:`undark.curves.lift`.
+        """Each part of `relit` lifted as the map says; see :func:`undark.pixels.curves.lift`.
 
         Args:
             relit: N×3×H×W, encoded.
@@ -282,8 +258,8 @@ class RelightNet(nn.Module):
 
         Returns:
             N×3×H×W, about [0, 1], which the caller clamps; N×3×K curves, rising, at
-            :func:`undark.curves.sample_points`; and the map to follow them, N×3×16×16 gains g of
-            :func:`undark.curves.lift`.
+            :func:`undark.pixels.curves.sample_points`; and the map to follow them, N×3×16×16 gains
+            g of :func:`undark.pixels.curves.lift`.
         """
         exposure, strength, denoise = control[:, :, None, None].split(1, dim=1)
         light = self.decide(glance)
@@ -293,6 +269,10 @@ class RelightNet(nn.Module):
         gains = torch.exp2(stops.clamp(0.0, 1.0) * light.map)
         return self.restore(image, light, stops, denoise), curves, gains
 
+    def enlarge(self, x: Tensor, level: int) -> Tensor:
+        """Convolve, then resize: a quarter of the work."""
+        return F.interpolate(self.ups[level](x), scale_factor=2.0, mode="nearest")
+
     def restore(
         self, relit: Tensor, light: Light, stops: Tensor, denoise: Tensor | float = 1.0
     ) -> Tensor:
@@ -300,21 +280,11 @@ class RelightNet(nn.Module):
         added = torch.cat((stops, stops.clamp(0.0, 1.0) * light.tint), dim=1).flatten(1)
         context = torch.cat((light.context, added / MOST_STOPS), dim=1)
         x = self.stem(relit)
-        skips: list[Tensor] = []
-        for level, group in enumerate(self.down_blocks):
-            if level:
-                skips.append(x)
-                x = self.downs[level - 1](x)
-            for block in group:  # pyright: ignore[reportGeneralTypeIssues]
-                x = block(x, context)
-        for level in range(len(self.ups) - 1, -1, -1):
-            x = F.interpolate(self.ups[level](x), scale_factor=2.0, mode="nearest") + skips[level]
-            for block in self.up_blocks[level]:  # pyright: ignore[reportGeneralTypeIssues]
-                x = block(x, context)
+        x = self.down_and_up(x, context)
         # Activated before they are moved and joined: so runtimes do it within the convolution.
-        half = F.pixel_shuffle(_activate(self.head(_activate(x))), 2)
-        half = self.blend(torch.cat((half, _activate(self.detail(relit))), dim=1))
-        drawn = F.pixel_shuffle(self.last(_activate(half)), 2)
+        half = F.pixel_shuffle(activate(self.head(activate(x))), 2)
+        half = self.blend(torch.cat((half, activate(self.detail(relit))), dim=1))
+        drawn = F.pixel_shuffle(self.last(activate(half)), 2)
         # What got no light has nothing to be cleaned of, and passes. A learned share would close
         # for good in a bad moment of training: what does not pass cannot learn.
         share = denoise * (1.0 - torch.exp(-_EAGER * stops.clamp(min=0.0)))

@@ -22,8 +22,8 @@ from undark.pixels.curves import SAMPLES, lift, sample_points
 from undark.runtime import open_graph
 from undark.train import export_model, run
 from undark.train.data.darken import Darkness, darken, draw_darkness
-from undark.train.data.draws import Draws
-from undark.train.data.sources import load_bodies
+from undark.train.data.datasets import load_datasets
+from undark.train.data.stream import BatchStream
 from undark.train.methods import make_method
 from undark.train.nets.exposure import mean_luma, solve_stops
 from undark.train.nets.relight import Light, RelightNet
@@ -179,21 +179,21 @@ class TestDraws:
         for side in ("low", "high"):
             (tmp_path / side).mkdir()
             Image.fromarray(coded).save(tmp_path / side / "a.png")
-        bodies = load_bodies(
+        datasets = load_datasets(
             Data(sources=(Source(),), held_out=0.0), root=tmp_path, glance=16, seed=1, notify=quiet
         )[0]
         augment = Augment(rotate=0.0, exposure=0.0, noise=0.0)
-        batch = Draws(bodies, crop=32, batch=8, augment=augment, seed=1, places=True).at(0)
+        batch = BatchStream(datasets, crop=32, batch=8, augment=augment, seed=1, places=True).at(0)
         where, truth = batch["where"], batch["truth"] * 255
         assert torch.allclose(where[:, 0] * 60 - 0.5, truth[:, 0] / 4, atol=1e-3)
         assert torch.allclose(where[:, 1] * 44 - 0.5, truth[:, 1] / 5, atol=1e-3)
-        assert "where" not in Draws(bodies, crop=32, batch=1, augment=augment, seed=1).at(0)
+        assert "where" not in BatchStream(datasets, crop=32, batch=1, augment=augment, seed=1).at(0)
 
     def test_the_light_sides_of_pairs_are_darkened_but_not_those_held_out(
         self, pairs: Path
     ) -> None:
         sources = (Source(), Source(kind="darken", darkness="night"), Source(kind="keep"))
-        bodies, held = load_bodies(
+        datasets, held = load_datasets(
             Data(sources=sources, held_out=0.25, run=1),
             root=pairs,
             glance=0,
@@ -202,10 +202,10 @@ class TestDraws:
         )
         (unseen,) = held.values()
         assert len(unseen) == 2
-        assert [len(body) for body in bodies] == [6, 6, 6]
-        for body in bodies[1:]:
+        assert [len(dataset) for dataset in datasets] == [6, 6, 6]
+        for dataset in datasets[1:]:
             for index in range(6):
-                truth = body.draw(index, 0).high
+                truth = dataset.draw(index, 0).high
                 assert truth is not None
                 assert not any(np.array_equal(truth, pair.high) for pair in unseen)
         assert len(find_pairs(pairs).pairs) == 8

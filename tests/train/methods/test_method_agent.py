@@ -20,11 +20,11 @@ from undark.photo import Photo
 from undark.pixels.steps import ACTIONS, LIMIT, STOP, Look, Step, apply_steps, cut_patches
 from undark.train import export_model, run
 from undark.train.callbacks import Stop
-from undark.train.data.sources import load_bodies
+from undark.train.data.datasets import load_datasets
 from undark.train.environment import ENVIRONMENT, Gallery, Retouch, Scene
-from undark.train.methods.reinforcement import Reinforcement
+from undark.train.losses.reward import Truth, no_reference
+from undark.train.methods.agent import Agent
 from undark.train.recipe import Augment, Data, Source
-from undark.train.rewards import Truth, no_reference
 from undark.train.weights import load_weights
 
 SMALL = (
@@ -141,8 +141,8 @@ def test_without_a_truth_dark_noisy_and_blown_count_against(light: np.ndarray) -
 
 def test_scenes_come_from_pairs_and_from_dark_photos(pairs: Path) -> None:
     data = Data(sources=(Source(path="."), Source(kind="dark", path="dark")))
-    bodies, _ = load_bodies(data, root=pairs, glance=16, seed=1, notify=lambda line: None)
-    gallery = Gallery(bodies, Augment(share=0.5))
+    datasets, _ = load_datasets(data, root=pairs, glance=16, seed=1, notify=lambda line: None)
+    gallery = Gallery(datasets, Augment(share=0.5))
     scenes: list[Scene] = [gallery(np.random.default_rng(seed)) for seed in range(20)]
     assert {scene.truth is None for scene in scenes} == {True, False}
     assert all(scene.look.glance.shape == (16, 16, 3) for scene in scenes)
@@ -228,13 +228,13 @@ def test_a_stopped_run_resumes_to_the_very_step(
 def test_a_run_that_breaks_off_keeps_its_last_checkpoint(
     pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = Reinforcement.losses
+    whole = Agent.losses
 
-    def broken(self: Reinforcement, batch: Any) -> dict[str, torch.Tensor]:
+    def broken(self: Agent, batch: Any) -> dict[str, torch.Tensor]:
         terms = whole(self, batch)
         return terms if self.batches < 2 else {**terms, "loss": torch.tensor(torch.nan)}
 
-    monkeypatch.setattr(Reinforcement, "losses", broken)
+    monkeypatch.setattr(Agent, "losses", broken)
     settings = [*SMALL, "fit.checkpoint_minutes=1e-9"]
     with pytest.raises(DivergedError, match=r"fit\.lr"):
         run("agent", data=pairs, out=tmp_path / "wild", overrides=settings)

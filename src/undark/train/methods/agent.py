@@ -11,7 +11,6 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import torch
 from gymnasium import spaces
-from numpy.typing import NDArray
 from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.monitor import Monitor
@@ -23,16 +22,15 @@ from torch.utils.data import IterableDataset
 
 from undark.errors import RecipeError
 from undark.models.card import Scaling
-from undark.photo import Photo, from_float
-from undark.pixels.steps import STATE, STOP, Look, apply_steps, choose_steps
-from undark.train.data.draws import Batch
-from undark.train.data.sources import Body
+from undark.pixels.steps import STATE, STOP
+from undark.train.data.datasets import Dataset
+from undark.train.data.stream import Batch
 from undark.train.environment import Gallery, Retouch, Scene
 from undark.train.methods.base import Method
 from undark.train.nets.policy import Critic, Policy
 from undark.train.recipe import Recipe
 
-__all__ = ["Options", "Reinforcement"]
+__all__ = ["Agent", "Options"]
 
 _FRESH = 40
 """Steps of the loop after which synthetic darkness is made anew."""
@@ -109,7 +107,7 @@ class _ActorCritic(ActorCriticPolicy):
         return self.predict_values(obs), chances.log_prob(actions), chances.entropy()
 
 
-class Reinforcement(Method[Policy]):
+class Agent(Method[Policy, Options]):
     """Proximal policy optimisation on :class:`undark.train.environment.Retouch`.
 
     A step of the loop is a round: some steps of retouching, then some gradients. Every round
@@ -125,10 +123,10 @@ class Reinforcement(Method[Policy]):
         "Pinto et al., Asymmetric Actor Critic for Image-Based Robot Learning, RSS 2018",
     )
     outputs = ("logits",)
-    Options = Options
+    Options: ClassVar[type[Any]] = Options
     reads: ClassVar[tuple[str, ...]] = ("pairs", "darken", "keep", "dark")
     diet: ClassVar[str] = (
-        "pairs of dark and light pictures (--data DIR), or dark photos alone (--dark DIR)"
+        "pairs of dark and light pictures in one folder (data), or dark photos alone (dark)"
     )
     defaults: ClassVar[dict[str, Any]] = {
         "net.widths": [96],
@@ -142,22 +140,9 @@ class Reinforcement(Method[Policy]):
     }
 
     def __init__(self, recipe: Recipe) -> None:
-        """Build the policy, its critic and the environments.
-
-        Raises:
-            RecipeError: The sizes do not fit together.
-        """
+        """Build the policy, its critic and the environments."""
         super().__init__(recipe)
-        net, options = recipe.net, cast("Options", self.options)
-        steps = options.environments * options.horizon
-        if net.glance < 16 or net.glance % 16:
-            raise RecipeError("net.glance: an agent's must be a multiple of 16")
-        if min(options.environments, options.horizon, options.epochs) < 1 or options.batch < 2:
-            raise RecipeError("options: environments, horizon, epochs must be 1, batch 2 at least")
-        if steps % options.batch:
-            raise RecipeError(
-                f"options.batch: must divide environments × horizon, which is {steps}"
-            )
+        net, options = recipe.net, self.options
         self.automatic_optimization = False
         self.glance, self.multiple = net.glance, 1
         self.gallery: Gallery | None = None
@@ -173,13 +158,26 @@ class Reinforcement(Method[Policy]):
             clip_range=options.clip,
             ent_coef=options.entropy,
             max_grad_norm=recipe.fit.clip or math.inf,
-            stats_window_size=steps,
+            stats_window_size=options.environments * options.horizon,
             policy_kwargs={"width": net.widths[0]},
             device="cpu",
         )
         self.agent.set_logger(Logger(None, []))
         self.actor_critic = cast(_ActorCritic, self.agent.policy)
         self.network = self.actor_critic.actor
+
+    @classmethod
+    def check(cls, recipe: Recipe, options: Options) -> None:
+        """A glance that the policy can average, and rounds of whole batches."""
+        steps = options.environments * options.horizon
+        if recipe.net.glance < 16 or recipe.net.glance % 16:
+            raise RecipeError("net.glance: an agent's must be a multiple of 16")
+        if min(options.environments, options.horizon, options.epochs) < 1 or options.batch < 2:
+            raise RecipeError("options: environments, horizon, epochs must be 1, batch 2 at least")
+        if steps % options.batch:
+            raise RecipeError(
+                f"options.batch: must divide environments × horizon, which is {steps}"
+            )
 
     @property
     def _rate(self) -> float:
@@ -188,19 +186,19 @@ class Reinforcement(Method[Policy]):
         return self.recipe.fit.lr if known is None else known.optimizer.param_groups[0]["lr"]
 
     def _environment(self) -> Monitor[Any, Any]:
-        options = cast("Options", self.options)
+        options = self.options
         return Monitor(
             Retouch(self._draw, glance=self.glance, cost=options.cost, hints=options.hints)
         )
 
     def _draw(self, random: np.random.Generator) -> Scene:
-        assert self.gallery is not None  # the loop asks for `draws` first
+        assert self.gallery is not None  # the loop asks for `stream` first
         return self.gallery(random)
 
-    def draws(self, bodies: Sequence[Body]) -> IterableDataset[Any]:
-        """The numbers of the rounds; the environments draw from `bodies`."""
-        options = cast("Options", self.options)
-        self.gallery = Gallery(bodies, self.recipe.augment, structure=options.structure)
+    def stream(self, datasets: Sequence[Dataset]) -> IterableDataset[Any]:
+        """The numbers of the rounds; the environments draw from `datasets`."""
+        options = self.options
+        self.gallery = Gallery(datasets, self.recipe.augment, structure=options.structure)
         return _Rounds(self.batches)
 
     def groups(self) -> list[dict[str, Any]]:
@@ -218,27 +216,27 @@ class Reinforcement(Method[Policy]):
         del batch
         assert self.gallery is not None
         self.gallery.version = self.batches // _FRESH
-        agent, options = self.agent, cast("Options", self.options)
+        agent, options = self.agent, self.options
         agent.device = agent.rollout_buffer.device = self.device
         seed = np.random.SeedSequence((self.recipe.seed, self.batches)).generate_state(1)[0]
         set_random_seed(int(seed))  # stable-baselines3 shuffles by NumPy's global state
         cast(DummyVecEnv, agent.env).seed(int(seed) >> 1)
-        told = agent.logger.name_to_value
-        told.clear()
+        noted = agent.logger.name_to_value
+        noted.clear()
         try:
-            # One round; its second never comes, so what was told is not cleared by logging it.
+            # One round; its second never comes, so what was noted is not cleared by logging it.
             agent.learn(options.environments * options.horizon, log_interval=2)
         except ValueError as error:  # so torch refuses logits that are not numbers
             if "nan" not in str(error):
                 raise
-            told["train/loss"] = math.nan
+            noted["train/loss"] = math.nan
         episodes = list(agent.ep_info_buffer or [])
         values = {
-            "loss": told["train/loss"],
+            "loss": noted["train/loss"],
             "gain": np.mean([episode["r"] for episode in episodes]) if episodes else 0.0,
             "steps": np.mean([episode["l"] for episode in episodes]) if episodes else 0.0,
-            "entropy": -told["train/entropy_loss"],
-            "value": told["train/value_loss"],
+            "entropy": -noted["train/entropy_loss"],
+            "value": noted["train/value_loss"],
         }
         return {name: torch.tensor(float(value)) for name, value in values.items()}
 
@@ -252,7 +250,7 @@ class Reinforcement(Method[Policy]):
         cast(Any, self.lr_schedulers()).step()
         return loss
 
-    # What is exported, and whole pictures.
+    # What is exported.
 
     def scaling(self) -> Scaling:
         """Steps, chosen from the glance."""
@@ -272,17 +270,3 @@ class Reinforcement(Method[Policy]):
             )
             for n in (2, 1, 5)
         ]
-
-    @torch.no_grad()
-    def enhance(self, low: NDArray[Any]) -> NDArray[np.uint8]:
-        """A whole picture after the steps that the policy takes, rounded to 8 bits."""
-        network = self.network.eval()
-
-        def policy(*seen: NDArray[np.float32]) -> NDArray[np.float32]:
-            return network(*(torch.from_numpy(x).to(self.device) for x in seen)).cpu().numpy()
-
-        photo = Photo(low)
-        steps = choose_steps(Look.of(photo, self.glance, self.glance), policy)
-        return cast(
-            NDArray[np.uint8], from_float(apply_steps(photo.rgb(), steps), np.dtype(np.uint8))
-        )

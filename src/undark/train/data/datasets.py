@@ -1,4 +1,4 @@
-"""Bodies of training data, held in memory as 8- or 16-bit pictures."""
+"""Datasets to learn from, held in memory as 8- or 16-bit pictures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from undark.train.data.darken import Darkness, darken, draw_darkness, read_camer
 from undark.train.data.split import scenes_by_likeness, split_by_scene
 from undark.train.recipe import Data, Source
 
-__all__ = ["Body", "Drawn", "LoadedPair", "Side", "load_bodies", "load_pairs"]
+__all__ = ["Dataset", "LoadedPair", "Sample", "Side", "load_datasets", "load_pairs"]
 
 Notify = Callable[[str], None]
 
@@ -36,7 +36,7 @@ class LoadedPair:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class Sample:
     """One whole picture as a step draws it, with its truth where it has one.
 
     Glances are float32, and None without a glance or without a truth.
@@ -49,11 +49,11 @@ class Drawn:
 
 
 Side = Literal["pairs", "dark", "light"]
-"""What a body gives: pairs, dark photos or light ones."""
+"""What a dataset gives: pairs, dark photos or light ones."""
 
 
-class Body(Protocol):
-    """A body of data that whole pictures can be drawn from."""
+class Dataset(Protocol):
+    """A set of data that whole pictures can be drawn from."""
 
     source: Source
     side: Side
@@ -62,7 +62,7 @@ class Body(Protocol):
         """How many pictures it holds."""
         ...
 
-    def draw(self, index: int, version: int) -> Drawn:
+    def draw(self, index: int, version: int) -> Sample:
         """Picture or pair `index`; `version` changes what is made afresh now and then."""
         ...
 
@@ -83,13 +83,13 @@ class _Pairs:
     def __init__(self, pairs: Sequence[LoadedPair], source: Source, *, glance: int) -> None:
         self.source = source
         self._drawn = [
-            Drawn(pair.low, pair.high, *_glances(pair.low, pair.high, glance)) for pair in pairs
+            Sample(pair.low, pair.high, *_glances(pair.low, pair.high, glance)) for pair in pairs
         ]
 
     def __len__(self) -> int:
         return len(self._drawn)
 
-    def draw(self, index: int, version: int) -> Drawn:
+    def draw(self, index: int, version: int) -> Sample:
         del version
         return self._drawn[index]
 
@@ -105,14 +105,14 @@ class _Stack:
         self.source = source
         self.side = side
         self._drawn = [
-            Drawn(photo, None, area_resize(photo, glance, glance) if glance else None)
+            Sample(photo, None, area_resize(photo, glance, glance) if glance else None)
             for photo in photos
         ]
 
     def __len__(self) -> int:
         return len(self._drawn)
 
-    def draw(self, index: int, version: int) -> Drawn:
+    def draw(self, index: int, version: int) -> Sample:
         del version
         return self._drawn[index]
 
@@ -136,12 +136,12 @@ class _Darkened:
         self._glance = glance
         self._seed = seed
         self._camera = camera
-        self._made: dict[int, tuple[int, Drawn]] = {}
+        self._made: dict[int, tuple[int, Sample]] = {}
 
     def __len__(self) -> int:
         return len(self._photos)
 
-    def draw(self, index: int, version: int) -> Drawn:
+    def draw(self, index: int, version: int) -> Sample:
         known = self._made.get(index)
         if known is not None and known[0] == version:
             return known[1]
@@ -150,30 +150,30 @@ class _Darkened:
         night = self.source.darkness == "night"
         low = darken(to_float(high), draw_darkness(random, self._camera, night=night), random)
         levels = np.round(low * np.float32(255)).astype(np.uint8)
-        drawn = Drawn(levels, high, *_glances(levels, high, self._glance))
+        drawn = Sample(levels, high, *_glances(levels, high, self._glance))
         self._made[index] = (version, drawn)
         return drawn
 
 
-def load_bodies(
+def load_datasets(
     data: Data, *, root: Path, glance: int, seed: int, notify: Notify
-) -> tuple[list[Body], dict[str, list[LoadedPair]]]:
+) -> tuple[list[Dataset], dict[str, list[LoadedPair]]]:
     """Read every source of a recipe.
 
     Args:
         data: The recipe's table.
-        root: The folder that ``--data`` names.
+        root: The folder that the sources' paths are relative to.
         glance: Side of the glance in pixels; 0 for none.
         seed: Of what is made at random.
-        notify: Told, a line each, what has no partner and what could not be read.
+        notify: Called with a line for each file without a partner and each unreadable one.
 
     Returns:
-        The bodies to draw from, and the held-out pairs by source name.
+        The datasets to draw from, and the held-out pairs by source name.
 
     Raises:
         DataError: A source is missing, empty, or has a pair of unequal size.
     """
-    bodies: list[Body] = []
+    datasets: list[Dataset] = []
     held: dict[str, list[LoadedPair]] = {}
     for number, source in enumerate(data.sources):
         folder = root / source.path
@@ -181,19 +181,19 @@ def load_bodies(
         if source.kind == "pairs":
             learn, check = _split(folder, source, data, notify)
             pairs = load_pairs(learn, notify=notify, max_side=data.max_side)
-            bodies.append(_Pairs(pairs, source, glance=glance))
+            datasets.append(_Pairs(pairs, source, glance=glance))
         elif source.kind in ("dark", "light"):
             paths, check = _stack_paths(folder, source, data, notify)
             photos = _read_stack(paths, folder, notify, data.max_side)
-            bodies.append(_Stack(photos, source, side=source.kind, glance=glance))
+            datasets.append(_Stack(photos, source, side=source.kind, glance=glance))
         else:
             check = []
-            bodies.append(
-                _lit_body(source, root, data, glance=glance, seed=seed + number, notify=notify)
+            datasets.append(
+                _lit_dataset(source, root, data, glance=glance, seed=seed + number, notify=notify)
             )
         if check:
             held[name] = load_pairs(check, notify=notify, max_side=data.max_side)
-    return bodies, held
+    return datasets, held
 
 
 def _split(
@@ -241,9 +241,9 @@ def _read_stack(
     return photos
 
 
-def _lit_body(
+def _lit_dataset(
     source: Source, root: Path, data: Data, *, glance: int, seed: int, notify: Notify
-) -> Body:
+) -> Dataset:
     folder = root / source.path
     paths, _ = _stack_paths(folder, source, data, notify)
     photos = _read_stack(paths, folder, notify, data.max_side)
@@ -262,7 +262,7 @@ def _lit_body(
 def load_pairs(
     pairs: Sequence[TrainingPair], *, notify: Notify, max_side: int = 0
 ) -> list[LoadedPair]:
-    """Read pairs, shrunk to `max_side` if not 0; an unreadable one is told of and left out.
+    """Read pairs, shrunk to `max_side` if not 0; an unreadable one is left out, with a notice.
 
     Raises:
         DataError: None can be read, or the two sides of one differ in size.
@@ -305,9 +305,9 @@ def _read_all(paths: Sequence[Path], notify: Notify, max_side: int) -> list[Phot
 
 def _shrunk(photo: Photo, max_side: int) -> Photo:
     """The photo, its longer side at most `max_side`; without alpha, which nobody learns from."""
-    share = max_side / max(photo.height, photo.width)
-    if not max_side or share >= 1.0:
+    scale = max_side / max(photo.height, photo.width)
+    if not max_side or scale >= 1.0:
         return photo
-    rows, columns = (max(1, round(side * share)) for side in (photo.height, photo.width))
+    rows, columns = (max(1, round(side * scale)) for side in (photo.height, photo.width))
     small = area_resize(photo.pixels, rows, columns)
     return Photo(pixels=from_float(small, photo.pixels.dtype), gray=photo.gray)

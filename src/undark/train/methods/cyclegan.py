@@ -18,24 +18,25 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from undark.errors import RecipeError
 from undark.models.card import Scaling
-from undark.train.adversarial import Criterion, Pool, adversarial, frozen
-from undark.train.data.draws import Batch
-from undark.train.losses import charbonnier
+from undark.train.data.stream import Batch
+from undark.train.losses.adversarial import Criterion, Pool, adversarial, frozen
+from undark.train.losses.against_truth import charbonnier
 from undark.train.methods.base import Method
-from undark.train.methods.reconstruction import make_unet, reconstruct, unet_scaling
+from undark.train.methods.reconstruction import check_unet, make_unet, reconstruct, unet_scaling
 from undark.train.nets.darkener import Darkener
 from undark.train.nets.patch import PatchDiscriminator
 from undark.train.nets.unet import UNet, curve
 from undark.train.recipe import Recipe
 
-__all__ = ["Unpaired", "UnpairedOptions"]
+__all__ = ["CycleGAN", "Options"]
 
 _SHOWN = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class UnpairedOptions:
+class Options:
     """What CycleGAN alone has to set; a weight of 0 leaves a term out.
 
     Attributes:
@@ -69,7 +70,7 @@ class UnpairedOptions:
     reverse_lr: float = 10.0
 
 
-class Unpaired(Method[UNet]):
+class CycleGAN(Method[UNet, Options]):
     """Two generators, three discriminators; the one from dark to light is exported.
 
     The cycle that begins in the light teaches restoration: the camera makes a dark photo whose
@@ -79,12 +80,12 @@ class Unpaired(Method[UNet]):
     """
 
     kind = "unpaired"
-    Options = UnpairedOptions
+    Options: ClassVar[type[Any]] = Options
     reads: ClassVar[tuple[str, ...]] = ("dark", "light")
     needs: ClassVar[tuple[str, ...]] = ("dark", "light")
     diet: ClassVar[str] = (
-        "a stack of dark photos and one of light photos: --dark DIR --light DIR"
-        " (or --data DIR with a folder of pairs, whose pairing is hidden)"
+        "a stack of dark photos and one of light photos (dark and light),"
+        " or a folder of pairs, whose pairing is hidden (data)"
     )
     papers: ClassVar[tuple[str, ...]] = (
         "Zhu et al., Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial"
@@ -102,13 +103,11 @@ class Unpaired(Method[UNet]):
     def __init__(self, recipe: Recipe) -> None:
         """Build the U-Net of the recipe's sizes, the camera and the discriminators."""
         super().__init__(recipe)
-        if not recipe.net.glance:
-            raise ValueError("this method decides from the glance: net.glance must be above 0")
         self.network = make_unet(recipe.net)
         self.glance = recipe.net.glance
         self.multiple = self.network.multiple
         self.reverse = Darkener()
-        options: UnpairedOptions = self.options
+        options = self.options
         self.discriminators = torch.nn.ModuleDict(
             {
                 name: PatchDiscriminator(3, widths=options.discriminator, spectral=options.spectral)
@@ -116,6 +115,15 @@ class Unpaired(Method[UNet]):
             }
         )
         self.pools = torch.nn.ModuleDict({name: Pool(options.pool) for name in self.discriminators})
+
+    @classmethod
+    def check(cls, recipe: Recipe, options: Options) -> None:
+        """A glance, crops that the U-Net can take, and a pool of some size."""
+        if not recipe.net.glance:
+            raise RecipeError("net.glance: cyclegan decides from the glance; it cannot be 0")
+        if options.pool < 0:
+            raise RecipeError("options.pool: must be at least 0")
+        check_unet(recipe)
 
     def groups(self) -> list[dict[str, Any]]:
         """Generator, camera, discriminators."""
@@ -138,45 +146,12 @@ class Unpaired(Method[UNet]):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """All players' losses; ``generator`` and ``discriminator`` sum up the two sides."""
-        options: UnpairedOptions = self.options
-        dark, glance = batch["image"], batch["glance"]
-        light, light_glance = batch["light"], batch["light_glance"]
-        level = glance.mean((1, 2, 3), keepdim=True).clamp(0.005, 0.6)
-        terms: dict[str, Tensor] = {}
-
-        # Light -> dark -> light: as dark as the dark photos of this step are.
-        with torch.autocast(dark.device.type, enabled=False):
-            jitter = torch.exp(0.2 * torch.randn_like(level))
-            wanted = torch.minimum((level * jitter).clamp(0.005, 0.6), 0.9 * _mean(light_glance))
-            fake_dark, fake_glance = self.reverse(light, light_glance, wanted)
-        made = {
-            "image": fake_dark.detach(),
-            "truth": light,
-            "glance": fake_glance.detach(),
-            "truth_glance": light_glance,
-            "told": torch.ones(light.shape[0], dtype=torch.bool, device=light.device),
-        }
-        cycle = reconstruct(self.network, made, self.recipe.loss)
-        terms |= cycle.terms
-        terms["cycle_light"] = cycle.total
-
-        # Dark -> light -> dark.
-        decision = self.network.decide(glance)
-        relit = curve(dark, decision.gain, decision.black)
-        fake_light = self.network.restore(
-            dark.contiguous(memory_format=torch.channels_last), relit, decision.context
-        ).float()
-        seen = curve(glance, decision.gain.float(), decision.black.float())
-        with torch.autocast(dark.device.type, enabled=False):
-            if options.cycle_dark:
-                again, _ = self.reverse(fake_light.clamp(0.0, 1.0), seen, level, noise=False)
-                shown = _SHOWN / level
-                terms["cycle_dark"] = charbonnier(
-                    F.avg_pool2d(again * shown, 4), F.avg_pool2d(dark * shown, 4)
-                )
-            if options.level:
-                difference = torch.log2(_mean(seen)).mean() - torch.log2(_mean(light_glance)).mean()
-                terms["level"] = difference.square()
+        options = self.options
+        dark, light, light_glance = batch["image"], batch["light"], batch["light_glance"]
+        level = batch["glance"].mean((1, 2, 3), keepdim=True).clamp(0.005, 0.6)
+        from_light, fake_dark, wanted = self._from_light(light, light_glance, level)
+        from_dark, fake_light, seen = self._from_dark(batch, level)
+        terms = from_light | from_dark
         if options.identity:
             half = max(1, light.shape[0] // 2)
             same = self.network(light[:half], light_glance[:half]).float()
@@ -198,6 +173,49 @@ class Unpaired(Method[UNet]):
             "discriminator": judged,
             **terms,
         }
+
+    def _from_light(
+        self, light: Tensor, glance: Tensor, level: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """Light → dark → light: its terms, the dark pictures made, and how dark they are to be.
+
+        They are as dark as the dark photos of this step, whose mean levels are `level`.
+        """
+        with torch.autocast(light.device.type, enabled=False):
+            jitter = torch.exp(0.2 * torch.randn_like(level))
+            wanted = torch.minimum((level * jitter).clamp(0.005, 0.6), 0.9 * _mean(glance))
+            fake_dark, fake_glance = self.reverse(light, glance, wanted)
+        made = {
+            "image": fake_dark.detach(),
+            "truth": light,
+            "glance": fake_glance.detach(),
+            "truth_glance": glance,
+            "told": torch.ones(light.shape[0], dtype=torch.bool, device=light.device),
+        }
+        cycle = reconstruct(self.network, made, self.recipe.loss)
+        return {**cycle.terms, "cycle_light": cycle.total}, fake_dark, wanted
+
+    def _from_dark(self, batch: Batch, level: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """Dark → light → dark: its terms, the enhanced pictures, and their glances."""
+        options, dark, glance = self.options, batch["image"], batch["glance"]
+        terms: dict[str, Tensor] = {}
+        decision = self.network.decide(glance)
+        relit = curve(dark, decision.gain, decision.black)
+        fake_light = self.network.restore(
+            dark.contiguous(memory_format=torch.channels_last), relit, decision.context
+        ).float()
+        seen = curve(glance, decision.gain.float(), decision.black.float())
+        with torch.autocast(dark.device.type, enabled=False):
+            if options.cycle_dark:
+                again, _ = self.reverse(fake_light.clamp(0.0, 1.0), seen, level, noise=False)
+                shown = _SHOWN / level
+                terms["cycle_dark"] = charbonnier(
+                    F.avg_pool2d(again * shown, 4), F.avg_pool2d(dark * shown, 4)
+                )
+            if options.level:
+                bright = torch.log2(_mean(batch["light_glance"])).mean()
+                terms["level"] = (torch.log2(_mean(seen)).mean() - bright).square()
+        return terms, fake_light, seen
 
     def _play(
         self, fakes: dict[str, Tensor], reals: dict[str, Tensor], weights: dict[str, float]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from undark.photo import FloatImage, area_resize
-from undark.pixels.colour import luma
+from undark.pixels.colour import LUMA, luma
 from undark.pixels.noise import LEVELS, Noise, clean, measure_noise
 
 __all__ = ["Twin", "noise_left", "shrunken_twin"]
@@ -41,7 +41,7 @@ def shrunken_twin(relit: FloatImage, random: np.random.Generator) -> Twin:
     """A pair made of one relit dark photo.
 
     Args:
-        relit: H×W×3 in [0, 1], noise and all, at least 64 pixels a side.
+        relit: H×W×3 in [0, 1], noise and all, best at least 64 pixels a side.
         random: Of the noise.
     """
     rows, columns = (side // _SHRINK for side in relit.shape[:2])
@@ -50,7 +50,7 @@ def shrunken_twin(relit: FloatImage, random: np.random.Generator) -> Twin:
     level = np.clip(luma(truth) * (LEVELS - 1), 0, LEVELS - 1).astype(np.intp)
     grey = _grain(like.luma, level, random)
     red, blue = (_grain(like.colour, level, random) for _ in range(2))
-    green = -(0.2126 * red + 0.0722 * blue) / 0.7152
+    green = -(LUMA[0] * red + LUMA[2] * blue) / LUMA[1]
     grain = np.stack([grey + red, grey + green, grey + blue], axis=-1)
     noisy = np.clip(truth + grain, 0.0, 1.0).astype(np.float32)
     return Twin(truth, noisy, like)
@@ -71,8 +71,8 @@ def _grain(
 
 def _left(twin: Twin, strength: Sequence[float]) -> float:
     """Error after cleaning, relative to that of the noise."""
-    luma, colour = strength
-    cleaned = clean(twin.noisy, twin.noise.times(luma, colour))
+    on_luma, on_colour = strength
+    cleaned = clean(twin.noisy, twin.noise.times(on_luma, on_colour))
     before = float(np.square(twin.noisy - twin.truth).mean())
     return float(np.square(cleaned - twin.truth).mean()) / max(before, 1e-9)
 

@@ -101,9 +101,9 @@ def _ssim(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     both = mean_one * mean_other
     squares = mean_one * mean_one + mean_other * mean_other
     covariance = blur(one * other) - both
-    share = (2 * both + 1e-4) * (2 * covariance + 9e-4)
-    share /= (squares + 1e-4) * (square - squares + 9e-4)
-    return float(share.mean())
+    similarity = (2 * both + 1e-4) * (2 * covariance + 9e-4)
+    similarity /= (squares + 1e-4) * (square - squares + 9e-4)
+    return float(similarity.mean())
 
 
 def no_reference(look: Look) -> float:

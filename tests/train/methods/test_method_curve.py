@@ -14,11 +14,12 @@ from undark import Enhancer
 from undark.errors import RecipeError
 from undark.models import Card
 from undark.pixels import tone
-from undark.train import export_model, run, zero_losses
+from undark.train import export_model, run
+from undark.train.losses import zero_reference
+from undark.train.losses.self_noise import noise_left, shrunken_twin
 from undark.train.nets.curve import CurveNet
 from undark.train.nets.exposure import expose
 from undark.train.nets.srgb import to_linear
-from undark.train.self_noise import noise_left, shrunken_twin
 from undark.train.weights import load_weights
 
 SMALL = (
@@ -102,7 +103,7 @@ def test_the_level_can_be_learned() -> None:
 
 def test_exposure_asks_for_light_where_it_lacks() -> None:
     levels = [0.1, 0.2, 0.4, 0.5, 0.9]
-    terms = [float(zero_losses.exposure(torch.full((1, 1, 8, 8), x), 0.4)) for x in levels]
+    terms = [float(zero_reference.exposure(torch.full((1, 1, 8, 8), x), 0.4)) for x in levels]
     assert terms[0] == pytest.approx(4.0, abs=1e-4)
     assert terms == sorted(terms, reverse=True)
     assert terms[2:] == pytest.approx([0.0] * 3, abs=1e-6)
@@ -111,18 +112,18 @@ def test_exposure_asks_for_light_where_it_lacks() -> None:
 def test_spatial_consistency_minds_contrast_and_not_brightness() -> None:
     source = torch.rand(2, 3, 32, 32) * 0.1
     flat = source.mean((2, 3), keepdim=True) + 0.3 * (source - source.mean((2, 3), keepdim=True))
-    assert float(zero_losses.spatial_consistency(source, 6.0 * source)) < 1e-9
-    assert float(zero_losses.spatial_consistency(source, 6.0 * flat)) > 1e-4
+    assert float(zero_reference.spatial_consistency(source, 6.0 * source)) < 1e-9
+    assert float(zero_reference.spatial_consistency(source, 6.0 * flat)) > 1e-4
 
 
 def test_colour_constancy_and_restraint_vanish_on_neutral_ones() -> None:
     grey = torch.rand(2, 1, 16, 16).expand(-1, 3, -1, -1)
     warm = grey * torch.tensor([1.2, 1.0, 0.8])[:, None, None]
-    assert float(zero_losses.colour_constancy(grey)) < 1e-12
-    assert float(zero_losses.colour_constancy(warm)) > 1e-3
-    nought = torch.zeros(2, 3, 1, 1)
-    assert float(zero_losses.restraint(nought, nought[:, :1])) == 0.0
-    assert float(zero_losses.restraint(nought + 0.1, nought[:, :1])) > 0.0
+    assert float(zero_reference.colour_constancy(grey)) < 1e-12
+    assert float(zero_reference.colour_constancy(warm)) > 1e-3
+    zero = torch.zeros(2, 3, 1, 1)
+    assert float(zero_reference.restraint(zero, zero[:, :1])) == 0.0
+    assert float(zero_reference.restraint(zero + 0.1, zero[:, :1])) > 0.0
 
 
 def test_cleaning_learns_to_be_as_strong_as_the_noise_asks() -> None:

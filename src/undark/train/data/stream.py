@@ -20,10 +20,10 @@ from torch.utils.data import IterableDataset, get_worker_info
 from undark.errors import DataError
 from undark.photo import FloatImage, to_float
 from undark.pixels.colour import linear_to_srgb, srgb_to_linear
-from undark.train.data.sources import Body, Drawn
+from undark.train.data.datasets import Dataset, Sample
 from undark.train.recipe import Augment
 
-__all__ = ["Batch", "Draws", "expose", "to_tensor"]
+__all__ = ["Batch", "BatchStream", "expose", "to_tensor"]
 
 Batch = dict[str, Tensor]
 """``image`` and ``truth`` (N×3×crop×crop) and, with a glance, ``glance`` and ``truth_glance``
@@ -46,12 +46,12 @@ def to_tensor(image: FloatImage) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
 
 
-class Draws(IterableDataset[Batch]):
+class BatchStream(IterableDataset[Batch]):
     """An endless stream of batches, from step `start` on."""
 
     def __init__(
         self,
-        bodies: Sequence[Body],
+        datasets: Sequence[Dataset],
         *,
         crop: int,
         batch: int,
@@ -60,19 +60,20 @@ class Draws(IterableDataset[Batch]):
         start: int = 0,
         places: bool = False,
     ) -> None:
-        """Draw from `bodies` by their weights; the other arguments are the recipe's.
+        """Draw from `datasets` by their weights; the other arguments are the recipe's.
 
-        With `places`, a batch of pairs tells ``where`` its crops lie.
+        With `places`, a batch of pairs says ``where`` its crops lie.
 
         Raises:
             DataError: There is nothing to draw from.
         """
         super().__init__()
-        if not any(len(body) for body in bodies):
+        if not any(len(dataset) for dataset in datasets):
             raise DataError("there is nothing to learn from")
         # An item draws once from each side that there is.
         self._sides = [
-            [body for body in bodies if body.side == side and len(body)] for side in _NAMES
+            [dataset for dataset in datasets if dataset.side == side and len(dataset)]
+            for side in _NAMES
         ]
         self._crop = crop
         self._batch = batch
@@ -98,35 +99,35 @@ class Draws(IterableDataset[Batch]):
 
     def _item(self, random: np.random.Generator, step: int) -> Batch:
         item: Batch = {}
-        for bodies in self._sides:
-            if bodies:
-                weights = np.array([body.source.weight for body in bodies])
-                body = bodies[int(random.choice(len(bodies), p=weights / weights.sum()))]
-                drawn = body.draw(int(random.integers(len(body))), step // _FRESH)
-                item |= self._picture(drawn, random, body)
+        for datasets in self._sides:
+            if datasets:
+                weights = np.array([dataset.source.weight for dataset in datasets])
+                dataset = datasets[int(random.choice(len(datasets), p=weights / weights.sum()))]
+                drawn = dataset.draw(int(random.integers(len(dataset))), step // _FRESH)
+                item |= self._picture(drawn, random, dataset)
                 if drawn.high_glance is not None:
-                    item["told"] = torch.tensor(body.source.level == "told")
+                    item["told"] = torch.tensor(dataset.source.level == "told")
         return item
 
-    def _picture(self, drawn: Drawn, random: np.random.Generator, body: Body) -> Batch:
+    def _picture(self, drawn: Sample, random: np.random.Generator, dataset: Dataset) -> Batch:
         low, high, where = self._cut(drawn, random)
         glances = [drawn.low_glance, drawn.high_glance]
-        if body.side != "light":
+        if dataset.side != "light":
             low, glances[0] = self._vary(low, glances[0], random)
         pictures = [low, high, *glances, where]
-        if self._augment.flip and body.source.flip:
+        if self._augment.flip and dataset.source.flip:
             turns, mirrored = int(random.integers(4)), bool(random.integers(2))
             pictures = [
                 None if picture is None else _turn(picture, turns, mirrored) for picture in pictures
             ]
         return {
             name: to_tensor(picture)
-            for name, picture in zip((*_NAMES[body.side], "where"), pictures, strict=True)
+            for name, picture in zip((*_NAMES[dataset.side], "where"), pictures, strict=True)
             if picture is not None
         }
 
     def _cut(
-        self, drawn: Drawn, random: np.random.Generator
+        self, drawn: Sample, random: np.random.Generator
     ) -> tuple[FloatImage, FloatImage | None, FloatImage | None]:
         crop = self._crop
         rows, columns = drawn.low.shape[:2]

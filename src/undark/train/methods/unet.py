@@ -7,16 +7,16 @@ from typing import ClassVar
 from torch import Tensor
 
 from undark.models.card import Scaling
-from undark.train.data.draws import Batch
-from undark.train.methods.base import Method
-from undark.train.methods.reconstruction import make_unet, reconstruct, unet_scaling
+from undark.train.data.stream import Batch
+from undark.train.methods.base import Method, NoOptions
+from undark.train.methods.reconstruction import check_unet, make_unet, reconstruct, unet_scaling
 from undark.train.nets.unet import UNet
 from undark.train.recipe import Recipe
 
-__all__ = ["Supervised"]
+__all__ = ["SupervisedUNet"]
 
 
-class Supervised(Method[UNet]):
+class SupervisedUNet(Method[UNet, NoOptions]):
     """A U-Net with a pixel, a structure, a matched, a colour and an exposure term."""
 
     kind = "supervised"
@@ -33,6 +33,12 @@ class Supervised(Method[UNet]):
         self.network = make_unet(recipe.net)
         self.glance = recipe.net.glance
         self.multiple = self.network.multiple
+
+    @classmethod
+    def check(cls, recipe: Recipe, options: NoOptions) -> None:
+        """Crops that the U-Net can take."""
+        del options
+        check_unet(recipe)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """See :func:`undark.train.methods.reconstruction.reconstruct`."""

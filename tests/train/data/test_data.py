@@ -15,9 +15,9 @@ from torch.utils.data import DataLoader
 from undark.errors import DataError
 from undark.io.pairs import TrainingPair, find_pairs
 from undark.train.data.darken import Darkness, darken, draw_darkness, read_camera
-from undark.train.data.draws import Draws
-from undark.train.data.sources import load_bodies, load_pairs
+from undark.train.data.datasets import load_datasets, load_pairs
 from undark.train.data.split import scenes_by_likeness, split_by_scene
+from undark.train.data.stream import BatchStream
 from undark.train.recipe import Augment, Data, Source
 
 
@@ -95,14 +95,14 @@ def test_a_pedestal_lifts_black_and_jpeg_is_done() -> None:
     assert not np.array_equal(plain, coded)
 
 
-def bodies_of(folder: Path, *, glance: int = 16) -> list:
+def datasets_of(folder: Path, *, glance: int = 16) -> list:
     data = Data(sources=(Source(path="."), Source(kind="darken", path="light", weight=0.5)))
-    return load_bodies(data, root=folder, glance=glance, seed=1, notify=quiet)[0]
+    return load_datasets(data, root=folder, glance=glance, seed=1, notify=quiet)[0]
 
 
-def draws_of(folder: Path, *, start: int = 0, glance: int = 16, augment: Augment | None = None):
-    return Draws(
-        bodies_of(folder, glance=glance),
+def stream_of(folder: Path, *, start: int = 0, glance: int = 16, augment: Augment | None = None):
+    return BatchStream(
+        datasets_of(folder, glance=glance),
         crop=32,
         batch=3,
         augment=augment or Augment(share=0.6, rotate=8.0),
@@ -112,9 +112,9 @@ def draws_of(folder: Path, *, start: int = 0, glance: int = 16, augment: Augment
 
 
 def test_a_batch_depends_on_seed_and_step_alone(pairs: Path) -> None:
-    stream = iter(draws_of(pairs))
+    stream = iter(stream_of(pairs))
     batches = [next(stream) for _ in range(4)]
-    again = next(iter(draws_of(pairs, start=3)))
+    again = next(iter(stream_of(pairs, start=3)))
     assert set(again) == {"image", "truth", "glance", "truth_glance", "told"}
     for key, value in again.items():
         assert torch.equal(value, batches[3][key])
@@ -122,27 +122,27 @@ def test_a_batch_depends_on_seed_and_step_alone(pairs: Path) -> None:
 
 
 def test_batches_have_the_promised_shapes_and_range(pairs: Path) -> None:
-    batch = draws_of(pairs).at(0)
+    batch = stream_of(pairs).at(0)
     assert batch["image"].shape == batch["truth"].shape == (3, 3, 32, 32)
     assert batch["glance"].shape == batch["truth_glance"].shape == (3, 3, 16, 16)
     assert batch.pop("told").tolist() == [True] * 3
     for value in batch.values():
         assert value.dtype == torch.float32
         assert 0.0 <= float(value.min()) <= float(value.max()) <= 1.0
-    assert set(draws_of(pairs, glance=0).at(0)) == {"image", "truth"}
+    assert set(stream_of(pairs, glance=0).at(0)) == {"image", "truth"}
 
 
 def test_input_and_truth_stay_aligned(pairs: Path) -> None:
     quiet_augment = Augment(exposure=0.0, noise=0.0, rotate=10.0, share=1.0)
-    body = bodies_of(pairs)[:1]
-    batch = Draws(body, crop=32, batch=8, augment=quiet_augment, seed=3).at(0)
+    dataset = datasets_of(pairs)[:1]
+    batch = BatchStream(dataset, crop=32, batch=8, augment=quiet_augment, seed=3).at(0)
     for low, high in zip(batch["image"], batch["truth"], strict=True):
         both = np.corrcoef(low.mean(0).flatten(), high.mean(0).flatten())
         assert both[0, 1] > 0.7
 
 
 def test_a_crop_larger_than_the_picture_is_filled(pairs: Path) -> None:
-    batch = Draws(bodies_of(pairs), crop=64, batch=2, augment=Augment(), seed=1).at(0)
+    batch = BatchStream(datasets_of(pairs), crop=64, batch=2, augment=Augment(), seed=1).at(0)
     assert batch["image"].shape == (2, 3, 64, 64)
     assert float(batch["truth"].amin((1, 2, 3)).min()) > 0.1
 
@@ -170,8 +170,8 @@ def test_an_unreadable_picture_is_told_of_and_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.slow  # starts worker processes, each of which imports torch
 def test_worker_processes_draw_the_same(pairs: Path) -> None:
-    loader = iter(DataLoader(draws_of(pairs), batch_size=None, num_workers=2))
-    alone = iter(draws_of(pairs))
+    loader = iter(DataLoader(stream_of(pairs), batch_size=None, num_workers=2))
+    alone = iter(stream_of(pairs))
     for _ in range(5):
         one, other = next(loader), next(alone)
         assert all(torch.equal(one[key], other[key]) for key in other)
@@ -220,8 +220,8 @@ def leaning(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("flip", [True, False])
 def test_a_source_may_keep_its_pictures_the_right_way_round(leaning: Path, flip: bool) -> None:
     data = Data(sources=(Source(flip=flip),), held_out=0.0, crop=64, batch=4)
-    bodies, _ = load_bodies(data, root=leaning, glance=16, seed=1, notify=quiet)
-    draws = Draws(bodies, crop=64, batch=4, augment=Augment(rotate=0.0), seed=1)
+    datasets, _ = load_datasets(data, root=leaning, glance=16, seed=1, notify=quiet)
+    draws = BatchStream(datasets, crop=64, batch=4, augment=Augment(rotate=0.0), seed=1)
     rightward = [
         bool(item[:, :, 40:].mean() > item[:, :, :24].mean())
         for step in range(4)
@@ -233,8 +233,8 @@ def test_a_source_may_keep_its_pictures_the_right_way_round(leaning: Path, flip:
 def test_stacks_draw_dark_and_light_without_pairing(leaning: Path) -> None:
     sources = (Source(kind="dark"), Source(kind="light"))
     data = Data(sources=sources, held_out=0.0, crop=32, batch=2)
-    bodies, held = load_bodies(data, root=leaning, glance=16, seed=1, notify=quiet)
-    batch = Draws(bodies, crop=32, batch=2, augment=Augment(), seed=1).at(0)
+    datasets, held = load_datasets(data, root=leaning, glance=16, seed=1, notify=quiet)
+    batch = BatchStream(datasets, crop=32, batch=2, augment=Augment(), seed=1).at(0)
     assert set(batch) == {"image", "glance", "light", "light_glance"}
     assert float(batch["light_glance"].mean()) > float(batch["glance"].mean())
     assert not held
@@ -268,6 +268,6 @@ def test_shrunk_pictures_keep_their_shape(leaning: Path) -> None:
 def test_a_batch_says_whose_level_is_told(leaning: Path) -> None:
     for level in ("told", "guessed"):
         data = Data(sources=(Source(level=level),), held_out=0.0, crop=32, batch=2)
-        bodies, _ = load_bodies(data, root=leaning, glance=16, seed=1, notify=quiet)
-        batch = Draws(bodies, crop=32, batch=2, augment=Augment(), seed=1).at(0)
+        datasets, _ = load_datasets(data, root=leaning, glance=16, seed=1, notify=quiet)
+        batch = BatchStream(datasets, crop=32, batch=2, augment=Augment(), seed=1).at(0)
         assert batch["told"].tolist() == [level == "told"] * 2

@@ -14,7 +14,7 @@ from small_recipe import SMALL
 
 from undark.errors import DivergedError
 from undark.train import run
-from undark.train.adversarial import Pool, adversarial, frozen
+from undark.train.losses.adversarial import Pool, adversarial, frozen
 from undark.train.methods import make_method
 from undark.train.methods.pix2pix import Pix2Pix
 from undark.train.nets.patch import PatchDiscriminator
