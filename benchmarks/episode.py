@@ -10,7 +10,7 @@ from pathlib import Path
 
 from undark import Enhancer, read_photo
 from undark.evaluate.grid import picture_grid
-from undark.io.images import write_photo
+from undark.io.photo import write_photo
 from undark.photo import Photo
 from undark.retouch import apply_steps
 

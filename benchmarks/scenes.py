@@ -33,8 +33,8 @@ from undark.evaluate.protocol import protocol
 from undark.evaluate.report import Report, megabytes, written
 from undark.evaluate.run import BASELINES, Contender, contender, evaluate
 from undark.evaluate.samples import Samples, pictures_in
-from undark.io.images import read_photo
 from undark.io.pairs import TrainingPair, find_pairs
+from undark.io.photo import read_photo
 from undark.train.data.split import scenes_by_likeness, split_by_scene
 
 HELD_OUT, RUN = 0.15, 4

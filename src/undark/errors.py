@@ -39,7 +39,18 @@ __all__ = [
 
 
 class UndarkError(Exception):
-    """Base of every error that undark raises on purpose."""
+    """Base of every error that undark raises on purpose.
+
+    Args:
+        *message: One line: which file, what is wrong, what to do.
+        argument: Name of the function's argument that would have to differ ("overwrite"), or
+            None. The command line tells by it which of its options to name.
+    """
+
+    def __init__(self, *message: object, argument: str | None = None) -> None:
+        """Keep the message and the argument's name."""
+        super().__init__(*message)
+        self.argument = argument
 
 
 class UsageError(UndarkError, ValueError):

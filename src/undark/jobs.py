@@ -18,11 +18,11 @@ from undark.engine.clips import enhance_clip
 from undark.engine.enhancer import Editor
 from undark.engine.video import VideoEnhancer
 from undark.errors import DeviceError, UndarkError, UsageError
-from undark.io import film_reader
-from undark.io.film_reader import Transcoding
-from undark.io.images import read_photo, write_photo
-from undark.io.video import partial_path
-from undark.io.walk import Pair, is_film
+from undark.io.photo import read_photo, write_photo
+from undark.io.video import options
+from undark.io.video.containers import partial_path
+from undark.io.video.options import Transcoding
+from undark.io.walk import Pair, is_video
 from undark.retouch import Step
 
 __all__ = ["Done", "Event", "Failed", "Job", "Progress", "Skipped", "Started", "Summary", "Told"]
@@ -245,7 +245,7 @@ class Job:
         begin = perf_counter()
         steps: tuple[Step, ...] | None = None
         try:
-            if is_film(source):
+            if is_video(source):
                 self._clip(pair, tell, stop)
             else:
                 steps = self._photo(pair, progress)
@@ -284,7 +284,7 @@ class Job:
         video = self._video.fork()
         begin = perf_counter()
 
-        def progress(done: film_reader.Progress) -> None:
+        def progress(done: options.Progress) -> None:
             if stop.is_set():
                 raise _StoppedError
             seconds = perf_counter() - begin
@@ -292,7 +292,7 @@ class Job:
             if done.frames == _FEW and not video.is_fast:
                 text = f"about {_spell(done.total / fps)} by {video.card.name}: {fps:.2g} frames/s"
                 tell(Told(pair.source, pair.destination, text))
-            tell(Progress(pair.source, pair.destination, done.share, fps))
+            tell(Progress(pair.source, pair.destination, done.fraction, fps))
 
         self._partials.append(partial_path(pair.destination))
         enhance_clip(

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from undark.cli.hints import worded
 from undark.cli.progress import progress_bar
 from undark.cli.shell import FAILED, result, result_json, say
-from undark.errors import UsageError
+from undark.errors import UndarkError, UsageError
 
 if TYPE_CHECKING:
     from undark.io.walk import Pair
@@ -89,7 +90,7 @@ def _tell(event: Event, as_json: bool, debug: bool) -> None:
         case Failed(source, destination, seconds, error):
             if debug:
                 traceback.print_exception(error)
-            message = str(error)
+            message = worded(error)
             say(message if str(source) in message else f"{source}: {message}")
             if as_json:
                 result_json(record(source, destination, "failed", seconds, error))
@@ -102,17 +103,18 @@ def record(
     destination: Path,
     status: str,
     seconds: float,
-    error: Exception | None = None,
+    error: UndarkError | None = None,
     *,
     steps: Sequence[Step] | None = None,
 ) -> dict[str, object]:
     """An input's last word for programs; with steps only where they were asked for."""
+    failure = None if error is None else {"type": type(error).__name__, "message": worded(error)}
     told: dict[str, object] = {
         "source": str(source),
         "destination": str(destination),
         "status": status,
         "seconds": round(seconds, 3),
-        "error": None if error is None else {"type": type(error).__name__, "message": str(error)},
+        "error": failure,
     }
     if steps is not None:
         told["steps"] = [{"operation": s.operation, "amount": s.amount} for s in steps]

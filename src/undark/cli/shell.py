@@ -10,6 +10,7 @@ from typing import Any, ParamSpec
 
 import typer
 
+from undark.cli.hints import worded
 from undark.errors import (
     DataError,
     DeviceError,
@@ -73,7 +74,7 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
             if kwargs.get("debug"):
                 raise
             if isinstance(error, UndarkError):
-                say(str(error))
+                say(worded(error))
             else:
                 reason = " ".join(str(error).split())
                 say(f"unexpected {type(error).__name__}: {reason} (--debug shows where)")

@@ -39,7 +39,7 @@ def apply(change: Callable[[Photo], Photo], x: object) -> Any:
     if isinstance(x, Photo):
         return change(x)
     if isinstance(x, str | Path):
-        from undark.io.images import read_photo
+        from undark.io.photo import read_photo
 
         return change(read_photo(x))
     if isinstance(x, bytes):
@@ -55,7 +55,7 @@ def apply(change: Callable[[Photo], Photo], x: object) -> Any:
 
 
 def _bytes(change: Callable[[Photo], Photo], data: bytes) -> bytes:
-    from undark.io.images import encode_photo, output_format, read_photo
+    from undark.io.photo import encode_photo, output_format, read_photo
 
     photo = read_photo(data)
     result = change(photo)

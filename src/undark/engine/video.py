@@ -23,7 +23,7 @@ from undark.engine.session import Device, Precision, Runtime, Session, open_sess
 from undark.engine.temporal import Averager, Steady
 from undark.engine.yuv import PlaneTables, relight_planes
 from undark.errors import UsageError
-from undark.io.planes import Colours, Planes
+from undark.io.video.planes import Colours, Planes
 from undark.models.card import Card, Glance
 from undark.models.store import Model, resolve
 from undark.photo import FloatImage, Photo, from_float, to_float

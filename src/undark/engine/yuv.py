@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undark.curves import look_up
-from undark.io.planes import Colours, Planes, Samples
+from undark.io.video.planes import Colours, Planes, Samples
 from undark.photo import FloatImage
 
 __all__ = ["PlaneTables", "relight_planes"]

@@ -339,7 +339,7 @@ class Report:
         """
         from undark.evaluate.page import page
         from undark.io.atomic import write_atomically
-        from undark.io.images import encode_photo
+        from undark.io.photo import encode_photo
         from undark.photo import Photo
 
         if not self.grid:

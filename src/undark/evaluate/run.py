@@ -21,7 +21,7 @@ from undark.evaluate.metrics import grey
 from undark.evaluate.protocol import Protocol, protocol
 from undark.evaluate.report import ContenderResult, Failure, PictureResult, Report, written
 from undark.evaluate.samples import Sample, Samples, find_samples
-from undark.io.images import read_photo
+from undark.io.photo import read_photo
 from undark.photo import Photo
 
 if TYPE_CHECKING:
