@@ -16,10 +16,17 @@ from onnx import TensorProto, helper, numpy_helper
 
 from small_models import save_model
 from undark.curves import sample_points
+from undark.io.video.coding import Coding
+from undark.io.video.options import Transcoding
+from undark.io.video.planes import Planes
+from undark.io.video.transcode import transcode
 from undark.models import Glance, Scaling
 
 SIZE = (96, 64)
 """Width and height of the videos."""
+
+QUICK = Coding(preset="ultrafast")
+"""The quickest encoding."""
 
 
 def curves_graph(samples: int = 1024) -> onnx.ModelProto:
@@ -160,3 +167,20 @@ def pictures(path: Path) -> list[NDArray[Any]]:
     """The frames of a video as RGB."""
     with av.open(str(path)) as file:
         return [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
+
+
+def as_it_is(source: Planes, target: Planes, *, time: float) -> None:
+    """Change nothing."""
+    source.copy_to(target)
+
+
+def copied(source: Path, destination: Path, **options: Any) -> Path:
+    """The video with nothing changed."""
+    part = Transcoding(**{"coding": QUICK, **options})
+    transcode(source, destination, as_it_is, part)
+    return destination
+
+
+def names(folder: Path) -> list[str]:
+    """What is in a folder."""
+    return sorted(path.name for path in folder.iterdir())

@@ -28,7 +28,7 @@ from undark.errors import (
     UsageError,
 )
 from undark.io.atomic import write_atomically
-from undark.io.formats import FORMATS, format_named, suffix_format
+from undark.io.formats import FORMATS, format_named, result_format, suffix_format
 from undark.io.formats.base import is_opaque
 from undark.io.formats.sniff import sniff
 from undark.io.metadata.exif import clean_block
@@ -164,8 +164,7 @@ def output_format(photo: Photo) -> tuple[str, str]:
 
     Camera RAW becomes 16-bit TIFF; a GIF, and a photo that came from no file, PNG.
     """
-    source = FORMATS.get(photo.format or "")
-    kind = (source.result or source.name) if source else "PNG"
+    kind = result_format(photo.format)
     return kind, FORMATS[kind].suffix
 
 

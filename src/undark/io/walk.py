@@ -11,11 +11,13 @@ from pathlib import Path
 
 from undark.errors import UsageError
 from undark.io.formats import (
-    FORMAT_SUFFIX,
+    FORMATS,
+    PHOTO_SUFFIXES,
     RAW_SUFFIXES,
     READABLE_SUFFIXES,
     format_named,
     is_readable_name,
+    result_format,
     suffix_format,
 )
 from undark.io.names import natural_key
@@ -265,12 +267,11 @@ def _suffix(source: Path, kind: str | None) -> str:
     if is_video(source):
         return ".mkv" if suffix in READ_ONLY_VIDEOS else source.suffix
     if kind is not None:
-        return source.suffix if own == kind else FORMAT_SUFFIX[kind]
-    if suffix == ".mpo":  # a JPEG that holds several images; the result holds one
-        return FORMAT_SUFFIX["JPEG"]
-    if own:
+        return source.suffix if own == kind else FORMATS[kind].suffix
+    if own and suffix != ".mpo":  # a JPEG that holds several images; the result holds one
         return source.suffix
-    return FORMAT_SUFFIX["TIFF" if suffix in RAW_SUFFIXES else "PNG"]
+    known = PHOTO_SUFFIXES.get(suffix) or ("RAW" if suffix in RAW_SUFFIXES else None)
+    return FORMATS[result_format(known)].suffix
 
 
 def _destination(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from photo_files import XMP, build_exif, saved
-from PIL import Image, ImageCms, ImageOps
+from photo_files import XMP, build_exif, picture, saved
+from PIL import Image, ImageOps
 
 from undark.errors import OutputError, UsageError
 from undark.io.formats import WRITABLE_FORMATS
@@ -209,17 +208,6 @@ def test_ten_bit_heic_is_deep_and_white_stays_white() -> None:
     assert back.pixels.max() == 65535
 
 
-def picture(mode: str) -> Image.Image:
-    ramp = Image.fromarray(np.add.outer(np.arange(20) * 5, np.arange(30) * 4).astype(np.uint8))
-    return ramp if mode == "L" else ramp.convert("RGB").convert(mode)
-
-
-def test_one_bit_is_read_as_grey() -> None:
-    photo = read_photo(saved(picture("1"), "PNG"))
-    assert photo.gray
-    assert set(np.unique(photo.pixels)) == {0, 255}
-
-
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "GIF", "BMP"])
 def test_palette_is_read_as_rgb(format: str) -> None:
     colours = picture("P")
@@ -229,68 +217,6 @@ def test_palette_is_read_as_rgb(format: str) -> None:
     assert output_format(photo)[0] == ("PNG" if format == "GIF" else format)
 
 
-def test_palette_with_transparency() -> None:
-    colours = picture("P")
-    photo = read_photo(saved(colours, "PNG", transparency=bytes([0, 128, 255])))
-    index = np.asarray(colours)
-    assert photo.alpha is not None
-    assert np.array_equal(photo.alpha, np.where(index == 0, 0, np.where(index == 1, 128, 255)))
-
-
-def test_a_transparent_colour_becomes_alpha() -> None:
-    gray = picture("L")
-    photo = read_photo(saved(gray, "PNG", transparency=40))
-    assert photo.gray
-    assert photo.alpha is not None
-    assert np.array_equal(photo.alpha == 0, np.asarray(gray) == 40)
-
-
-def test_a_transparent_16_bit_colour_becomes_alpha() -> None:
-    deep = np.arange(30, dtype=np.uint16).reshape(5, 6) * 300
-    photo = Photo(np.repeat(deep[..., None], 3, axis=2), gray=True)
-    stored = encode_photo(photo, format="png")
-    data = b"tRNS" + struct.pack(">H", 600)
-    chunk = struct.pack(">I", 2) + data + struct.pack(">I", zlib.crc32(data))
-    back = read_photo(stored[:33] + chunk + stored[33:])
-    assert back.alpha is not None
-    assert np.array_equal(back.alpha, np.where(deep == 600, 0, 65535))
-
-
-def test_cmyk_becomes_srgb() -> None:
-    inks = Image.new("CMYK", (8, 8), (255, 0, 0, 0))
-    photo = read_photo(saved(inks, "JPEG", quality=95))
-    red, green, blue = photo.pixels[4, 4]
-    assert red < 40
-    assert green > 180
-    assert blue > 180
-    assert photo.icc is None
-    # Pillow brings no print profile; a damaged one must not stop the photo, only be of no use.
-    odd = read_photo(saved(inks, "JPEG", quality=95, icc_profile=b"no profile"))
-    assert np.array_equal(odd.pixels, photo.pixels)
-    assert odd.icc is not None
-    assert ImageCms.ImageCmsProfile(io.BytesIO(odd.icc)).profile.xcolor_space.strip() == "RGB"
-
-
-def test_phone_picture_with_a_second_one_is_a_jpeg() -> None:
-    stored = saved(picture("RGB"), "MPO", save_all=True, append_images=[Image.new("RGB", (9, 9))])
-    photo = read_photo(stored)
-    assert photo.format == "JPEG"
-    assert (photo.width, photo.height) == (30, 20)
-
-
-def test_jpeg_follows_the_source() -> None:
-    for quality in (95, 98):
-        for sampling in (0, 2):
-            source = saved(picture("RGB"), "JPEG", quality=quality, subsampling=sampling)
-            again = read_photo(encode_photo(read_photo(source)))
-            assert again.encoding.quality == quality
-            assert again.encoding.subsampling == sampling
-    poor = read_photo(saved(picture("RGB"), "JPEG", quality=40))
-    assert poor.encoding.quality == 40
-    assert read_photo(encode_photo(poor)).encoding.quality == 92, "a bright picture shows blocks"
-    assert read_photo(encode_photo(poor, quality=30)).encoding.quality == 30
-
-
 @pytest.mark.parametrize("format", ["JPEG", "WEBP", "AVIF", "HEIF"])
 def test_quality_can_be_chosen(format: str) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -298,52 +224,6 @@ def test_quality_can_be_chosen(format: str) -> None:
     assert len(low) < len(high)
     with pytest.raises(UsageError, match="1 to 100"):
         encode_photo(Photo(noise), format=format, quality=0)
-
-
-def test_lossless_webp_stays_lossless() -> None:
-    noise = np.random.default_rng(1).integers(0, 256, (30, 40, 4), dtype=np.uint8)
-    photo = read_photo(saved(Image.fromarray(noise), "WEBP", lossless=True, exact=True))
-    assert photo.encoding.lossless
-    again = read_photo(encode_photo(photo))
-    assert np.array_equal(again.pixels, noise[..., :3])
-    assert np.array_equal(again.alpha, noise[..., 3])
-    assert not read_photo(
-        saved(Image.fromarray(noise), "WEBP", exif=build_exif(1, (40, 30)))
-    ).encoding.lossless
-
-
-def test_large_metadata_in_jpeg(make_photo: Callable[..., Photo]) -> None:
-    icc = make_photo().icc
-    assert icc is not None
-    big_icc = icc + bytes(200_000)
-    exif = build_exif(1, (33, 24), note=70_000)
-    photo = replace(make_photo("JPEG"), icc=big_icc, exif=exif, xmp=XMP + b" " * 70_000)
-    back = read_photo(encode_photo(photo))
-    assert back.icc == big_icc, "over several segments"
-    assert back.xmp is None, "more than a segment holds"
-    assert back.exif is not None
-    main = read_tags(io.BytesIO(back.exif)).directories[0]
-    assert main.entries[0x010F].data == b"Maker\0"
-    assert 0x927C not in main.children[0x8769][0].entries, "only the maker's note had to go"
-    assert read_photo(encode_photo(photo, format="png")).xmp == photo.xmp
-
-
-def test_png_colour_chunks_are_kept() -> None:
-    stored = saved(picture("RGB"), "PNG")
-    data = b"gAMA" + struct.pack(">I", 45455)
-    chunk = struct.pack(">I", 4) + data + struct.pack(">I", zlib.crc32(data))
-    photo = read_photo(stored[:33] + chunk + stored[33:])
-    assert chunk in encode_photo(photo)
-
-
-def test_exif_of_older_imagemagick() -> None:
-    block = build_exif(6, (30, 20))
-    text = f"\nexif\n{len(block) + 6:8}\n{block.hex()}\n".encode()
-    data = b"zTXtRaw profile type exif\0\0" + zlib.compress(text)
-    chunk = struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))
-    stored = saved(picture("RGB"), "PNG")
-    photo = read_photo(stored[:33] + chunk + stored[33:])
-    assert (photo.width, photo.height) == (20, 30)
 
 
 def test_a_grey_profile_does_not_go_with_rgb(make_photo: Callable[..., Photo]) -> None:
@@ -367,44 +247,3 @@ def test_an_opaque_alpha_may_be_left_out(make_photo: Callable[..., Photo]) -> No
     assert photo.alpha is not None
     opaque = replace(photo, alpha=np.full_like(photo.alpha, 255))
     assert read_photo(encode_photo(opaque, format="jpg")).alpha is None
-
-
-def test_suffix_format_and_names(tmp_path: Path, make_photo: Callable[..., Photo]) -> None:
-    photo = make_photo("PNG")
-    for suffix, format in (
-        (".JPG", "JPEG"),
-        (".jpeg", "JPEG"),
-        (".tiff", "TIFF"),
-        (".heif", "HEIF"),
-        ("", "PNG"),
-    ):
-        path = tmp_path / "new" / f"x{suffix}"
-        write_photo(photo, path)
-        assert read_photo(path).format == format
-    write_photo(photo, tmp_path / "odd.dat", format=".webp")
-    assert read_photo(str(tmp_path / "odd.dat")).format == "WEBP"
-    for name in ("x.gif", "x.xyz"):
-        with pytest.raises(UsageError, match="does not write"):
-            write_photo(photo, tmp_path / name)
-    with pytest.raises(UsageError, match="jpg, png, tif"):
-        encode_photo(photo, format="gif")
-
-
-def test_output_follows_the_source() -> None:
-    photo = Photo(np.zeros((2, 2, 3), np.uint8))
-    assert output_format(photo) == ("PNG", ".png")
-    assert output_format(replace(photo, format="RAW")) == ("TIFF", ".tif")
-    assert output_format(replace(photo, format="HEIF")) == ("HEIF", ".heic")
-
-
-def test_sources_that_are_not_paths(make_photo: Callable[..., Photo]) -> None:
-    stored = encode_photo(make_photo())
-
-    class Pipe(io.BytesIO):
-        def seekable(self) -> bool:
-            return False
-
-    with io.BytesIO(stored) as file:
-        for source in (stored, file, Pipe(stored)):
-            assert read_photo(source).width == 33
-        assert not file.closed

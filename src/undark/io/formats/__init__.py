@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMATS",
-    "FORMAT_SUFFIX",
     "PHOTO_SUFFIXES",
     "RAW_SUFFIXES",
     "READABLE_SUFFIXES",
@@ -29,6 +28,7 @@ __all__ = [
     "Format",
     "format_named",
     "is_readable_name",
+    "result_format",
     "suffix_format",
 ]
 
@@ -195,9 +195,6 @@ FORMATS: Final[Mapping[str, Format]] = {item.name: item for item in _TABLE}
 WRITABLE_FORMATS: Final = tuple(item.name for item in _TABLE if item.is_writable)
 """Formats that can be written, as Pillow spells them."""
 
-FORMAT_SUFFIX: Final = {name: FORMATS[name].suffix for name in WRITABLE_FORMATS}
-"""The suffix that a format is given where the source does not show one."""
-
 PHOTO_SUFFIXES: Final = {
     f".{suffix}": item.name
     for item in _TABLE
@@ -218,6 +215,15 @@ def is_readable_name(path: PurePath) -> bool:
     return path.suffix.lower() in READABLE_SUFFIXES and not path.name.startswith(".")
 
 
+def result_format(source: str | None) -> str:
+    """The format of a result that follows a source of the format `source`; PNG where it has none.
+
+    Camera RAW becomes TIFF, a GIF PNG.
+    """
+    found = FORMATS.get(source or "")
+    return (found.result or found.name) if found else "PNG"
+
+
 def suffix_format(path: PurePath) -> str | None:
     """The writable format that the suffix of `path` names, or None."""
     name = PHOTO_SUFFIXES.get(path.suffix.lower())
@@ -233,6 +239,6 @@ def format_named(name: str) -> str:
     written = name.strip().lower().lstrip(".")
     found = PHOTO_SUFFIXES.get(f".{written}")
     if found not in WRITABLE_FORMATS:
-        known = ", ".join(FORMAT_SUFFIX[item].lstrip(".") for item in WRITABLE_FORMATS)
+        known = ", ".join(FORMATS[item].suffix.lstrip(".") for item in WRITABLE_FORMATS)
         raise UsageError(f"{name!r} is not a format that undark writes; choose one of {known}")
     return found
