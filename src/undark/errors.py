@@ -42,14 +42,14 @@ class UndarkError(Exception):
     """Base of every error that undark raises on purpose.
 
     Args:
-        *message: One line: which file, what is wrong, what to do.
-        argument: Name of the function's argument that would have to differ ("overwrite"), or
-            None. The command line tells by it which of its options to name.
+        message: One line for the user.
+        argument: Name of the argument that it is about, so that an interface which calls it
+            something else can say how; empty where there is none.
     """
 
-    def __init__(self, *message: object, argument: str | None = None) -> None:
-        """Keep the message and the argument's name."""
-        super().__init__(*message)
+    def __init__(self, message: str = "", *, argument: str = "") -> None:
+        """Keep the message, and what it is about."""
+        super().__init__(message)
         self.argument = argument
 
 

@@ -1,4 +1,4 @@
-"""Errors on the command line name the option that would help, on stderr and in JSON."""
+"""Errors on the command line name the option that would help, on stderr alone."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dark_photo: Callable[.
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        (["in"], "no photo or video found; --recursive looks into sub-folders"),
-        (["a.png", "-o", "a.png"], "--in-place replaces the photos themselves"),
-        (["a.png", "clear.png", "-o", "x.png"], "not a file; -o chooses where results go"),
-        (["clear.png", "-o", "c.jpg"], "choose PNG or WebP; --format chooses the format"),
-        (["a.png", "--fps", "0"], "fps must be above 0, not 0; --fps sets it"),
+        (["in"], "no photo or video found (--recursive looks into sub-folders)"),
+        (["a.png", "-o", "a.png"], "replace photos in place (--in-place)"),
+        (["a.png", "clear.png", "-o", "x.png"], "not a file (-o)"),
+        (["clear.png", "-o", "c.jpg"], "choose PNG or WebP (--format)"),
+        (["a.png", "--fps", "0"], "fps must be above 0, not 0 (--fps)"),
     ],
 )
 def test_a_hint_follows_the_error(
@@ -40,11 +40,11 @@ def test_a_hint_follows_the_error(
     assert hint in done.stderr
 
 
-def test_programs_get_the_same_message(here: Path, gain_model: Path) -> None:
+def test_programs_get_the_message_alone(here: Path, gain_model: Path) -> None:
     arguments = ["enhance", "clear.png", "-o", "c.jpg", "--json", "-m", str(gain_model)]
     done = CliRunner().invoke(app, arguments)
     (record,) = [json.loads(line) for line in done.stdout.splitlines()]
     assert record["error"]["type"] == "OutputError"
     assert record["error"]["message"] == (
-        "c.jpg: JPEG cannot hold transparency; choose PNG or WebP; --format chooses the format"
+        "c.jpg: JPEG cannot hold transparency; choose PNG or WebP"
     )

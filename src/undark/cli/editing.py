@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from undark.cli.hints import worded
 from undark.cli.progress import progress_bar
-from undark.cli.shell import FAILED, result, result_json, say
-from undark.errors import UndarkError, UsageError
+from undark.cli.shell import FAILED, result, result_json, say, worded
+from undark.errors import UsageError
 
 if TYPE_CHECKING:
     from undark.io.walk import Pair
@@ -103,18 +102,17 @@ def record(
     destination: Path,
     status: str,
     seconds: float,
-    error: UndarkError | None = None,
+    error: Exception | None = None,
     *,
     steps: Sequence[Step] | None = None,
 ) -> dict[str, object]:
     """An input's last word for programs; with steps only where they were asked for."""
-    failure = None if error is None else {"type": type(error).__name__, "message": worded(error)}
     told: dict[str, object] = {
         "source": str(source),
         "destination": str(destination),
         "status": status,
         "seconds": round(seconds, 3),
-        "error": failure,
+        "error": None if error is None else {"type": type(error).__name__, "message": str(error)},
     }
     if steps is not None:
         told["steps"] = [{"operation": s.operation, "amount": s.amount} for s in steps]

@@ -6,11 +6,10 @@ import functools
 import json
 import sys
 from collections.abc import Callable
-from typing import Any, ParamSpec
+from typing import Any, Final, ParamSpec
 
 import typer
 
-from undark.cli.hints import worded
 from undark.errors import (
     DataError,
     DeviceError,
@@ -21,7 +20,7 @@ from undark.errors import (
     UsageError,
 )
 
-__all__ = ["FAILED", "INTERRUPTED", "USAGE", "command", "result", "result_json", "say"]
+__all__ = ["FAILED", "INTERRUPTED", "USAGE", "command", "result", "result_json", "say", "worded"]
 
 FAILED = 1
 """Exit code: some inputs failed, or what was asked for could not be done."""
@@ -37,7 +36,30 @@ INTERRUPTED = 130
 # told with it.
 _WRONG_USAGE = (UsageError, ModelError, DeviceError, MissingExtraError, RecipeError, DataError)
 
+# What the command line calls the arguments that errors are about.
+_OPTIONS: Final = {
+    "begin": "--from and --to",
+    "crf": "--crf",
+    "end": "--to",
+    "format": "--format",
+    "fps": "--fps",
+    "in_place": "--in-place",
+    "output": "-o",
+    "overwrite": "--overwrite",
+    "preview": "--preview",
+    "quality": "--quality",
+    "recursive": "--recursive looks into sub-folders",
+    "target": "-o - | ffplay -",
+}
+
 P = ParamSpec("P")
+
+
+def worded(error: Exception) -> str:
+    """An error for the user of the command line: with the option that it is about."""
+    argument = error.argument if isinstance(error, UndarkError) else ""
+    option = _OPTIONS.get(argument)
+    return str(error) if option is None else f"{error} ({option})"
 
 
 def say(line: str) -> None:

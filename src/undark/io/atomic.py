@@ -96,7 +96,7 @@ def not_written(path: Path, error: OSError) -> OutputError:
     reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
     return OutputError(
         f"{path}: could not be written: {reason}",
-        argument="output" if error.errno in _ELSEWHERE else None,
+        argument="output" if error.errno in _ELSEWHERE else "",
     )
 
 

@@ -256,7 +256,7 @@ def _nothing(inputs: Sequence[str | Path], recursive: bool) -> UsageError:
         return UsageError("no input given; name photos, videos, folders or globs")
     named = ", ".join(str(item) for item in inputs[:3]) + (", ..." if len(inputs) > 3 else "")
     return UsageError(
-        f"{named}: no photo or video found", argument=None if recursive else "recursive"
+        f"{named}: no photo or video found", argument="" if recursive else "recursive"
     )
 
 
@@ -321,6 +321,7 @@ def _check(pairs: list[Pair]) -> None:
         source = real.get(os.path.realpath(pair.destination))
         if source is not None:
             raise UsageError(
-                f"{source}: would be replaced by a result; choose another place for it",
+                f"{source}: would be replaced by a result; choose another output, or replace"
+                " photos in place",
                 argument="in_place",
             )
