@@ -10,7 +10,7 @@ from pathlib import Path
 
 from undark import Enhancer, read_photo
 from undark.evaluate.report.grid import image_grid
-from undark.io.images import write_photo
+from undark.io.photo import write_photo
 from undark.photo import Photo
 from undark.pixels.steps import apply_steps
 

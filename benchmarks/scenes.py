@@ -34,8 +34,8 @@ from undark.evaluate.report.report import Report
 from undark.evaluate.report.text import megabytes, written
 from undark.evaluate.run import BASELINES, Contender, contender, evaluate
 from undark.evaluate.samples import Samples, images_in
-from undark.io.images import read_photo
 from undark.io.pairs import TrainingPair, find_pairs
+from undark.io.photo import read_photo
 from undark.train.data.split import scenes_by_likeness, split_by_scene
 
 HELD_OUT, RUN = 0.15, 4

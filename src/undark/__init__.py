@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from undark import errors, models
     from undark.engine.enhancer import Enhancer, enhance
     from undark.engine.video import VideoEnhancer
-    from undark.io.images import read_photo, write_photo
+    from undark.io.photo import read_photo, write_photo
     from undark.photo import Photo
 
     __version__: str
@@ -41,8 +41,8 @@ _HOMES: Final = {
     "Photo": "undark.photo",
     "VideoEnhancer": "undark.engine.video",
     "enhance": "undark.engine.enhancer",
-    "read_photo": "undark.io.images",
-    "write_photo": "undark.io.images",
+    "read_photo": "undark.io.photo",
+    "write_photo": "undark.io.photo",
 }
 
 

@@ -1,4 +1,4 @@
-"""`undark enhance` with films: videos, numbered pictures, animations."""
+"""`undark enhance` with videos: files, numbered images, animations."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from click.testing import Result
 from PIL import Image
 from typer.testing import CliRunner
 
-from film_files import grainy, packets, pictures, scene, times, write_film
 from small_models import make_model
 from undark.cli.app import app
+from video_files import grainy, packets, pictures, scene, times, write_video
 
 __all__ = ["make_model"]
 
@@ -63,7 +63,7 @@ def animation(path: Path, *, alpha: bool = False, seconds: float = 0.08) -> Path
 
 
 def test_a_video_lands_beside_its_source(undark: Undark, tmp_path: Path) -> None:
-    source = write_film(tmp_path / "clip.mp4", grainy(scene(14), 20), sound=True)
+    source = write_video(tmp_path / "clip.mp4", grainy(scene(14), 20), sound=True)
     done = undark(source, "--preset", "ultrafast", "--json")
     assert done.exit_code == 0, done.stderr
     target = tmp_path / "clip.undark.mp4"
@@ -80,9 +80,9 @@ def test_photos_and_videos_of_a_folder_are_both_done(
 ) -> None:
     folder = tmp_path / "in"
     dark_photo(folder / "a.png")
-    write_film(folder / "sub" / "b.mkv", grainy(scene(14), 5))
+    write_video(folder / "sub" / "b.mkv", grainy(scene(14), 5))
     (folder / "c.partial.mp4").write_bytes(b"left by a stop")
-    (folder / "bad.mov").write_bytes(b"no film")
+    (folder / "bad.mov").write_bytes(b"no video")
     done = undark(folder, "--recursive", "-o", tmp_path / "out")
     assert done.exit_code == 1
     assert sorted(p.name for p in (tmp_path / "out").rglob("*.*")) == ["a.png", "b.mkv"]
@@ -91,7 +91,7 @@ def test_photos_and_videos_of_a_folder_are_both_done(
 
 
 def test_strength_exposure_and_denoise_are_obeyed(undark: Undark, tmp_path: Path) -> None:
-    source = write_film(tmp_path / "a.mkv", grainy(scene(14), 8, sigma=4))
+    source = write_video(tmp_path / "a.mkv", grainy(scene(14), 8, sigma=4))
 
     def level(name: str, *options: object) -> float:
         done = undark(source, "-o", tmp_path / name, "--preset", "ultrafast", *options)
@@ -106,7 +106,7 @@ def test_strength_exposure_and_denoise_are_obeyed(undark: Undark, tmp_path: Path
 
 
 def test_a_part_and_a_preview(undark: Undark, tmp_path: Path) -> None:
-    source = write_film(tmp_path / "a.mp4", grainy(scene(14), 50))
+    source = write_video(tmp_path / "a.mp4", grainy(scene(14), 50))
     out = tmp_path / "b.mp4"
     done = undark(source, "--from", "0:00.4", "--to", "1", "--preview", "side", "-o", out)
     assert done.exit_code == 0, done.stderr
@@ -128,7 +128,7 @@ def test_a_part_and_a_preview(undark: Undark, tmp_path: Path) -> None:
     ],
 )
 def test_wrong_usage_is_exit_code_2(undark: Undark, tmp_path: Path, options: list[str]) -> None:
-    source = write_film(tmp_path / "a.mp4", [scene(14)])
+    source = write_video(tmp_path / "a.mp4", [scene(14)])
     done = undark(source, *options)
     assert done.exit_code == 2, done.stderr
     assert done.stderr.count("\n") == 1
@@ -138,7 +138,7 @@ def test_wrong_usage_is_exit_code_2(undark: Undark, tmp_path: Path, options: lis
 def test_a_slow_model_tells_how_long_it_will_take(
     tmp_path: Path, make_model: Callable[..., Path]
 ) -> None:
-    source = write_film(tmp_path / "a.mp4", grainy(scene(14), 6))
+    source = write_video(tmp_path / "a.mp4", grainy(scene(14), 6))
     done = CliRunner().invoke(
         app, ["enhance", str(source), "-m", str(make_model()), "--runtime", "onnxruntime"]
     )
@@ -194,7 +194,7 @@ def test_sixteen_bit_pictures_stay_so(undark: Undark, tmp_path: Path) -> None:
 def test_a_missing_sequence_is_a_line(undark: Undark, tmp_path: Path) -> None:
     done = undark(tmp_path / "no%03d.png")
     assert done.exit_code == 1
-    assert "there are no such pictures" in done.stderr
+    assert "there are no such images" in done.stderr
 
 
 @pytest.mark.parametrize("alpha", [False, True])
@@ -238,7 +238,7 @@ def test_an_animation_becomes_a_video(undark: Undark, tmp_path: Path) -> None:
 def test_without_pyav_the_way_to_it_is_told(
     undark: Undark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = write_film(tmp_path / "a.mp4", [scene(14)])
+    source = write_video(tmp_path / "a.mp4", [scene(14)])
     for name in [name for name in sys.modules if name == "av" or name.startswith("av.")]:
         monkeypatch.setitem(sys.modules, name, None)  # type: ignore[arg-type]
     done = undark(source)
@@ -249,7 +249,7 @@ def test_without_pyav_the_way_to_it_is_told(
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to send")
 def test_ctrl_c_leaves_a_playable_part(tmp_path: Path, curve_model: Path) -> None:
     few = list(grainy(scene(14, size=(480, 270)), 10, sigma=6))
-    source = write_film(tmp_path / "a.mkv", few * 40, sound=True)
+    source = write_video(tmp_path / "a.mkv", few * 40, sound=True)
     process = subprocess.Popen(
         [sys.executable, "-m", "undark", "enhance", str(source), "-m", str(curve_model),
          "--runtime", "onnxruntime", "--preset", "veryfast"],
@@ -268,5 +268,5 @@ def test_ctrl_c_leaves_a_playable_part(tmp_path: Path, curve_model: Path) -> Non
     assert "Traceback" not in stderr
     assert not (tmp_path / "a.undark.mkv").exists()
     assert 0 < len(pictures(part)) < 400
-    with av.open(str(part)) as film:
-        assert film.streams.audio
+    with av.open(str(part)) as clip:
+        assert clip.streams.audio

@@ -150,9 +150,9 @@ def enhance(
         return
 
     from undark.adjust import Adjust
-    from undark.io.containers import Coding
-    from undark.io.film_reader import Transcoding
-    from undark.io.walk import is_film, plan
+    from undark.io.video.coding import Coding
+    from undark.io.video.options import Transcoding
+    from undark.io.walk import is_video, plan
     from undark.jobs import Done, Job, Options
 
     transcoding = Transcoding(
@@ -166,7 +166,7 @@ def enhance(
     files = None
     if save_steps is not None:
         files = StepsFiles(save_steps, [pair.destination for pair in pairs])
-    films = sum(is_film(pair.source) for pair in pairs)
+    films = sum(is_video(pair.source) for pair in pairs)
     enhancer = video = None
     if films < len(pairs):
         # Where there are videos too, how they are denoised is no matter of the photos' model.
@@ -282,7 +282,7 @@ class _Stream:
         files: StepsFiles | None,
     ) -> None:
         """Read, enhance and write the photo."""
-        from undark.io.images import encode_photo, read_photo, write_photo
+        from undark.io.photo import encode_photo, read_photo, write_photo
 
         output = self._output
         if output is not None and output.exists() and not self._overwrite:

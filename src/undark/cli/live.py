@@ -78,7 +78,8 @@ def live(
     Frames that come while one is worked on are dropped: what is shown is now. Esc, q, closing the
     window or Ctrl-C ends it.
     """
-    from undark.io.live import ClosedError, Live, enhanced, open_screen
+    from undark.io.video.camera import Live, enhanced
+    from undark.io.video.sinks import ClosedError, open_sink
 
     if form not in ("y4m", "raw"):
         raise UsageError(f"--as must be y4m or raw, not {form!r}")
@@ -94,7 +95,7 @@ def live(
     wanted = _size(size)
     with (
         closing(Live(source, size=wanted, fps=fps, pace=not every)) as camera,
-        closing(open_screen(output, form, camera.rate)) as screen,
+        closing(open_sink(output, form, camera.rate)) as screen,
     ):
         meter = _Meter(stats)
         try:

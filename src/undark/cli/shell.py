@@ -39,13 +39,17 @@ _WRONG_USAGE = (UsageError, ModelError, DeviceError, MissingExtraError, RecipeEr
 # What the command line calls the arguments that errors are about.
 _OPTIONS: Final = {
     "begin": "--from and --to",
+    "crf": "--crf",
     "end": "--to",
     "format": "--format",
+    "fps": "--fps",
     "in_place": "--in-place",
     "output": "-o",
     "overwrite": "--overwrite",
     "preview": "--preview",
-    "recursive": "--recursive",
+    "quality": "--quality",
+    "recursive": "--recursive looks into sub-folders",
+    "target": "-o - | ffplay -",
 }
 
 P = ParamSpec("P")
@@ -55,7 +59,7 @@ def worded(error: Exception) -> str:
     """An error for the user of the command line: with the option that it is about."""
     argument = error.argument if isinstance(error, UndarkError) else ""
     option = _OPTIONS.get(argument)
-    return str(error) if option is None or option in str(error) else f"{error} ({option})"
+    return str(error) if option is None else f"{error} ({option})"
 
 
 def say(line: str) -> None:

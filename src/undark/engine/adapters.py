@@ -106,7 +106,7 @@ def as_photo(x: object) -> tuple[Photo, Back]:
         check_numbers(x.pixels, "a photo")
         return x, _same
     if isinstance(x, str | Path):
-        from undark.io.images import read_photo
+        from undark.io.photo import read_photo
 
         return read_photo(x), _same
     if isinstance(x, bytes):
@@ -142,7 +142,7 @@ def _same(result: Photo) -> Photo:
 
 
 def _file(file: object) -> tuple[Photo, Back]:
-    from undark.io.images import read_photo
+    from undark.io.photo import read_photo
 
     if isinstance(file, io.TextIOBase):
         raise UsageError("cannot enhance a file that is open as text; open it with mode 'rb'")
@@ -152,7 +152,7 @@ def _file(file: object) -> tuple[Photo, Back]:
 
 
 def _bytes(data: bytes) -> tuple[Photo, Back]:
-    from undark.io.images import encode_photo, output_format, read_photo
+    from undark.io.photo import encode_photo, output_format, read_photo
 
     photo = read_photo(data)
 

@@ -17,7 +17,7 @@ from undark.adjust import Adjust
 from undark.engine.enhancer import Enhancer
 from undark.engine.planes import PlaneTables, relight_planes
 from undark.engine.temporal import TemporalSmoother
-from undark.io.planes import Colours, Planes
+from undark.io.video.planes import Colours, Planes
 from undark.modes import Light
 from undark.photo import FloatImage, Photo, from_float
 from undark.pixels import tone

@@ -60,7 +60,7 @@ def _enhance(
     baseline: str | None,
     **engine: Any,
 ) -> None:
-    from undark.io.images import read_photo
+    from undark.io.photo import read_photo
 
     dark = read_photo(Path(photo))
     if baseline is not None:

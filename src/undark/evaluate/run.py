@@ -23,7 +23,7 @@ from undark.evaluate.report.report import Report
 from undark.evaluate.report.results import ContenderResult, Failure, ImageResult
 from undark.evaluate.report.text import written
 from undark.evaluate.samples import Sample, Samples, find_samples
-from undark.io.images import read_photo
+from undark.io.photo import read_photo
 from undark.photo import Photo
 
 if TYPE_CHECKING:

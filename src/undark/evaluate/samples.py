@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from undark.errors import DataError
-from undark.io.formats import is_readable_name, natural_key
+from undark.io.formats import is_readable_name
+from undark.io.names import natural_key
 from undark.io.pairs import TrainingPair, find_pairs
 
 __all__ = ["Sample", "Samples", "find_samples", "images_in"]

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from undark.io.images import encode_photo
+from undark.io.photo import encode_photo
 from undark.photo import Photo, area_resize, from_float
 
 __all__ = ["ROWS", "Album", "extremes", "small"]

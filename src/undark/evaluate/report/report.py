@@ -104,7 +104,7 @@ class Report(Findings):
             OutputError: One cannot be written.
         """
         from undark.io.atomic import write_atomically
-        from undark.io.images import encode_photo
+        from undark.io.photo import encode_photo
 
         if not self.grid:
             raise UsageError("this report holds no images to write")

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from undark.errors import DataError, InputError
 from undark.io.formats import is_readable_name
-from undark.io.images import read_photo
 from undark.io.pairs import TrainingPair, find_pairs
+from undark.io.photo import read_photo
 from undark.photo import FloatImage, Photo, area_resize, from_float, to_float
 from undark.train.data.darken import Darkness, darken, draw_darkness, read_camera
 from undark.train.data.split import scenes_by_likeness, split_by_scene

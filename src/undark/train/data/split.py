@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undark.errors import InputError
-from undark.io.images import read_photo
 from undark.io.pairs import TrainingPair
+from undark.io.photo import read_photo
 from undark.photo import area_resize
 
 __all__ = ["scenes_by_likeness", "split_by_scene"]
