@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from film_files import grainy, packets, pictures, scene, times, write_film
 from small_models import make_model
 from undark.cli.app import app
+from undark.models import Model
 
 __all__ = ["make_model"]
 
@@ -90,6 +91,28 @@ def test_photos_and_videos_of_a_folder_are_both_done(
     assert "2 done, 0 skipped, 1 failed" in done.stderr
 
 
+def test_a_model_for_photos_and_videos_is_loaded_once(
+    undark: Undark,
+    tmp_path: Path,
+    dark_photo: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loaded: list[str] = []
+    opened = Model.read
+
+    def counted(self: Model) -> bytes:
+        loaded.append(self.card.name)
+        return opened(self)
+
+    monkeypatch.setattr(Model, "read", counted)
+    dark_photo(tmp_path / "in" / "a.png")
+    write_film(tmp_path / "in" / "clip.mp4", [scene(14)] * 3)
+    done = undark(tmp_path / "in", "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.stderr
+    assert len(loaded) == 1
+    assert done.stderr.count("on cpu") == 1
+
+
 def test_strength_exposure_and_denoise_are_obeyed(undark: Undark, tmp_path: Path) -> None:
     source = write_film(tmp_path / "a.mkv", grainy(scene(14), 8, sigma=4))
 
@@ -133,6 +156,14 @@ def test_wrong_usage_is_exit_code_2(undark: Undark, tmp_path: Path, options: lis
     assert done.exit_code == 2, done.stderr
     assert done.stderr.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_what_an_error_is_about_is_told_as_the_command_line_calls_it(
+    undark: Undark, tmp_path: Path
+) -> None:
+    done = undark(animation(tmp_path / "a.gif"), "--preview", "split", "-o", tmp_path / "b.gif")
+    assert done.exit_code == 1
+    assert "name one as the destination (--preview)" in done.stderr
 
 
 def test_a_slow_model_tells_how_long_it_will_take(
