@@ -41,10 +41,10 @@ def test_the_documentation_and_the_options_are_made_from_the_table(name: str) ->
     assert f"{name}: {control.meaning}" in (Adjust.__doc__ or "")
     (option,) = [item for item in COMMANDS["enhance"].params if item.name == name]
     assert option.help == control.meaning
-    for value in (control.low - 0.5, control.high + 0.5):
+    for value, end in ((control.low - 0.5, control.low), (control.high + 0.5, control.high)):
         done = CliRunner().invoke(app, ["enhance", "none.png", f"--{name}={value}"])
         assert done.exit_code == 2
-        assert f"{control.low:g}" in done.stderr
+        assert f"equal to {end:g}" in done.stderr
 
 
 def test_it_cannot_be_changed() -> None:
