@@ -34,7 +34,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from undark.tone import luma
+from undark.pixels.colour import luma
 
 from undark import Enhancer, Photo, read_photo
 from undark.errors import InputError

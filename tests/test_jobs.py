@@ -13,7 +13,18 @@ from undark.adjust import Adjust
 from undark.engine.enhancer import Enhancer
 from undark.errors import DeviceError, InputError, UndarkError, UsageError
 from undark.io.walk import Pair
-from undark.jobs import Done, Event, Failed, Job, Options, Progress, Skipped, Started, Summary
+from undark.jobs import (
+    Done,
+    Event,
+    Failed,
+    Job,
+    Options,
+    Progress,
+    Skipped,
+    Started,
+    Summary,
+    enhance_one,
+)
 
 Write = Callable[..., Path]
 
@@ -190,3 +201,63 @@ def test_nothing_to_do_is_done(enhancer: Enhancer) -> None:
 def test_a_job_needs_a_worker(enhancer: Enhancer) -> None:
     with pytest.raises(UsageError, match="at least 1 worker"):
         Job([], enhancer, workers=0)
+
+
+def test_one_photo_is_enhanced_and_its_receipt_given(
+    tmp_path: Path, enhancer: Enhancer, dark_photo: Write
+) -> None:
+    item = pair(tmp_path, "a.png")
+    dark_photo(item.source)
+    told: list[Event] = []
+    receipt = enhance_one(item, enhancer, notify=told.append)
+    assert isinstance(receipt, Done)
+    assert (receipt.source, receipt.destination) == (item.source, item.destination)
+    assert receipt.steps is None
+    assert mean(item.destination) > 3 * mean(item.source)
+    assert isinstance(told[0], Started)
+    assert isinstance(told[-1], Progress)
+    assert enhance_one(item, enhancer) == Skipped(item.source, item.destination)
+    again = enhance_one(item, enhancer, Options(Adjust(strength=0.0), overwrite=True))
+    assert isinstance(again, Done)
+    assert mean(item.destination) == mean(item.source)
+
+
+def test_what_goes_wrong_with_one_photo_is_in_its_receipt(
+    tmp_path: Path, enhancer: Enhancer, dark_photo: Write
+) -> None:
+    missing = enhance_one(pair(tmp_path, "none.png"), enhancer)
+    assert isinstance(missing, Failed)
+    assert "none.png" in str(missing.error)
+    item = pair(tmp_path, "a.png")
+    dark_photo(item.source)
+    large = enhance_one(item, enhancer, Options(max_pixels=100))
+    assert isinstance(large, Failed)
+    assert "more than the limit of 100" in str(large.error)
+    assert not item.destination.exists()
+
+
+def test_an_interrupt_passes_through_one_photo(
+    tmp_path: Path, enhancer: Enhancer, dark_photo: Write
+) -> None:
+    item = pair(tmp_path, "a.png")
+    dark_photo(item.source)
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, Progress):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        enhance_one(item, enhancer, notify=interrupt)
+    assert not item.destination.exists()
+
+
+def test_an_input_without_its_model_fails_alone(
+    tmp_path: Path, enhancer: Enhancer, dark_photo: Write
+) -> None:
+    item = pair(tmp_path, "a.png")
+    dark_photo(item.source)
+    film = pair(tmp_path, "a.mp4")
+    events = list(Job([item, film], enhancer).run())
+    assert last_words(events) == {"a.png": Done, "a.mp4": Failed}
+    (failed,) = [event for event in events if isinstance(event, Failed)]
+    assert "is a video, and there is no model for one" in str(failed.error)

@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 _WAIT = 0.2  # Seconds; a wait without an end cannot be interrupted on Windows.
-_FEW = 3  # Frames after which it is told how long a slow model will take.
+_FEW = 3  # Frames after which a notice says how long a slow model will take.
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ Receipt = Done | Skipped | Failed
 """How one input ended: the last word about it."""
 
 Event = Started | Progress | Notice | Receipt
-"""What is told about one input."""
+"""What happens to one input."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,4 +26,4 @@ def test_the_example_in_the_docstring_runs(tmp_path: Path):
         timeout=120,
     )
     assert done.returncode == 0, done.stdout
-    assert "4 passed" in done.stdout
+    assert "5 passed" in done.stdout

@@ -1,4 +1,4 @@
-"""`undark enhance` with videos: files, numbered images, animations."""
+"""`undark enhance` with films: videos, numbered pictures, animations."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from small_models import make_model
 from undark.cli.app import app
+from undark.models import Model
 from video_files import grainy, packets, pictures, scene, times, write_video
 
 __all__ = ["make_model"]
@@ -82,12 +83,34 @@ def test_photos_and_videos_of_a_folder_are_both_done(
     dark_photo(folder / "a.png")
     write_video(folder / "sub" / "b.mkv", grainy(scene(14), 5))
     (folder / "c.partial.mp4").write_bytes(b"left by a stop")
-    (folder / "bad.mov").write_bytes(b"no video")
+    (folder / "bad.mov").write_bytes(b"no film")
     done = undark(folder, "--recursive", "-o", tmp_path / "out")
     assert done.exit_code == 1
     assert sorted(p.name for p in (tmp_path / "out").rglob("*.*")) == ["a.png", "b.mkv"]
     assert "bad.mov: is not a video" in done.stderr
     assert "2 done, 0 skipped, 1 failed" in done.stderr
+
+
+def test_a_model_for_photos_and_videos_is_loaded_once(
+    undark: Undark,
+    tmp_path: Path,
+    dark_photo: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loaded: list[str] = []
+    opened = Model.read
+
+    def counted(self: Model) -> bytes:
+        loaded.append(self.card.name)
+        return opened(self)
+
+    monkeypatch.setattr(Model, "read", counted)
+    dark_photo(tmp_path / "in" / "a.png")
+    write_video(tmp_path / "in" / "clip.mp4", [scene(14)] * 3)
+    done = undark(tmp_path / "in", "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.stderr
+    assert len(loaded) == 1
+    assert done.stderr.count("on cpu") == 1
 
 
 def test_strength_exposure_and_denoise_are_obeyed(undark: Undark, tmp_path: Path) -> None:
@@ -133,6 +156,14 @@ def test_wrong_usage_is_exit_code_2(undark: Undark, tmp_path: Path, options: lis
     assert done.exit_code == 2, done.stderr
     assert done.stderr.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_what_an_error_is_about_is_told_as_the_command_line_calls_it(
+    undark: Undark, tmp_path: Path
+) -> None:
+    done = undark(animation(tmp_path / "a.gif"), "--preview", "split", "-o", tmp_path / "b.gif")
+    assert done.exit_code == 1
+    assert "name one as the destination (--preview)" in done.stderr
 
 
 def test_a_slow_model_tells_how_long_it_will_take(
@@ -194,7 +225,7 @@ def test_sixteen_bit_pictures_stay_so(undark: Undark, tmp_path: Path) -> None:
 def test_a_missing_sequence_is_a_line(undark: Undark, tmp_path: Path) -> None:
     done = undark(tmp_path / "no%03d.png")
     assert done.exit_code == 1
-    assert "there are no such images" in done.stderr
+    assert "there are no such pictures" in done.stderr
 
 
 @pytest.mark.parametrize("alpha", [False, True])
@@ -268,5 +299,5 @@ def test_ctrl_c_leaves_a_playable_part(tmp_path: Path, curve_model: Path) -> Non
     assert "Traceback" not in stderr
     assert not (tmp_path / "a.undark.mkv").exists()
     assert 0 < len(pictures(part)) < 400
-    with av.open(str(part)) as clip:
-        assert clip.streams.audio
+    with av.open(str(part)) as film:
+        assert film.streams.audio

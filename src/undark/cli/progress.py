@@ -1,4 +1,4 @@
-"""A progress bar on stderr where that is a terminal, and nothing in a pipe."""
+"""A progress bar on stderr where that is a console, and nothing in a pipe."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def progress_bar() -> Generator[Callable[[float, int, str], None], None, None]:
         TimeRemainingColumn(),
         TextColumn("{task.description}"),
     )
-    # Results pass through the bar's console only where they would land on the same terminal.
+    # Results pass through the bar's console only where they would land on the same one.
     with Progress(
         *columns,
         console=Console(stderr=True),

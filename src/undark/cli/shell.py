@@ -1,4 +1,4 @@
-"""How commands speak: results on stdout, talk on stderr, errors as one line and an exit code."""
+"""How commands speak: results on stdout, notices on stderr, errors as one line and an exit code."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ INTERRUPTED = 130
 
 # What was asked for does not exist here: a mistyped option, a model, device, extra or folder of
 # pairs that is not there. Such an error comes before any work; one that befalls a single input is
-# told with it.
+# reported with it.
 _WRONG_USAGE = (UsageError, ModelError, DeviceError, MissingExtraError, RecipeError, DataError)
 
 # What the command line calls the arguments that errors are about.
@@ -63,7 +63,7 @@ def worded(error: Exception) -> str:
 
 
 def say(line: str) -> None:
-    """One line of talk on stderr."""
+    """One notice on stderr."""
     print(f"undark: {line}", file=sys.stderr)  # noqa: T201
 
 
@@ -73,14 +73,15 @@ def result(line: str) -> None:
 
 
 def result_json(value: Any, *, indent: int | None = None) -> None:
-    """One JSON value on stdout, in ASCII so that no terminal's encoding can spoil it."""
+    """One JSON value on stdout, in ASCII so that no console's encoding can spoil it."""
     result(json.dumps(value, indent=indent, allow_nan=False))
 
 
 def command(function: Callable[P, None]) -> Callable[P, None]:
     """Make `function` a command: its errors become one line on stderr and an exit code.
 
-    A command has an option `debug`, which shows the traceback instead.
+    A command has an option `debug`, which shows the traceback instead. Its function may be long:
+    each option takes lines; what it does should take few.
     """
 
     @functools.wraps(function)

@@ -55,7 +55,7 @@ def apply(change: Callable[[Photo], Photo], x: object, progress: Callable[[float
         change: Gives a Photo of the same size and pixel type. May give back its argument, which
             then comes out bit for bit.
         x: What :func:`as_photo` takes, a list of such things, or a batch N×H×W×C.
-        progress: Told the fraction of a list or batch that is done, after each of its photos.
+        progress: Called with the fraction of a list or batch that is done, after each photo.
 
     Returns:
         A list for a list, an array for a batch, else as :func:`as_photo` gives back.

@@ -239,8 +239,8 @@ class StepsEditor(Editor):
     Example:
         >>> import numpy as np
         >>> from undark.pixels.steps import Step
-        >>> StepsEditor([Step("exposure", 1.0)])(np.full((4, 6, 3), 55, dtype=np.uint8))[0, 0]
-        array([77, 77, 77], dtype=uint8)
+        >>> StepsEditor([Step("exposure", 1.0)])(np.full((4, 6, 3), 64, dtype=np.uint8))[0, 0]
+        array([90, 90, 90], dtype=uint8)
     """
 
     def __init__(self, steps: Sequence[Step]) -> None:

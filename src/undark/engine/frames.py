@@ -152,7 +152,7 @@ class _ByTables(_Asking):
 
 
 class _ByLight(_Asking):
-    """A mode's light, steady from frame to frame, with all that the mode does besides."""
+    """A mode's light, steady from frame to frame, with all else that the mode does."""
 
     def pixels(self, pixels: NDArray[Any], moment: Moment, depth: int) -> NDArray[Any]:
         light = self._steady(self._light(moment, depth))

@@ -129,7 +129,7 @@ class Mode(ABC):
             graph: What computes.
             photo: The source.
             adjust: What is asked for; a mode heeds its `controls`.
-            progress: Told the fraction done.
+            progress: Called with the fraction done.
             light: What was decided for the photo already, by a mode whose :meth:`decide` does;
                 by default it is decided now.
 

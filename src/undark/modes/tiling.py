@@ -55,7 +55,7 @@ def walk(
     Args:
         edges: First row of each band, rising, and the photo's height.
         work: Called in order where there is one thread.
-        progress: Told the fraction of the rows done, after each band.
+        progress: Called with the fraction of the rows done, after each band.
         threads: Bands worked on at once.
     """
     done = _one_by_one if threads == 1 else _several(threads)
@@ -285,7 +285,7 @@ def run_tiles(
         photo: The source.
         extra: The graph's extra inputs, such as the ``glance``.
         scaling: Sizes, tile and overlap.
-        progress: Told the fraction done, after each tile.
+        progress: Called with the fraction done, after each tile.
 
     Raises:
         DeviceError: The graph failed, memory ran out, or what came back is no number.

@@ -72,7 +72,7 @@ class _Loaded(Session):
         super().__init__()
         library = _library()
         options = library.SessionOptions()
-        # Errors come to us as exceptions; the runtime's own talk is not for the user's console.
+        # Errors come to us as exceptions; the runtime's own messages are not for the user.
         options.log_severity_level = 4
         if threads is not None:
             options.intra_op_num_threads = threads
