@@ -75,8 +75,8 @@ class Source:
         level: How bright the truth is, which a method with a glance must not be left to guess
             while it learns to restore: it is ``told``; or, for scenes that are always lit alike,
             ``guessed``, and the restoration learns to put the guess right.
-        camera: For ``darken``: the ``camera.json`` of a run of cyclegan, relative to the run's `data`,
-            whose noise, colours and tone the darkness gets.
+        camera: For ``darken``: the ``camera.json`` of a run of cyclegan, relative to the run's
+            `data`, whose noise, colours and tone the darkness gets.
         darkness: For ``darken``: how dark. ``dim``: a room; ``night``: anything from slightly too
             dark to nearly black, with the noise and the lifted, coloured black of such photos.
     """
