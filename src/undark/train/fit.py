@@ -106,9 +106,10 @@ def run(
     plan = _settled(override(_with_stacks(_read(recipe, origin), dark, light), overrides))
     root = Path() if data is None else Path(data)
     if data is None and dark is None and light is None:
-        raise UsageError(f"{plan.method} learns from {method_class(plan.method).diet}")
+        diet = method_class(plan.method).diet
+        raise UsageError(f"{plan.method} learns from {diet}", argument="data")
     if not root.is_dir():
-        raise DataError(f"{data}: no such folder of training data")
+        raise DataError(f"{data}: no such folder of training data", argument="data")
     folder = Path("runs") / plan.name if out is None else Path(out)
     _prepare(folder, plan, resume=resume)
 
@@ -205,14 +206,17 @@ def _prepare(folder: Path, plan: Recipe, *, resume: bool) -> None:
     if resume:
         _check_same(plan, checkpoint)
     elif checkpoint.exists():
-        raise TrainError(f"{folder} already holds a run: resume it, or choose another folder")
+        raise TrainError(
+            f"{folder} already holds a run: resume it, or choose another folder",
+            argument="resume",
+        )
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "recipe.toml", plan.to_toml().encode())
 
 
 def _check_same(plan: Recipe, checkpoint: Path) -> None:
     if not checkpoint.is_file():
-        raise TrainError(f"{checkpoint.parent}: there is no run to resume")
+        raise TrainError(f"{checkpoint.parent}: there is no run to resume", argument="resume")
     stored = load_checkpoint(checkpoint)["recipe"]
     asked = json.loads(json.dumps(plan.to_dict()))
     stored = json.loads(json.dumps(stored))

@@ -63,7 +63,7 @@ class Source:
             truth, so that bright photos are left alone. ``dark`` and ``light``: a stack of dark
             and one of light photos without pairing. Of a folder of pairs, all but ``dark`` take
             the light side, and the pairs that are held out serve validation.
-        path: Folder, relative to ``--data``.
+        path: Folder, relative to the run's `data`.
         weight: Fraction of the draws, relative to the other sources.
         name: As the card names it; by default the folder's name.
         licence: As its authors state it.
@@ -75,8 +75,8 @@ class Source:
         level: How bright the truth is, which a method with a glance must not be left to guess
             while it learns to restore: it is ``told``; or, for scenes that are always lit alike,
             ``guessed``, and the restoration learns to put the guess right.
-        camera: For ``darken``: the ``camera.json`` of a run of cyclegan, relative to ``--data``,
-            whose noise, colours and tone the darkness gets.
+        camera: For ``darken``: the ``camera.json`` of a run of cyclegan, relative to the run's
+            `data`, whose noise, colours and tone the darkness gets.
         darkness: For ``darken``: how dark. ``dim``: a room; ``night``: anything from slightly too
             dark to nearly black, with the noise and the lifted, coloured black of such photos.
     """
@@ -118,7 +118,7 @@ class Data:
     """What is learned from, and how it is drawn.
 
     Attributes:
-        sources: Sets of data; by default the one folder of pairs that ``--data`` names.
+        sources: Sets of data; by default the one folder of pairs that the run's `data` names.
         held_out: Fraction of the scenes of each pair source that is kept for validation; 0 learns
             from all and validates on nothing.
         run: Validation takes whole runs of this many neighbouring scenes.

@@ -259,7 +259,7 @@ class TestRun:
         method.network.load_state_dict(weights.state)
         low = np.random.default_rng(3).integers(0, 60, (48, 64, 3), dtype=np.uint8)
         enhanced = Enhancer(model, runtime="onnxruntime")(low)
-        assert np.abs(enhanced.astype(int) - method.enhance(low)).max() <= 2
+        assert np.abs(enhanced.astype(int) - method.enhance(low)).max() <= 1
 
     def test_weights_of_half_size_leave_the_curves_exact(self, folder: Path) -> None:
         """The points at which they are sampled were once rounded as the weights are."""
@@ -305,7 +305,7 @@ class TestRun:
     def test_denoise_out_of_range_or_of_another_model_is_refused(self, model: Path) -> None:
         with pytest.raises(UsageError, match="denoise"):
             Enhancer(model).enhance(np.zeros((8, 8, 3), np.uint8), denoise=1.5)
-        with pytest.raises(UsageError, match="relights"):
+        with pytest.raises(UsageError, match="cannot be asked for denoise"):
             Enhancer("unet").enhance(np.zeros((8, 8, 3), np.uint8), denoise=0.5)
 
     def test_a_run_measures_the_told_brightness_too(self, folder: Path) -> None:
