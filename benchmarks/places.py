@@ -34,7 +34,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from undark.pixels.colour import luma
 
 from undark import Enhancer, Photo, read_photo
 from undark.errors import InputError
@@ -46,6 +45,7 @@ from undark.evaluate.run import BASELINES, Contender, contender
 from undark.evaluate.samples import images_in
 from undark.io.pairs import find_pairs
 from undark.photo import area_resize, from_float
+from undark.pixels.colour import luma
 
 SIDE = 700
 LAMP_LIT, BACKLIT, REST = "lamp-lit", "backlit", "rest"
