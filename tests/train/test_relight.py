@@ -305,7 +305,7 @@ class TestRun:
     def test_denoise_out_of_range_or_of_another_model_is_refused(self, model: Path) -> None:
         with pytest.raises(UsageError, match="denoise"):
             Enhancer(model).enhance(np.zeros((8, 8, 3), np.uint8), denoise=1.5)
-        with pytest.raises(UsageError, match="relights"):
+        with pytest.raises(UsageError, match="unet cannot be asked for denoise"):
             Enhancer("unet").enhance(np.zeros((8, 8, 3), np.uint8), denoise=0.5)
 
     def test_a_run_measures_the_told_brightness_too(self, folder: Path) -> None:

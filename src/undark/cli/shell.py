@@ -76,8 +76,8 @@ def result_json(value: Any, *, indent: int | None = None) -> None:
 def command(function: Callable[P, None]) -> Callable[P, None]:
     """Make `function` a command: its errors become one line on stderr and an exit code.
 
-    A command has an option `debug`, which shows the traceback instead. Its function may be long, for
-    each option takes lines; what it does should take few.
+    A command has an option `debug`, which shows the traceback instead. Its function may be long,
+    for each option takes lines; what it does should take few.
     """
 
     @functools.wraps(function)
