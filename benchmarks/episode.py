@@ -9,8 +9,8 @@ import argparse
 from pathlib import Path
 
 from undark import Enhancer, read_photo
-from undark.evaluate.grid import picture_grid
-from undark.io.images import write_photo
+from undark.evaluate.report.grid import image_grid
+from undark.io.photo import write_photo
 from undark.photo import Photo
 from undark.pixels.steps import apply_steps
 
@@ -29,7 +29,7 @@ def main() -> None:
     frames = [apply_steps(photo.rgb(), steps[:count]) for count in range(len(steps) + 1)]
     names = ["as it was", *(f"{step.operation} {step.amount:+g}" for step in steps)]
     starts = range(0, len(frames), ACROSS)
-    strip = picture_grid(
+    strip = image_grid(
         [frames[start : start + ACROSS] for start in starts],
         captions=[" | ".join(names[start : start + ACROSS]) for start in starts],
     )

@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 from undark import Enhancer, Photo, read_photo, write_photo
-from undark.evaluate.grid import picture_grid
+from undark.evaluate.report.grid import image_grid
 from undark.io.walk import plan
 
 ROWS = 8
@@ -36,7 +36,7 @@ def main() -> None:
     for number, first in enumerate(range(0, len(cells), 2 * ROWS), start=1):
         page = range(first, min(first + 2 * ROWS, len(cells)), 2)
         rows = [[picture for cell in cells[i : i + 2] for picture in cell] for i in page]
-        sheet = picture_grid(
+        sheet = image_grid(
             rows,
             labels=["dark photo", "undark", "dark photo", "undark"][: max(map(len, rows))],
             captions=["        ".join(captions[i : i + 2]) for i in page],

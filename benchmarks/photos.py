@@ -58,7 +58,7 @@ def make_photo(path: Path, megapixels: float) -> None:
 def enhance_photo(path: Path, model: str, runtime: str, threads: int | None) -> dict[str, Any]:
     """Enhance one file in this process and tell what it took."""
     from undark.engine.enhancer import Enhancer
-    from undark.io.images import read_photo, write_photo
+    from undark.io.photo import read_photo, write_photo
 
     times = [perf_counter()]
     enhancer = Enhancer(model, runtime=runtime, device="cpu", threads=threads)  # pyright: ignore[reportArgumentType]

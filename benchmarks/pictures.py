@@ -13,7 +13,7 @@ from pathlib import Path
 from skimage import data
 
 from undark import Enhancer, Photo, models, read_photo, write_photo
-from undark.evaluate.grid import picture_grid
+from undark.evaluate.report.grid import image_grid
 
 ORIGINALS = {"astronaut": data.astronaut, "chelsea": data.chelsea, "coffee": data.coffee}
 ROOT = Path(__file__).parents[1]
@@ -28,7 +28,7 @@ def draw(name: str, columns: dict[str, Enhancer], *, cell_width: int) -> None:
     labels = ["dark photo", *columns, "before darkening"]
     path = ROOT / "docs" / "images" / name
     write_photo(
-        Photo(picture_grid(rows, labels=labels, cell_width=cell_width)),
+        Photo(image_grid(rows, labels=labels, cell_width=cell_width)),
         path,
         quality=88,
         overwrite=True,

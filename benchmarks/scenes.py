@@ -25,16 +25,17 @@ from pathlib import Path
 from statistics import median
 
 from undark.engine.enhancer import Enhancer
-from undark.evaluate.features import find_features
 from undark.evaluate.machine import hardware, versions
 from undark.evaluate.memory import Origin
 from undark.evaluate.metrics import psnr
+from undark.evaluate.metrics.features import find_features
 from undark.evaluate.protocol import protocol
-from undark.evaluate.report import Report, megabytes, written
+from undark.evaluate.report.report import Report
+from undark.evaluate.report.text import megabytes, written
 from undark.evaluate.run import BASELINES, Contender, contender, evaluate
-from undark.evaluate.samples import Samples, pictures_in
-from undark.io.images import read_photo
+from undark.evaluate.samples import Samples, images_in
 from undark.io.pairs import TrainingPair, find_pairs
+from undark.io.photo import read_photo
 from undark.train.data.split import scenes_by_likeness, split_by_scene
 
 HELD_OUT, RUN = 0.15, 4
@@ -59,7 +60,7 @@ def all_held_out(data: Path) -> list[TrainingPair]:
 def kept(data: Path) -> Samples:
     """Each light picture once: several dark ones may share it."""
     lights = dict.fromkeys(pair.high for pair in all_held_out(data))
-    return Samples.of_pictures("light sides of held-out pairs", list(lights), to_themselves=True)
+    return Samples.of_images("light sides of held-out pairs", list(lights), to_themselves=True)
 
 
 SETS: dict[str, Callable[[Path], Samples]] = {
@@ -71,8 +72,8 @@ SETS: dict[str, Callable[[Path], Samples]] = {
         "toys, held-out shots", held_out(data / "toys_train", likeness=True)
     ),
     "kept": kept,
-    "bright": lambda data: Samples.of_pictures(
-        "BSDS500 as it is", pictures_in(data / "well_lit"), to_themselves=True
+    "bright": lambda data: Samples.of_images(
+        "BSDS500 as it is", images_in(data / "well_lit"), to_themselves=True
     ),
 }
 
@@ -85,7 +86,7 @@ def opened(model: str, threads: int | None) -> Contender:
 
 def matched_psnr(samples: Samples, contenders: list[Contender], report: Report) -> dict[str, float]:
     """Mean PSNR by the protocol gt-mean on the pictures of `report`."""
-    done = {result.picture for result in report.contenders[0].pictures}
+    done = {result.image for result in report.contenders[0].images}
     prepare = protocol("gt-mean").prepare
     found: dict[str, list[float]] = {item.name: [] for item in contenders}
     for sample in samples.items:
@@ -128,7 +129,7 @@ def main() -> None:
     parser.add_argument("-m", "--model", action="append", default=[])
     parser.add_argument("--baselines", action="store_true")
     parser.add_argument("--only", nargs="+", choices=SETS, default=list(SETS))
-    parser.add_argument("--matched", action="store_true", help="the gt-mean protocol besides")
+    parser.add_argument("--matched", action="store_true", help="also by the protocol gt-mean")
     parser.add_argument("--limit", type=int, help="pictures of a set, evenly spread")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--features", type=Path, help="weights of MobileNetV2")
@@ -147,12 +148,12 @@ def main() -> None:
             limit=options.limit,
             features=features,
             memory=True,
-            pictures=options.report is not None,
+            images=options.report is not None,
         )
         # A photo held against itself is matched by being left alone.
         asked = options.matched and name not in ("kept", "bright")
         matched = matched_psnr(samples, contenders, report) if asked else {}
-        print(f"\n{samples.label}: {report.pictures} pictures of {report.scenes} scenes\n")
+        print(f"\n{samples.label}: {report.images} images of {report.scenes} scenes\n")
         print(table(report, matched), flush=True)
         if options.report is not None:
             report.write(options.report / name)

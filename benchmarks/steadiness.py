@@ -25,8 +25,8 @@ import numpy as np
 from skimage import data
 
 from undark import Photo, VideoEnhancer, write_photo
-from undark.evaluate.grid import picture_grid
 from undark.evaluate.metrics import psnr, ssim
+from undark.evaluate.report.grid import image_grid
 from undark.photo import to_float
 from undark.train.data.darken import Darkness, darken
 
@@ -101,7 +101,7 @@ def draw(
     light = [enhance(frame, time) for time, frame in dark]
     chosen = range(FRAMES // 4, len(truth), FRAMES // 2)
     films = {"dark": [frame for _, frame in dark], "undark": light, "as it was": truth}
-    sheet = picture_grid(
+    sheet = image_grid(
         [[film[i] for i in chosen] for film in films.values()],
         labels=[f"{dark[i][0]:.1f} s" for i in chosen],
         captions=list(films),

@@ -61,7 +61,7 @@ def bare(path: Path, preset: str, table: bool = False) -> dict[str, float]:
     import cv2
     import numpy as np
 
-    from undark.io.planes import planes_of
+    from undark.io.video.planes import planes_of
 
     lift = (235 - 219 * (1 - np.clip((np.arange(256) - 16) / 219, 0, 1)) ** 3).astype(np.uint8)
     begin = perf_counter()
@@ -106,9 +106,9 @@ def decoded(path: Path) -> dict[str, float]:
 def enhanced(path: Path, preset: str, model: str, denoise: float) -> dict[str, Any]:
     """As `undark enhance` does it."""
     from undark import VideoEnhancer
-    from undark.io.containers import Coding
-    from undark.io.film_reader import Progress, Transcoding
-    from undark.io.video import transcode
+    from undark.io.video.coding import Coding
+    from undark.io.video.options import Progress, Transcoding
+    from undark.io.video.transcode import transcode
 
     video = VideoEnhancer(model, denoise=denoise)
     busy, frames = 0.0, 0

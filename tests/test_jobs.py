@@ -9,10 +9,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from undark.adjust import Adjust
 from undark.engine.enhancer import Enhancer
 from undark.errors import DeviceError, InputError, UndarkError, UsageError
 from undark.io.walk import Pair
-from undark.jobs import Done, Event, Failed, Job, Progress, Skipped, Started, Summary
+from undark.jobs import (
+    Done,
+    Event,
+    Failed,
+    Job,
+    Options,
+    Progress,
+    Skipped,
+    Started,
+    Summary,
+    enhance_one,
+)
 
 Write = Callable[..., Path]
 
@@ -62,7 +74,8 @@ def test_every_photo_is_done_with_its_events_in_order(
 
 def test_options_reach_the_photo(tmp_path: Path, enhancer: Enhancer, dark_photo: Write) -> None:
     item = Pair(dark_photo(tmp_path / "a.png"), tmp_path / "a.jpg")
-    list(Job([item], enhancer, strength=0.0, exposure=1.0, format="JPEG", quality=80).run())
+    adjust = Adjust(strength=0.0, exposure=1.0)
+    list(Job([item], enhancer, options=Options(adjust, format="JPEG", quality=80)).run())
     with Image.open(item.destination) as image:
         assert image.format == "JPEG"
     assert 1.2 * mean(item.source) < mean(item.destination) < 3 * mean(item.source)
@@ -103,7 +116,7 @@ def test_what_is_done_is_skipped_and_redone_only_when_asked(
     assert job.summary.total == 2
     assert pairs[0].destination.read_bytes() == b"mine"
 
-    job = Job(pairs, enhancer, overwrite=True)
+    job = Job(pairs, enhancer, options=Options(overwrite=True))
     list(job.run())
     assert job.summary == Summary(done=2)
     assert pairs[0].destination.read_bytes() == before
@@ -163,7 +176,7 @@ def test_a_photo_being_enhanced_is_abandoned_when_stopped(
     enhance = enhancer.enhance
     let_go = threading.Event()
 
-    def slow(photo: object, *, progress: Callable[[float], None], **options: float) -> object:
+    def slow(photo: object, *, progress: Callable[[float], None], **options: object) -> object:
         progress(0.5)
         let_go.wait(10)
         return enhance(photo, progress=progress, **options)  # type: ignore[call-overload]
@@ -188,3 +201,63 @@ def test_nothing_to_do_is_done(enhancer: Enhancer) -> None:
 def test_a_job_needs_a_worker(enhancer: Enhancer) -> None:
     with pytest.raises(UsageError, match="at least 1 worker"):
         Job([], enhancer, workers=0)
+
+
+def test_one_photo_is_enhanced_and_its_receipt_given(
+    tmp_path: Path, enhancer: Enhancer, dark_photo: Write
+) -> None:
+    item = pair(tmp_path, "a.png")
+    dark_photo(item.source)
+    told: list[Event] = []
+    receipt = enhance_one(item, enhancer, notify=told.append)
+    assert isinstance(receipt, Done)
+    assert (receipt.source, receipt.destination) == (item.source, item.destination)
+    assert receipt.steps is None
+    assert mean(item.destination) > 3 * mean(item.source)
+    assert isinstance(told[0], Started)
+    assert isinstance(told[-1], Progress)
+    assert enhance_one(item, enhancer) == Skipped(item.source, item.destination)
+    again = enhance_one(item, enhancer, Options(Adjust(strength=0.0), overwrite=True))
+    assert isinstance(again, Done)
+    assert mean(item.destination) == mean(item.source)
+
+
+def test_what_goes_wrong_with_one_photo_is_in_its_receipt(
+    tmp_path: Path, enhancer: Enhancer, dark_photo: Write
+) -> None:
+    missing = enhance_one(pair(tmp_path, "none.png"), enhancer)
+    assert isinstance(missing, Failed)
+    assert "none.png" in str(missing.error)
+    item = pair(tmp_path, "a.png")
+    dark_photo(item.source)
+    large = enhance_one(item, enhancer, Options(max_pixels=100))
+    assert isinstance(large, Failed)
+    assert "more than the limit of 100" in str(large.error)
+    assert not item.destination.exists()
+
+
+def test_an_interrupt_passes_through_one_photo(
+    tmp_path: Path, enhancer: Enhancer, dark_photo: Write
+) -> None:
+    item = pair(tmp_path, "a.png")
+    dark_photo(item.source)
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, Progress):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        enhance_one(item, enhancer, notify=interrupt)
+    assert not item.destination.exists()
+
+
+def test_an_input_without_its_model_fails_alone(
+    tmp_path: Path, enhancer: Enhancer, dark_photo: Write
+) -> None:
+    item = pair(tmp_path, "a.png")
+    dark_photo(item.source)
+    film = pair(tmp_path, "a.mp4")
+    events = list(Job([item, film], enhancer).run())
+    assert last_words(events) == {"a.png": Done, "a.mp4": Failed}
+    (failed,) = [event for event in events if isinstance(event, Failed)]
+    assert "is a video, and there is no model for one" in str(failed.error)

@@ -17,14 +17,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from undark import errors, models
+    from undark.adjust import Adjust
     from undark.engine.enhancer import Enhancer, enhance
     from undark.engine.video import VideoEnhancer
-    from undark.io.images import read_photo, write_photo
+    from undark.io.photo import read_photo, write_photo
     from undark.photo import Photo
 
     __version__: str
 
 __all__ = [
+    "Adjust",
     "Enhancer",
     "Photo",
     "VideoEnhancer",
@@ -37,12 +39,13 @@ __all__ = [
 ]
 
 _HOMES: Final = {
+    "Adjust": "undark.adjust",
     "Enhancer": "undark.engine.enhancer",
     "Photo": "undark.photo",
     "VideoEnhancer": "undark.engine.video",
     "enhance": "undark.engine.enhancer",
-    "read_photo": "undark.io.images",
-    "write_photo": "undark.io.images",
+    "read_photo": "undark.io.photo",
+    "write_photo": "undark.io.photo",
 }
 
 

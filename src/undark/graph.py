@@ -35,7 +35,7 @@ class Graph(Protocol):
         0.5
     """
 
-    def __call__(self, inputs: Arrays, outputs: Sequence[str]) -> Arrays:
+    def __call__(self, inputs: Arrays, outputs: Sequence[str], /) -> Arrays:
         """The outputs of those names.
 
         Args:

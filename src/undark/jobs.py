@@ -19,11 +19,11 @@ from undark.engine.clips import enhance_clip
 from undark.engine.editor import Editor
 from undark.engine.video import VideoEnhancer
 from undark.errors import DeviceError, UndarkError, UsageError
-from undark.io import film_reader
-from undark.io.film_reader import Transcoding
-from undark.io.images import read_photo, write_photo
-from undark.io.video import partial_path
-from undark.io.walk import Pair, is_film
+from undark.io.photo import read_photo, write_photo
+from undark.io.video import options as video_options
+from undark.io.video.containers import partial_path
+from undark.io.video.options import Transcoding
+from undark.io.walk import Pair, is_video
 from undark.pixels.steps import Step
 
 __all__ = [
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 _WAIT = 0.2  # Seconds; a wait without an end cannot be interrupted on Windows.
-_FEW = 3  # Frames after which it is told how long a slow model will take.
+_FEW = 3  # Frames after which a notice says how long a slow model will take.
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ Receipt = Done | Skipped | Failed
 """How one input ended: the last word about it."""
 
 Event = Started | Progress | Notice | Receipt
-"""What is told about one input."""
+"""What happens to one input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,12 +218,12 @@ def _enhance_video(pair: Pair, video: VideoEnhancer, options: Options, tell: _Te
     def notice(text: str) -> None:
         tell(Notice(pair.source, pair.destination, text))
 
-    def progress(done: film_reader.Progress) -> None:
+    def progress(done: video_options.Progress) -> None:
         seconds = perf_counter() - begin
         fps = done.frames / max(seconds, 1e-6)
         if done.frames == _FEW and not video.is_fast:
             notice(f"about {_spell(done.total / fps)} by {video.card.name}: {fps:.2g} frames/s")
-        tell(Progress(pair.source, pair.destination, done.share, fps))
+        tell(Progress(pair.source, pair.destination, done.fraction, fps))
 
     enhance_clip(
         pair.source,
@@ -301,7 +301,7 @@ class Job:
         def notify(event: Event) -> None:
             if isinstance(event, Progress) and stop.is_set():
                 raise _StoppedError
-            if isinstance(event, Started) and is_film(event.source):
+            if isinstance(event, Started) and is_video(event.source):
                 self._partials.append(partial_path(event.destination))
             events.put(event)
 
@@ -346,11 +346,11 @@ class Job:
 
     def _one(self, pair: Pair, notify: _Tell) -> Receipt:
         editor: Editor | VideoEnhancer | None = self._editor
-        if is_film(pair.source):
+        if is_video(pair.source):
             editor = None if self._video is None else self._video.fork()
         if editor is None:
             notify(Started(pair.source, pair.destination))
-            kind = "video" if is_film(pair.source) else "photo"
+            kind = "video" if is_video(pair.source) else "photo"
             error = UsageError(f"{pair.source}: is a {kind}, and there is no model for one")
             return Failed(pair.source, pair.destination, 0.0, error)
         return enhance_one(pair, editor, self._options, notify=notify)

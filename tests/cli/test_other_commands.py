@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,8 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
-from undark.models import Card, Model, names, resolve
+from undark.models import Card, Model, Scaling, names, resolve
+from undark.modes import mode_of
 
 Undark = Callable[..., Result]
 Write = Callable[..., Path]
@@ -36,6 +39,28 @@ def test_a_card_is_shown_with_all_that_a_user_must_know(undark: Undark, gain_mod
         assert fact in done.stdout
     assert "none (CC0)" in done.stdout
     assert "psnr 20" in done.stdout
+
+
+@pytest.mark.parametrize("name", [*names(), "default"])
+def test_every_model_of_the_catalog_can_be_shown(undark: Undark, name: str) -> None:
+    done = undark("models", name)
+    assert done.exit_code == 0, done.stderr
+    card = resolve(name).card
+    assert mode_of(card).describe(card.scaling) in done.stdout
+    for fact in (card.title, card.licence, card.sha256):
+        assert fact in done.stdout
+
+
+def test_a_card_of_an_unknown_mode_is_an_error_and_nothing_is_shown(
+    undark: Undark, gain_model: Path
+) -> None:
+    path = gain_model.with_suffix(".json")
+    card = Card.load(path)
+    path.write_text(replace(card, scaling=Scaling(mode="magic")).dump(), encoding="utf-8")
+    done = undark("models", gain_model)
+    assert done.exit_code == 2
+    assert "magic" in done.stderr
+    assert done.stdout == ""
 
 
 def test_a_card_as_json_is_the_card(undark: Undark, gain_model: Path) -> None:
@@ -157,11 +182,37 @@ def test_doctor_finds_what_is_here(undark: Undark, catalog: Model) -> None:
 def test_doctor_says_how_to_get_what_is_missing(
     undark: Undark, catalog: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def none(name: str) -> str:
+        if name == "undark":
+            return "0"
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", none)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     done = undark("doctor")
     assert done.exit_code == 0, "extras are not essential"
     for extra in ("openvino", "raw", "evaluate", "train"):
         assert f"pip install 'undark[{extra}]'" in done.stdout
+
+
+def test_doctor_knows_what_an_extra_needs_from_the_packages_own_metadata(
+    undark: Undark, catalog: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = metadata.version
+
+    def without(name: str) -> str:
+        if name in ("gymnasium", "scipy"):
+            raise metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(metadata, "version", without)
+    found = json.loads(undark("doctor", "--json").stdout)["findings"]
+    extras = {item["name"]: item for item in found if item["kind"] == "extras"}
+    assert not extras["train"]["ok"]
+    assert "lacks gymnasium, scipy" in extras["train"]["note"]
+    assert "lacks scipy)" in extras["evaluate"]["note"]
+    assert extras["raw"]["ok"]
+    assert "rawpy" in extras["raw"]["note"]
 
 
 def test_doctor_notices_altered_weights(undark: Undark, catalog: Model) -> None:

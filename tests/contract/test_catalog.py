@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from contract import ModelContract
 from undark.models import Model, cards, names, resolve
+from undark.testing import ModelContract
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 

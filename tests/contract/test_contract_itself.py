@@ -4,9 +4,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from contract import ModelContract
 from small_models import save_model, steps_graph
 from undark.models import Glance, Model, Scaling, resolve
+from undark.testing import ModelContract
 
 
 def curve_graph() -> onnx.ModelProto:

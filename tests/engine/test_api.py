@@ -1,10 +1,12 @@
 """The Python API: any type in, the same type out."""
 
 import io
+import pickle
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,15 @@ from skimage import data
 import undark
 from small_models import make_model
 from undark import Enhancer, Photo
-from undark.errors import InputError, ModelError, UndarkError, UnsupportedError, UsageError
+from undark.adjust import Adjust
+from undark.errors import (
+    DeviceError,
+    InputError,
+    ModelError,
+    UndarkError,
+    UnsupportedError,
+    UsageError,
+)
 
 __all__ = ["make_model"]
 
@@ -117,10 +127,174 @@ def test_a_pil_image_keeps_mode_size_and_info(enhancer, mode):
     assert np.asarray(result).mean() > 1.2 * np.asarray(image).mean()
 
 
-@pytest.mark.parametrize("mode", ["P", "CMYK", "1", "F", "HSV"])
-def test_a_pil_image_of_another_mode_is_refused(enhancer, mode):
-    with pytest.raises(UnsupportedError, match=f"mode {mode}; convert it"):
+@pytest.mark.parametrize(
+    ("mode", "becomes"),
+    [
+        ("1", "L"),
+        ("P", "RGB"),
+        ("PA", "RGBA"),
+        ("La", "LA"),
+        ("RGBa", "RGBA"),
+        ("RGBX", "RGB"),
+        ("CMYK", "RGB"),
+        ("YCbCr", "RGB"),
+        ("HSV", "RGB"),
+    ],
+)
+@pytest.mark.parametrize("strength", [0.0, 1.0])
+def test_a_pil_image_of_another_mode_becomes_what_pillow_makes_of_it(
+    enhancer, mode, becomes, strength
+):
+    colour = Image.fromarray(dark() + np.uint8(10))
+    image = colour.convert("RGBA").convert(mode) if mode == "RGBa" else convert(colour, mode)
+    image.info["icc_profile"] = b"a profile"
+    result = enhancer.enhance(image, strength=strength)
+    assert (result.mode, result.size) == (becomes, image.size)
+    expected = enhancer.enhance(np.asarray(image.convert(becomes)), strength=strength)
+    np.testing.assert_array_equal(np.asarray(result), expected)
+    assert ("icc_profile" in result.info) == (mode != "CMYK")
+
+
+def convert(colour: Image.Image, mode: str) -> Image.Image:
+    if mode in ("La", "PA"):
+        return colour.convert("LA" if mode == "La" else "P").convert(mode)
+    return colour.convert(mode)
+
+
+def test_a_palette_with_transparency_keeps_it(enhancer):
+    image = Image.fromarray(dark()).quantize(16)
+    image.info["transparency"] = 3
+    result = enhancer(image)
+    assert result.mode == "RGBA"
+    np.testing.assert_array_equal(
+        np.asarray(result)[..., 3], np.asarray(image.convert("RGBA"))[..., 3]
+    )
+
+
+@pytest.mark.parametrize(("mode", "advice"), [("F", "white level"), ("I", "I;16"), ("LAB", "Cms")])
+def test_a_pil_image_that_says_too_little_is_refused_with_advice(enhancer, mode, advice):
+    with pytest.raises(UnsupportedError, match=f"mode {mode}; .*{advice}"):
         enhancer(Image.new(mode, (8, 8)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kind", ["array", "photo", "batch", "list"])
+def test_what_is_no_number_is_refused_in_one_line(enhancer, value, kind):
+    array = dark(dtype=np.float32)
+    array[3, 4, 1] = value
+    given = {"array": array, "photo": Photo(array), "batch": array[None], "list": [array]}[kind]
+    with pytest.raises(UsageError, match="1 of its values") as caught:
+        enhancer(given)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_batch_gives_what_each_of_it_gives(enhancer, channels, dtype):
+    batch = np.stack([dark(channels=channels, dtype=dtype) for _ in range(3)])
+    fractions = []
+    result = enhancer.enhance(batch, progress=fractions.append)
+    assert (result.shape, result.dtype) == (batch.shape, batch.dtype)
+    for one, source in zip(result, batch, strict=True):
+        np.testing.assert_array_equal(one, enhancer(source))
+    assert fractions == [pytest.approx((i + 1) / 3) for i in range(3)]
+
+
+def test_a_list_gives_a_list_of_what_each_gives(enhancer, tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(dark()).save(path)
+    array, image = dark(), Image.fromarray(dark())
+    result = enhancer([path, array, image, path.read_bytes()])
+    assert [type(item) for item in result] == [Photo, np.ndarray, Image.Image, bytes]
+    np.testing.assert_array_equal(result[1], enhancer(array))
+    assert enhancer([]) == []
+
+
+def test_open_files_are_read(enhancer, tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(dark()).save(path)
+    expected = enhancer(path).pixels
+    with path.open("rb") as file:
+        np.testing.assert_array_equal(enhancer(file).pixels, expected)
+    np.testing.assert_array_equal(enhancer(io.BytesIO(path.read_bytes())).pixels, expected)
+    (tmp_path / "bad.png").write_bytes(b"nothing")
+    with (tmp_path / "bad.png").open("rb") as file, pytest.raises(InputError, match=r"bad\.png"):
+        enhancer(file)
+    with pytest.raises(UsageError, match="'rb'"):
+        enhancer(io.StringIO("text"))
+
+
+def test_a_limit_of_pixels_is_kept(enhancer):
+    assert enhancer.enhance(dark(20, 30), max_pixels=600).shape == (20, 30, 3)
+    for photo in (dark(20, 31), [dark(20, 31)], Photo(dark(20, 31))):
+        with pytest.raises(UnsupportedError, match="31×20 pixels, more than the limit of 600"):
+            enhancer.enhance(photo, max_pixels=600)
+
+
+def test_what_is_asked_may_come_as_an_adjust(enhancer):
+    array = dark()
+    expected = enhancer.enhance(array, strength=0.5, exposure=1.0)
+    asked = Adjust(strength=0.5, exposure=1.0)
+    np.testing.assert_array_equal(enhancer.enhance(array, adjust=asked), expected)
+    other = enhancer.enhance(array, adjust=Adjust(strength=0.9, exposure=1.0), strength=0.5)
+    np.testing.assert_array_equal(other, expected)
+    with pytest.raises(TypeError, match="strenth"):
+        enhancer.enhance(array, strenth=0.5)
+
+
+def test_a_model_is_not_asked_for_what_it_cannot_do(enhancer):
+    with pytest.raises(UsageError, match="bright cannot be asked for denoise"):
+        enhancer.enhance(dark(), denoise=0.5)
+
+
+def test_an_enhancer_can_be_made_of_any_graph(enhancer):
+    def brighter(inputs, outputs):
+        assert outputs == ["enhanced"]
+        return {"enhanced": inputs["image"] * 2}
+
+    own = Enhancer(graph=brighter, card=replace(enhancer.card, glance=None))
+    array = dark(150, 170, dtype=np.float32)
+    np.testing.assert_allclose(own(array), array * 2, atol=1e-6)
+    assert "own" in repr(own)
+    bad = Enhancer(graph=lambda inputs, _: {"enhanced": inputs["image"] * np.nan}, card=own.card)
+    with pytest.raises(DeviceError, match="the graph gave values that are not numbers"):
+        bad(array)
+    small = Enhancer(
+        graph=lambda inputs, _: {"enhanced": inputs["image"][..., 1:].copy()}, card=own.card
+    )
+    with pytest.raises(DeviceError, match="changes the size"):
+        small(array)
+    for options in ({"graph": brighter}, {"card": own.card}):
+        with pytest.raises(UsageError, match="a graph needs a card"):
+            Enhancer(**options)
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_an_enhancer_can_be_pickled_by_what_made_it(model, used):
+    enhancer = Enhancer(model, threads=1, runtime="onnxruntime")
+    array = dark()
+    if used:
+        enhancer(array)
+    again = pickle.loads(pickle.dumps(enhancer))
+    assert repr(again) == repr(enhancer)
+    np.testing.assert_array_equal(again(array), enhancer(array))
+    assert len(pickle.dumps(enhancer)) < 5000
+
+
+def test_an_enhancer_can_be_closed(model):
+    with Enhancer(model, threads=1) as enhancer:
+        assert "closed" not in repr(enhancer)
+        enhancer(dark())
+    enhancer.close()
+    assert "closed" in repr(enhancer)
+    for array in (dark(), dark(dtype=np.float32)):
+        with pytest.raises(UsageError, match="closed"):
+            enhancer(array)
+
+
+def test_its_repr_says_model_runtime_device_and_threads(model):
+    enhancer = Enhancer(model, threads=2, runtime="onnxruntime")
+    assert repr(enhancer) == "Enhancer('bright', runtime='onnxruntime', device='cpu', threads=2)"
 
 
 @pytest.mark.parametrize(("kind", "tag", "value"), [("JPEG", 0x0112, 6), ("TIFF", 0x010F, "Brand")])

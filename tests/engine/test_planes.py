@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from film_files import scene
 from undark.engine.planes import PlaneTables, relight_planes
-from undark.io.planes import Colours, Planes
+from undark.io.video.planes import Colours, Planes
 from undark.pixels import tone
 from undark.pixels.curves import SAMPLES, look_up, sample_points
+from video_files import scene
 
 BT601, BT709, BT2020 = (0.299, 0.114), (0.2126, 0.0722), (0.2627, 0.0593)
 

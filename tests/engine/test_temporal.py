@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from film_files import grainy, scene
 from small_models import make_model
 from undark import Enhancer, VideoEnhancer
 from undark.engine.temporal import TemporalDenoiser, TemporalSmoother
+from video_files import grainy, scene
 
 __all__ = ["make_model"]
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from undark.errors import DataError, DeviceError, InputError, UsageError
-from undark.evaluate.measure import METRICS
 from undark.evaluate.memory import Origin
+from undark.evaluate.metrics import METRICS
 from undark.evaluate.run import BASELINES, Contender, evaluate
 from undark.evaluate.samples import Samples
 from undark.photo import Photo
@@ -46,7 +46,7 @@ def data(tmp_path: Path) -> Path:
 def test_the_right_answer_scores_full_marks(data: Path) -> None:
     report = evaluate(data, [IDENTITY, GAMMA, DOUBLE])
     identity, gamma, ours = report.contenders
-    assert [row.picture for row in ours.pictures] == ["1", "2", "10"]
+    assert [row.image for row in ours.images] == ["1", "2", "10"]
     assert ours.means["psnr"] == float("inf")
     assert ours.means["ssim"] == pytest.approx(1)
     assert ours.means["mae"] == 0
@@ -74,10 +74,10 @@ def test_gt_mean_forgives_a_wrong_gain(data: Path) -> None:
 def test_a_bad_pair_counts_for_nobody_and_is_named(data: Path) -> None:
     save(data / "high" / "2.png", np.zeros((5, 5, 3), np.uint8))
     report = evaluate(data, [IDENTITY, DOUBLE])
-    assert [item.picture for item in report.failures] == ["2"]
+    assert [item.image for item in report.failures] == ["2"]
     assert "24×16" in report.failures[0].reason
     assert "5×5" in report.failures[0].reason
-    assert {len(item.pictures) for item in report.contenders} == {2}
+    assert {len(item.images) for item in report.contenders} == {2}
 
 
 def test_a_contender_that_fails_takes_the_picture_from_all(data: Path) -> None:
@@ -89,8 +89,8 @@ def test_a_contender_that_fails_takes_the_picture_from_all(data: Path) -> None:
         return photo
 
     report = evaluate(data, [Contender("moody", moody), DOUBLE])
-    assert [item.picture for item in report.failures] == ["1"]
-    assert {len(item.pictures) for item in report.contenders} == {2}
+    assert [item.image for item in report.failures] == ["1"]
+    assert {len(item.images) for item in report.contenders} == {2}
 
 
 def test_no_pair_left_is_an_error_with_the_first_reason(data: Path) -> None:
@@ -107,8 +107,8 @@ def test_no_pair_found_tells_the_layouts(tmp_path: Path) -> None:
 
 def test_limit_spreads_over_the_pairs(data: Path) -> None:
     report = evaluate(data, [DOUBLE], limit=2)
-    assert [row.picture for row in report.contenders[0].pictures] == ["1", "2"]
-    assert evaluate(data, [DOUBLE], limit=99).pictures == 3
+    assert [row.image for row in report.contenders[0].images] == ["1", "2"]
+    assert evaluate(data, [DOUBLE], limit=99).images == 3
 
 
 def test_progress_names_each_pair(data: Path) -> None:
@@ -167,7 +167,7 @@ def test_the_written_report_holds_everything(data: Path, tmp_path: Path) -> None
         (name, picture) for name in ("identity", "double") for picture in ("1", "2", "10")
     ]
     assert float(rows[0]["psnr"]) == pytest.approx(
-        report.contenders[0].pictures[0].values["psnr"], rel=1e-4
+        report.contenders[0].images[0].values["psnr"], rel=1e-4
     )
     with Image.open(folder / "grid.png") as grid:
         assert grid.width > 4 * 300, "dark, two outputs, truth"
@@ -178,7 +178,7 @@ def test_pictures_without_truths_are_measured_alone(data: Path, tmp_path: Path) 
     report = evaluate(data / "low", [DOUBLE, IDENTITY])
     assert not report.has_truth
     assert report.metrics == [name for name, item in METRICS.items() if not item.needs_truth]
-    assert [row.picture for row in report.contenders[0].pictures] == ["1.png", "2.png", "10.png"]
+    assert [row.image for row in report.contenders[0].images] == ["1.png", "2.png", "10.png"]
     assert not report.notes, "no weights are missed where they would not be used"
     written = {path.name for path in report.write(tmp_path / "report")}
     assert "report.html" in written
@@ -193,7 +193,7 @@ def test_a_table_of_pairs_that_is_wrong_is_not_taken_for_loose_pictures(data: Pa
 
 
 def test_photos_can_be_held_against_themselves(data: Path) -> None:
-    bright = Samples.of_pictures("bright", list((data / "high").iterdir()), to_themselves=True)
+    bright = Samples.of_images("bright", list((data / "high").iterdir()), to_themselves=True)
     identity, doubled = evaluate(bright, [IDENTITY, DOUBLE]).contenders
     assert identity.means["psnr"] == float("inf")
     assert identity.means["blown_added"] == 0

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from photo_files import XMP, clean_exif
 
-from undark.io.metadata import srgb_profile
+from undark.io.metadata.icc import srgb_profile
 from undark.photo import Encoding, Photo
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 
+import numpy as np
 from PIL import Image
 
 
@@ -89,3 +90,9 @@ def saved(picture: Image.Image, format: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, format, **options)
     return buffer.getvalue()
+
+
+def picture(mode: str) -> Image.Image:
+    """A ramp, 30×20, in one of Pillow's modes."""
+    ramp = Image.fromarray(np.add.outer(np.arange(20) * 5, np.arange(30) * 4).astype(np.uint8))
+    return ramp if mode == "L" else ramp.convert("RGB").convert(mode)

@@ -15,7 +15,8 @@ import pytest
 
 from undark.errors import OutputError
 from undark.io.atomic import write_atomically
-from undark.io.images import WRITABLE_FORMATS, write_photo
+from undark.io.formats import WRITABLE_FORMATS
+from undark.io.photo import write_photo
 from undark.photo import Photo
 
 
@@ -133,7 +134,7 @@ def test_a_full_disk_leaves_no_photo(tmp_path: Path, make_photo: Callable[..., P
     program = (
         "import resource, sys; from pathlib import Path\n"
         "from undark.errors import OutputError\n"
-        "from undark.io.images import read_photo, write_photo\n"
+        "from undark.io.photo import read_photo, write_photo\n"
         "photo = read_photo(sys.argv[1])\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (512, resource.RLIM_INFINITY))\n"
         "for format in sys.argv[3:]:\n"

@@ -95,7 +95,7 @@ def test_table_same_dark_picture_with_two_truths(tmp_path: Path) -> None:
         ("a,b\n1,2\n", "'low'"),
         ("low,high\na.jpg,\n", "line 2"),
         ("low,high\na.jpg,b.jpg\na.jpg,b.jpg\n", "repeats"),
-        ("low,high\nx.jpg,y.jpg\n", "no dark picture"),
+        ("low,high\nx.jpg,y.jpg\n", "no dark photo"),
         ("", "'low'"),
     ],
 )

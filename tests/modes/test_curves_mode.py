@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from skimage import data
-from undark.relight import Relighting
 
 from small_models import save_model
 from undark import Enhancer, Photo
+from undark.adjust import Adjust
 from undark.errors import ModelError
 from undark.models import Card, Glance, Scaling
+from undark.modes import tiling
+from undark.modes.curves import Curves
 from undark.pixels import tone
 from undark.pixels.curves import SAMPLES, sample_points
 
@@ -28,15 +30,15 @@ def curves(stops: float) -> np.ndarray:
 
 
 def graph(stops: float, strength: float) -> onnx.ModelProto:
-    """Curves of that many EV for every photo; its glance is summed up and multiplied by nought."""
+    """Curves of that many EV for every photo; its glance is summed up and multiplied by zero."""
     constants = {
         "lifted": curves(stops)[None],
         "cleaned": np.full((1, 2), strength, np.float32),
-        "nought": np.zeros((), np.float32),
+        "zero": np.zeros((), np.float32),
     }
     nodes = [
         helper.make_node("ReduceMean", ["glance"], ["mean"], axes=[1, 2, 3], keepdims=0),
-        helper.make_node("Mul", ["mean", "nought"], ["none"]),
+        helper.make_node("Mul", ["mean", "zero"], ["none"]),
         helper.make_node("Add", ["lifted", "none"], ["curves"]),
         helper.make_node("Add", ["cleaned", "none"], ["clean"]),
     ]
@@ -75,27 +77,35 @@ def test_any_size(enhancer: Enhancer, height: int, width: int):
     assert enhancer(image).shape == image.shape
 
 
+def bands(pixels: np.ndarray, size: int, monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+    """The bands of a photo by curves of 3 EV, about `size` pixels each."""
+    monkeypatch.setattr(tiling, "BAND_PIXELS", size)
+    answers = {"curves": curves(3.0)[None], "clean": np.ones((1, 2), np.float32)}
+    mode = Curves(Scaling(mode="curves"), Glance(16, 16))
+    found = mode.bands(lambda *_: answers, Photo(pixels), Adjust(), lambda _: None)
+    tops, parts = zip(*found, strict=True)
+    assert list(tops) == list(np.cumsum([0, *(len(part) for part in parts[:-1])]))
+    return list(parts)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_bands_give_what_the_whole_gives(dtype: type):
+def test_bands_give_what_the_whole_gives(dtype: type, monkeypatch: pytest.MonkeyPatch):
     top = 1.0 if dtype is np.float32 else np.iinfo(dtype).max
     random = np.random.default_rng(0)
     tall = np.tile(data.coffee(), (3, 1, 1))[:1111] / np.float32(255)
     dark = np.clip(tall * 0.1 + random.normal(0, 0.01, tall.shape), 0, 1)
     pixels = (dark * top).astype(dtype)
-    plan = Relighting.of(pixels, curves(3.0), np.array([1.0, 1.0], np.float32))
-    # Narrow enough a photo is one band; cut by hand, its rows are the same.
-    whole = plan.rows(pixels, 0, 1111)
-    for first, last in ((0, 400), (400, 808), (808, 1111)):
-        part = plan.rows(pixels, first, last)
-        assert np.abs(part - whole[first:last]).max() < 1e-4
+    (whole,) = bands(pixels, 1 << 30, monkeypatch)
+    parts = bands(pixels, 1, monkeypatch)
+    assert len(parts) > 3
+    assert np.abs(np.concatenate(parts) - whole).max() < 1e-4
 
 
-def test_bands_cover_a_large_photo_once(enhancer: Enhancer):
+def test_bands_cover_a_large_photo_once(enhancer: Enhancer, monkeypatch: pytest.MonkeyPatch):
     pixels = np.tile(data.coffee() // 12, (4, 5, 1))[:1501, :2903]
-    plan = Relighting.of(pixels, curves(3.0), np.array([1.0, 1.0], np.float32))
-    bands = list(plan.bands(pixels))
-    assert len(bands) > 2
-    joined = np.concatenate([band for _, band in bands])
+    parts = bands(pixels, tiling.BAND_PIXELS, monkeypatch)
+    assert len(parts) > 2
+    joined = np.concatenate(parts)
     assert joined.shape == pixels.shape
     shares: list[float] = []
     result = enhancer.enhance(pixels, progress=shares.append)
@@ -119,8 +129,9 @@ def test_gray_alpha_strength_and_exposure_are_as_for_any_model(enhancer: Enhance
 def test_a_card_without_a_glance_is_refused(path: Path, tmp_path: Path):
     card = replace(Card.load(path.with_suffix(".json")), glance=None)
     (tmp_path / "bad.json").write_text(card.dump(), encoding="utf-8")
+    (tmp_path / "bad.onnx").write_bytes(path.read_bytes())
     with pytest.raises(ModelError, match="needs a glance"):
-        Card.load(tmp_path / "bad.json")
+        Enhancer(tmp_path / "bad.onnx")
 
 
 def test_a_graph_of_another_kind_is_refused(path: Path, tmp_path: Path):

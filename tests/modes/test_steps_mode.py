@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,17 +10,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from undark import Enhancer, Photo
-from undark.engine import retouching
-from undark.engine.enhancer import Retoucher
+from undark.engine.editor import StepsEditor
 from undark.errors import ModelError, UsageError
-from undark.models import Card
+from undark.models import Card, Model
+from undark.modes import tiling
+from undark.modes.steps import run_steps
 from undark.pixels.steps import LIMIT, Step, apply_steps
 
 STEPS = (Step("exposure", 1.2), Step("denoise", 1.0), Step("sharpen", 0.3), Step("denoise", 0.5))
 
 
-def quiet(share: float) -> None:
-    del share
+def quiet(fraction: float) -> None:
+    del fraction
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def stepper(steps_model: Path) -> Enhancer:
 
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(retouching, "_BAND_PIXELS", 1)
+    monkeypatch.setattr(tiling, "BAND_PIXELS", 1)
     yield
 
 
@@ -38,7 +40,7 @@ def test_the_model_tells_the_steps_that_it_does(stepper: Enhancer) -> None:
     steps = stepper.steps(dark)
     assert 0 < len(steps) <= LIMIT
     assert {step.operation for step in steps} == {"exposure"}
-    np.testing.assert_array_equal(Retoucher(steps)(dark), stepper(dark))
+    np.testing.assert_array_equal(StepsEditor(steps)(dark), stepper(dark))
     assert stepper.steps(np.full((8, 8, 3), 200, np.uint8)) == ()
 
 
@@ -55,7 +57,7 @@ def test_a_bright_photo_comes_back_bit_for_bit(stepper: Enhancer) -> None:
 @given(height=st.integers(1, 300), width=st.integers(1, 40))
 def test_bands_agree_with_the_whole_at_any_size(height: int, width: int) -> None:
     photo = Photo(np.random.default_rng(2).integers(0, 255, (height, width, 3), dtype=np.uint8))
-    bands = list(retouching.run_steps(photo, STEPS, progress=quiet))
+    bands = list(run_steps(photo, STEPS, quiet))
     assert [top for top, _ in bands] == list(np.cumsum([0, *(len(b) for _, b in bands[:-1])]))
     together = np.concatenate([band for _, band in bands])
     assert np.abs(together - apply_steps(photo.rgb(), STEPS)).max() < 1 / 255 / 4
@@ -65,7 +67,7 @@ def test_bands_agree_with_the_whole_at_any_size(height: int, width: int) -> None
 def test_a_gradient_shows_no_seam() -> None:
     down = np.linspace(0, 0.1, 700, dtype=np.float32)[:, None, None]
     photo = Photo(np.repeat(np.repeat(down, 9, axis=1), 3, axis=2))
-    bands = [band for _, band in retouching.run_steps(photo, STEPS, progress=quiet)]
+    bands = [band for _, band in run_steps(photo, STEPS, quiet)]
     assert len(bands) > 3
     slope = np.diff(np.concatenate(bands)[:, 4, 1])
     assert np.abs(np.diff(slope)).max() < 1e-3
@@ -73,15 +75,15 @@ def test_a_gradient_shows_no_seam() -> None:
 
 def test_depth_is_kept_and_16_bits_are_finer() -> None:
     levels = np.linspace(0, 3000, 64 * 64).astype(np.uint16).reshape(64, 64, 1).repeat(3, axis=2)
-    done = Retoucher(STEPS[:1])(levels)
+    done = StepsEditor(STEPS[:1])(levels)
     assert done.dtype == np.uint16
     assert len(np.unique(done)) > 2000
-    assert Retoucher(STEPS)(levels.astype(np.float32) / 65535).dtype == np.float32
+    assert StepsEditor(STEPS)(levels.astype(np.float32) / 65535).dtype == np.float32
 
 
 def test_strength_blends_with_the_source() -> None:
     dark = np.random.default_rng(0).integers(0, 60, (20, 20, 3), dtype=np.uint8)
-    edit = Retoucher(STEPS)
+    edit = StepsEditor(STEPS)
     half = edit.enhance(dark, strength=0.5).astype(float)
     assert np.abs(half - (dark + edit(dark).astype(float)) / 2).max() <= 1.01
     np.testing.assert_array_equal(edit.enhance(dark, strength=0.0), dark)
@@ -95,13 +97,10 @@ def test_other_models_have_no_steps_to_tell(make_model) -> None:
 
 
 def test_a_card_of_steps_needs_a_glance_and_a_graph_that_chooses(
-    steps_model: Path, make_model, tmp_path: Path
+    steps_model: Path, make_model
 ) -> None:
-    card = steps_model.with_suffix(".json").read_text(encoding="utf-8")
-    plain = tmp_path / "plain.json"
-    start, end = card.index('"glance": {'), card.index('"scaling"')
-    plain.write_text(card[:start] + '"glance": null, ' + card[end:], encoding="utf-8")
+    card = replace(Card.load(steps_model.with_suffix(".json")), glance=None)
     with pytest.raises(ModelError, match="glance"):
-        Card.load(plain)
+        Enhancer(Model(card, steps_model), runtime="onnxruntime", device="cpu")
     with pytest.raises(ModelError, match="state"):
         Enhancer(make_model(mode="steps"), runtime="onnxruntime", device="cpu")

@@ -1,4 +1,4 @@
-"""Light by place and brightness: hues stay, edges have no halo, grain is no light, nothing bands."""
+"""Light by place and brightness: hues stay, edges have no halo, grain is no light."""
 
 import cv2
 import numpy as np

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import textwrap
 import warnings
+from importlib.metadata import EntryPoint, EntryPoints
 
 import numpy as np
 import onnxruntime
@@ -13,10 +14,9 @@ from onnx import TensorProto, helper, numpy_helper
 from small_models import save_model
 from undark import Enhancer
 from undark.errors import DeviceError, ModelError, UsageError
+from undark.graph import Signature
 from undark.models import Glance, Scaling
-from undark.runtime import open_graph
-
-RUNTIMES = ["onnxruntime", "openvino"]
+from undark.runtime import RUNTIMES, Runtime, Session, open_graph
 
 
 def one_node(kind, *, channels=3, height="h", output="enhanced", name="image", **attributes):
@@ -187,3 +187,46 @@ def test_too_little_memory_is_one_clear_line(make_model, runtime):
     assert run.returncode == 0, run.stderr
     assert "out of memory" in run.stdout
     assert run.stdout.count("\n") == 1
+
+
+class Doubling(Runtime):
+    """A runtime of somebody's: whatever the file holds, it doubles."""
+
+    name = "doubling"
+    how_to_get = "write it"
+    is_installed = True
+
+    def devices(self):
+        return ("cpu",)
+
+    def open(self, model, *, device, threads, precision):
+        session = Doubled()
+        session.signature = Signature(
+            {"image": (None, 3, None, None)}, {"enhanced": (None, 3, None, None)}
+        )
+        return session
+
+
+class Doubled(Session):
+    runtime, device = "doubling", "cpu"
+
+    def _run(self, inputs, outputs):
+        return dict.fromkeys(outputs, inputs["image"] * 2)
+
+    def _version(self):
+        return "1.0"
+
+
+def test_a_runtime_of_another_package_is_loaded_when_asked_for(make_model, monkeypatch):
+    point = EntryPoint("doubling", f"{__name__}:Doubling", "undark.runtimes")
+    monkeypatch.setattr(
+        "undark.runtime.entry_points",
+        lambda group: EntryPoints([point] if group == point.group else []),
+    )
+    enhancer = Enhancer(make_model(glance=False), runtime="doubling")
+    assert enhancer.describe() == "bright by doubling 1.0 on cpu"
+    image = np.full((30, 40, 3), 20, np.uint8)
+    np.testing.assert_array_equal(enhancer(image), image * 2)
+    assert open_graph(make_model().read_bytes()).runtime in RUNTIMES
+    with pytest.raises(UsageError, match="auto, onnxruntime, openvino, doubling, not 'other'"):
+        open_graph(b"", runtime="other")

@@ -117,11 +117,11 @@ def test_resuming_needs_the_same_recipe_and_starting_over_another_folder(
     finished, pairs: Path
 ) -> None:
     done, _ = finished
-    with pytest.raises(TrainError, match="--resume"):
+    with pytest.raises(TrainError, match="already holds a run"):
         run("unet", data=pairs, out=done.folder, overrides=SMALL)
     with pytest.raises(RecipeError, match="fit"):
         run("unet", data=pairs, out=done.folder, overrides=SMALL, resume=True)
-    with pytest.raises(TrainError, match="nothing to resume"):
+    with pytest.raises(TrainError, match="no run to resume"):
         run("unet", data=pairs, out=done.folder / "none", overrides=SMALL, resume=True)
 
 

@@ -1,5 +1,5 @@
 """Small films built on the spot, so that no test needs a file of somebody's."""
 
-from film_files import curve_model
+from video_files import curve_model
 
 __all__ = ["curve_model"]

@@ -18,9 +18,10 @@ from click.testing import Result
 from PIL import Image
 from typer.testing import CliRunner
 
-from film_files import grainy, packets, pictures, scene, times, write_film
 from small_models import make_model
 from undark.cli.app import app
+from undark.models import Model
+from video_files import grainy, packets, pictures, scene, times, write_video
 
 __all__ = ["make_model"]
 
@@ -63,7 +64,7 @@ def animation(path: Path, *, alpha: bool = False, seconds: float = 0.08) -> Path
 
 
 def test_a_video_lands_beside_its_source(undark: Undark, tmp_path: Path) -> None:
-    source = write_film(tmp_path / "clip.mp4", grainy(scene(14), 20), sound=True)
+    source = write_video(tmp_path / "clip.mp4", grainy(scene(14), 20), sound=True)
     done = undark(source, "--preset", "ultrafast", "--json")
     assert done.exit_code == 0, done.stderr
     target = tmp_path / "clip.undark.mp4"
@@ -80,7 +81,7 @@ def test_photos_and_videos_of_a_folder_are_both_done(
 ) -> None:
     folder = tmp_path / "in"
     dark_photo(folder / "a.png")
-    write_film(folder / "sub" / "b.mkv", grainy(scene(14), 5))
+    write_video(folder / "sub" / "b.mkv", grainy(scene(14), 5))
     (folder / "c.partial.mp4").write_bytes(b"left by a stop")
     (folder / "bad.mov").write_bytes(b"no film")
     done = undark(folder, "--recursive", "-o", tmp_path / "out")
@@ -90,8 +91,30 @@ def test_photos_and_videos_of_a_folder_are_both_done(
     assert "2 done, 0 skipped, 1 failed" in done.stderr
 
 
+def test_a_model_for_photos_and_videos_is_loaded_once(
+    undark: Undark,
+    tmp_path: Path,
+    dark_photo: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loaded: list[str] = []
+    opened = Model.read
+
+    def counted(self: Model) -> bytes:
+        loaded.append(self.card.name)
+        return opened(self)
+
+    monkeypatch.setattr(Model, "read", counted)
+    dark_photo(tmp_path / "in" / "a.png")
+    write_video(tmp_path / "in" / "clip.mp4", [scene(14)] * 3)
+    done = undark(tmp_path / "in", "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.stderr
+    assert len(loaded) == 1
+    assert done.stderr.count("on cpu") == 1
+
+
 def test_strength_exposure_and_denoise_are_obeyed(undark: Undark, tmp_path: Path) -> None:
-    source = write_film(tmp_path / "a.mkv", grainy(scene(14), 8, sigma=4))
+    source = write_video(tmp_path / "a.mkv", grainy(scene(14), 8, sigma=4))
 
     def level(name: str, *options: object) -> float:
         done = undark(source, "-o", tmp_path / name, "--preset", "ultrafast", *options)
@@ -106,7 +129,7 @@ def test_strength_exposure_and_denoise_are_obeyed(undark: Undark, tmp_path: Path
 
 
 def test_a_part_and_a_preview(undark: Undark, tmp_path: Path) -> None:
-    source = write_film(tmp_path / "a.mp4", grainy(scene(14), 50))
+    source = write_video(tmp_path / "a.mp4", grainy(scene(14), 50))
     out = tmp_path / "b.mp4"
     done = undark(source, "--from", "0:00.4", "--to", "1", "--preview", "side", "-o", out)
     assert done.exit_code == 0, done.stderr
@@ -128,17 +151,25 @@ def test_a_part_and_a_preview(undark: Undark, tmp_path: Path) -> None:
     ],
 )
 def test_wrong_usage_is_exit_code_2(undark: Undark, tmp_path: Path, options: list[str]) -> None:
-    source = write_film(tmp_path / "a.mp4", [scene(14)])
+    source = write_video(tmp_path / "a.mp4", [scene(14)])
     done = undark(source, *options)
     assert done.exit_code == 2, done.stderr
     assert done.stderr.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
+def test_what_an_error_is_about_is_told_as_the_command_line_calls_it(
+    undark: Undark, tmp_path: Path
+) -> None:
+    done = undark(animation(tmp_path / "a.gif"), "--preview", "split", "-o", tmp_path / "b.gif")
+    assert done.exit_code == 1
+    assert "name one as the destination (--preview)" in done.stderr
+
+
 def test_a_slow_model_tells_how_long_it_will_take(
     tmp_path: Path, make_model: Callable[..., Path]
 ) -> None:
-    source = write_film(tmp_path / "a.mp4", grainy(scene(14), 6))
+    source = write_video(tmp_path / "a.mp4", grainy(scene(14), 6))
     done = CliRunner().invoke(
         app, ["enhance", str(source), "-m", str(make_model()), "--runtime", "onnxruntime"]
     )
@@ -238,7 +269,7 @@ def test_an_animation_becomes_a_video(undark: Undark, tmp_path: Path) -> None:
 def test_without_pyav_the_way_to_it_is_told(
     undark: Undark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = write_film(tmp_path / "a.mp4", [scene(14)])
+    source = write_video(tmp_path / "a.mp4", [scene(14)])
     for name in [name for name in sys.modules if name == "av" or name.startswith("av.")]:
         monkeypatch.setitem(sys.modules, name, None)  # type: ignore[arg-type]
     done = undark(source)
@@ -249,7 +280,7 @@ def test_without_pyav_the_way_to_it_is_told(
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to send")
 def test_ctrl_c_leaves_a_playable_part(tmp_path: Path, curve_model: Path) -> None:
     few = list(grainy(scene(14, size=(480, 270)), 10, sigma=6))
-    source = write_film(tmp_path / "a.mkv", few * 40, sound=True)
+    source = write_video(tmp_path / "a.mkv", few * 40, sound=True)
     process = subprocess.Popen(
         [sys.executable, "-m", "undark", "enhance", str(source), "-m", str(curve_model),
          "--runtime", "onnxruntime", "--preset", "veryfast"],

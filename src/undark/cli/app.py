@@ -29,7 +29,7 @@ app = typer.Typer(
     help="Bring dark photos to light, on your own machine.",
     no_args_is_help=True,
     add_completion=False,
-    # Plain text: quick, and the same on a terminal of any encoding.
+    # Plain text: quick, and the same on a console of any encoding.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -60,7 +60,7 @@ def _root(
 def main() -> None:
     """Run the command line with the process's arguments, and exit with its code."""
     for stream in (sys.stdout, sys.stderr):
-        # A file's name that the terminal cannot show must not end the job that names it.
+        # A file's name that the console cannot show must not end the job that names it.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     app()

@@ -199,8 +199,9 @@ def _formats() -> list[_Finding]:
 
 
 def _video() -> list[_Finding]:
-    from undark.io.containers import CODECS, libav
-    from undark.io.formats import READ_ONLY_VIDEOS, VIDEO_SUFFIXES
+    from undark.io.video.coding import CODECS
+    from undark.io.video.containers import READ_ONLY_VIDEOS, VIDEO_SUFFIXES
+    from undark.io.video.libav import libav
 
     try:
         av = libav()

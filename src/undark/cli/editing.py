@@ -1,4 +1,4 @@
-"""What the commands that make photos of photos share: planning, running a job, telling."""
+"""What the commands that make photos of photos share: planning, running a job, reporting."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def run_job(
     Args:
         job: Of `pairs`.
         pairs: As planned.
-        as_json: Tell in JSON.
+        as_json: Report in JSON.
         debug: Show tracebacks.
-        done: Called with each that is done, before it is told.
+        done: Called with each that is done, before its result is shown.
 
     Raises:
         Exit: With `FAILED`, where an input failed.
@@ -71,7 +71,7 @@ def run_job(
 
 
 def _tell(event: Event, as_json: bool, debug: bool) -> None:
-    """An input's last word: a result on stdout, and talk on stderr."""
+    """An input's last word: a result on stdout, and notices on stderr."""
     from undark.jobs import Done, Failed, Notice, Skipped
 
     match event:
@@ -107,7 +107,7 @@ def record(
     steps: Sequence[Step] | None = None,
 ) -> dict[str, object]:
     """An input's last word for programs; with steps only where they were asked for."""
-    told: dict[str, object] = {
+    found: dict[str, object] = {
         "source": str(source),
         "destination": str(destination),
         "status": status,
@@ -115,8 +115,8 @@ def record(
         "error": None if error is None else {"type": type(error).__name__, "message": str(error)},
     }
     if steps is not None:
-        told["steps"] = [{"operation": s.operation, "amount": s.amount} for s in steps]
-    return told
+        found["steps"] = [{"operation": s.operation, "amount": s.amount} for s in steps]
+    return found
 
 
 def tell_steps(name: Path | str, steps: Sequence[Step]) -> None:

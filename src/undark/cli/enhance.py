@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from undark.cli.clock import seconds
 from undark.cli.editing import StepsFiles, record, run_job, tell_steps
 from undark.cli.opening import Engine, open_enhancer, open_video
 from undark.cli.options import (
+    Begin,
+    Codec,
+    Crf,
     Debug,
     Denoise,
     Device,
+    End,
+    Explain,
     Exposure,
     Format,
+    Fps,
+    InPlace,
     Inputs,
     Jobs,
     Json,
+    Local,
     Model,
     Output,
     Overwrite,
     Precision,
+    Preset,
+    Preview,
     Quality,
     Recursive,
     Runtime,
+    SaveSteps,
     Strength,
     Threads,
 )
@@ -36,10 +45,12 @@ from undark.cli.shell import command, result, result_json, say
 from undark.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from undark.adjust import Adjust
     from undark.engine.enhancer import Enhancer
-    from undark.photo import Photo
+    from undark.io.walk import Pair
+    from undark.jobs import Options
     from undark.pixels.steps import Step
 
 __all__ = ["enhance"]
@@ -56,66 +67,19 @@ def enhance(
     strength: Strength = 1.0,
     exposure: Exposure = 0.0,
     denoise: Denoise = None,
+    local: Local = 1.0,
     recursive: Recursive = False,
     overwrite: Overwrite = False,
-    in_place: Annotated[
-        bool,
-        typer.Option(
-            "--in-place", help="Replace the photos themselves; done again, it enhances again."
-        ),
-    ] = False,
-    explain: Annotated[
-        bool,
-        typer.Option("--explain", help="Tell the steps of a model that retouches in steps."),
-    ] = False,
-    save_steps: Annotated[
-        Path | None,
-        typer.Option(
-            "--save-steps",
-            metavar="FILE",
-            help="Keep them for `undark apply`: a .json for one photo, else a folder.",
-        ),
-    ] = None,
-    begin: Annotated[
-        str | None,
-        typer.Option(
-            "--from", metavar="TIME", help="Video: begin there; seconds, or 1:30, or 1:02:03.5."
-        ),
-    ] = None,
-    end: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="Video: end there.")
-    ] = None,
-    preview: Annotated[
-        str | None,
-        typer.Option(
-            "--preview", metavar="KIND", help="Video: before and after in one: side or split."
-        ),
-    ] = None,
-    codec: Annotated[
-        str | None,
-        typer.Option(
-            "--codec",
-            metavar="NAME",
-            help="Video: h264, hevc, vp9 or av1 [default: h264, vp9 for .webm].",
-        ),
-    ] = None,
-    crf: Annotated[
-        int | None,
-        typer.Option(
-            "--crf", metavar="N", help="Video: quality; less is better [default: 20 for h264]."
-        ),
-    ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            "--preset",
-            metavar="NAME",
-            help="Video: effort, from ultrafast to veryslow [default: superfast].",
-        ),
-    ] = None,
-    fps: Annotated[
-        float, typer.Option("--fps", metavar="N", help="Pictures a second of numbered ones.")
-    ] = 25.0,
+    in_place: InPlace = False,
+    explain: Explain = False,
+    save_steps: SaveSteps = None,
+    begin: Begin = None,
+    end: End = None,
+    preview: Preview = None,
+    codec: Codec = None,
+    crf: Crf = None,
+    preset: Preset = None,
+    fps: Fps = 25.0,
     as_json: Json = False,
     jobs: Jobs = 1,
     threads: Threads = None,
@@ -134,26 +98,19 @@ def enhance(
 
     written = None if format is None else format_named(format)
     engine = Engine(runtime=runtime, device=device, threads=threads, precision=precision)
+    asked = _Asked(model, engine, strength, exposure, denoise, local, explain, save_steps)
     if _STDIN in inputs:
         if len(inputs) > 1:
             raise UsageError("- (stdin) cannot be mixed with other inputs")
         if in_place:
             raise UsageError("- (stdin) has no place to be replaced in; leave out --in-place")
-        files = None if save_steps is None else StepsFiles(save_steps, [Path("stdin")])
-        stream = _Stream(output, written, quality, overwrite, as_json)
-        stream.check()
-        enhancer = _open(model, engine, in_steps=explain or files is not None, denoise=denoise)
-        edit = partial(
-            enhancer.enhance, strength=strength, exposure=exposure, denoise=_all(denoise)
-        )
-        stream.run(enhancer, edit, explain, files)
+        _Stream(output, written, quality, overwrite, as_json).run(asked)
         return
 
-    from undark.adjust import Adjust
-    from undark.io.containers import Coding
-    from undark.io.film_reader import Transcoding
-    from undark.io.walk import is_film, plan
-    from undark.jobs import Done, Job, Options
+    from undark.io.video.coding import Coding
+    from undark.io.video.options import Transcoding
+    from undark.io.walk import plan
+    from undark.jobs import Options
 
     transcoding = Transcoding(
         coding=Coding(codec, crf, preset),
@@ -163,70 +120,100 @@ def enhance(
         fps=fps,
     )
     pairs = plan(inputs, output=output, recursive=recursive, format=written, in_place=in_place)
-    files = None
-    if save_steps is not None:
-        files = StepsFiles(save_steps, [pair.destination for pair in pairs])
-    films = sum(is_film(pair.source) for pair in pairs)
-    enhancer = video = None
-    if films < len(pairs):
-        # Where there are videos too, how they are denoised is no matter of the photos' model.
-        enhancer = _open(
-            model,
-            engine,
-            in_steps=explain or files is not None,
-            denoise=None if films else denoise,
-        )
-    if films:
-        video = open_video(
-            model,
-            engine,
-            shared=enhancer,
-            strength=strength,
-            exposure=exposure,
-            denoise=denoise or 0.0,
-        )
-    heeds = enhancer is not None and "denoise" in enhancer.controls
     options = Options(
-        adjust=Adjust(
-            strength=strength, exposure=exposure, denoise=_all(denoise if heeds else None)
-        ),
         format=written,
         quality=quality,
         overwrite=overwrite or in_place,
-        explain=explain or files is not None,
         transcoding=transcoding,
     )
-    job = Job(pairs, enhancer, video=video, options=options, workers=jobs)
+    _run(pairs, asked, options, workers=jobs, as_json=as_json, debug=debug)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is to enhance, and how."""
+
+    model: str
+    engine: Engine
+    strength: float
+    exposure: float
+    denoise: float | None
+    local: float
+    explain: bool
+    save_steps: Path | None
+
+    @property
+    def in_steps(self) -> bool:
+        """Whether the steps are wanted, to be shown or kept."""
+        return self.explain or self.save_steps is not None
+
+    def adjust(self, enhancer: Enhancer | None) -> Adjust:
+        """What is asked of photos: to denoise only where the model can be asked that."""
+        from undark.adjust import Adjust
+
+        heeds = enhancer is not None and "denoise" in enhancer.controls
+        denoise = self.denoise if heeds and self.denoise is not None else 1.0
+        return Adjust(
+            strength=self.strength, exposure=self.exposure, denoise=denoise, local=self.local
+        )
+
+    def open(self, *, only_photos: bool) -> Enhancer:
+        """The model for photos.
+
+        Where there are videos too, how they are denoised is no matter of it.
+        """
+        enhancer = open_enhancer(self.model, self.engine)
+        if self.in_steps and not enhancer.works_in_steps:
+            raise UsageError(
+                f"the model {enhancer.card.name} does not work in steps;"
+                " leave out --explain and --save-steps"
+            )
+        if only_photos and self.denoise is not None and "denoise" not in enhancer.controls:
+            raise UsageError(
+                f"the model {enhancer.card.name} cannot be told how much to denoise;"
+                " leave out --denoise"
+            )
+        return enhancer
+
+    def files(self, destinations: Sequence[Path]) -> StepsFiles | None:
+        """Where the steps of photos that become `destinations` are kept, if they are."""
+        return None if self.save_steps is None else StepsFiles(self.save_steps, destinations)
+
+
+def _run(
+    pairs: Sequence[Pair],
+    asked: _Asked,
+    options: Options,
+    *,
+    workers: int,
+    as_json: bool,
+    debug: bool,
+) -> None:
+    """Enhance files."""
+    from undark.io.walk import is_video
+    from undark.jobs import Done, Job
+
+    files = asked.files([pair.destination for pair in pairs])
+    videos = sum(is_video(pair.source) for pair in pairs)
+    enhancer = asked.open(only_photos=not videos) if videos < len(pairs) else None
+    video = None
+    if videos:
+        video = open_video(
+            asked.model,
+            asked.engine,
+            shared=enhancer,
+            strength=asked.strength,
+            exposure=asked.exposure,
+            denoise=asked.denoise or 0.0,
+            local=asked.local,
+        )
+    options = replace(options, adjust=asked.adjust(enhancer), explain=asked.in_steps)
+    job = Job(pairs, enhancer, video=video, options=options, workers=workers)
 
     def done(event: Done) -> None:
-        _keep(event.source, event.destination, event.steps, explain, files)
+        _keep(event.source, event.destination, event.steps, asked.explain, files)
 
     run_job(job, pairs, as_json=as_json, debug=debug, done=done)
-
-
-def _all(denoise: float | None) -> float:
-    return 1.0 if denoise is None else denoise
-
-
-def _open(
-    model: str,
-    engine: Engine,
-    *,
-    in_steps: bool,
-    denoise: float | None,
-) -> Enhancer:
-    enhancer = open_enhancer(model, engine)
-    if in_steps and not enhancer.works_in_steps:
-        raise UsageError(
-            f"the model {enhancer.card.name} does not work in steps;"
-            " leave out --explain and --save-steps"
-        )
-    if denoise is not None and "denoise" not in enhancer.controls:
-        raise UsageError(
-            f"the model {enhancer.card.name} cannot be told how much to denoise;"
-            " leave out --denoise"
-        )
-    return enhancer
 
 
 def _keep(
@@ -259,30 +246,28 @@ class _Stream:
         self._overwrite = overwrite
         self._as_json = as_json
 
-    def check(self) -> None:
-        """Refuse what makes no sense before anything is read.
+    def run(self, asked: _Asked) -> None:
+        """Read, enhance and write the photo; what makes no sense is refused before.
 
         Raises:
-            UsageError: The photo and something else, or a terminal, would share stdout, or the
+            UsageError: The photo and something else, or a console, would share stdout, or the
                 output is a folder.
         """
+        files = asked.files([Path("stdin")])
+        self._check()
+        self._enhance(asked.open(only_photos=True), asked, files)
+
+    def _check(self) -> None:
         if self._output is None:
             if self._as_json:
                 raise UsageError("the photo goes to stdout, and so would --json; add -o FILE")
             if sys.stdout.isatty():
-                raise UsageError("a terminal cannot show the photo; redirect it or add -o FILE")
+                raise UsageError("a console cannot show the photo; redirect it or add -o FILE")
         elif self._output.is_dir():
             raise UsageError(f"{self._output}: a folder; a photo from stdin needs -o FILE")
 
-    def run(
-        self,
-        enhancer: Enhancer,
-        edit: Callable[[Photo], Photo],
-        explain: bool,
-        files: StepsFiles | None,
-    ) -> None:
-        """Read, enhance and write the photo."""
-        from undark.io.images import encode_photo, read_photo, write_photo
+    def _enhance(self, enhancer: Enhancer, asked: _Asked, files: StepsFiles | None) -> None:
+        from undark.io.photo import encode_photo, read_photo, write_photo
 
         output = self._output
         if output is not None and output.exists() and not self._overwrite:
@@ -292,9 +277,9 @@ class _Stream:
             return
         begin = perf_counter()
         photo = read_photo(sys.stdin.buffer.read(), name="stdin")
-        steps = enhancer.steps(photo) if explain or files is not None else None
-        _keep("stdin", Path("stdin"), steps, explain, files)
-        photo = edit(photo)
+        steps = enhancer.steps(photo) if asked.in_steps else None
+        _keep("stdin", Path("stdin"), steps, asked.explain, files)
+        photo = enhancer.enhance(photo, adjust=asked.adjust(enhancer))
         if output is None:
             content = encode_photo(photo, format=self._format, quality=self._quality)
             sys.stdout.buffer.write(content)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from undark.cli.opening import Engine, open_enhancer
 from undark.cli.options import Debug, Device, Json, Precision, Runtime, Threads
 from undark.cli.progress import progress_bar
 from undark.cli.shell import FAILED, command, result, result_json, say
+
+if TYPE_CHECKING:
+    from undark.evaluate.report.report import Report
 
 __all__ = ["evaluate"]
 
@@ -85,8 +88,8 @@ def evaluate(
     """Measure models on dark pictures, with or without their well-lit truths."""
     from undark.evaluate import protocol as protocols
     from undark.evaluate import run
-    from undark.evaluate.features import find_features
     from undark.evaluate.memory import Origin
+    from undark.evaluate.metrics.features import find_features
 
     protocols.protocol(protocol)
     metric = find_features(features)
@@ -107,11 +110,21 @@ def evaluate(
             limit=limit,
             features=metric,
             memory=not no_memory,
-            pictures=report is not None,
+            images=report is not None,
             progress=show,
         )
+    _report(found, data, as_json=as_json)
+    if report is not None:
+        for path in found.write(report):
+            say(f"wrote {path}")
+    if found.failures:
+        raise typer.Exit(FAILED)
+
+
+def _report(found: Report, data: Path, *, as_json: bool) -> None:
+    """What was found: notices on stderr, the tables or JSON on stdout."""
     for failure in found.failures:
-        say(f"{failure.picture}: {failure.reason}")
+        say(f"{failure.image}: {failure.reason}")
     for path in found.unmatched:
         say(f"{path}: left out, it has no partner")
     for note in found.notes:
@@ -123,7 +136,7 @@ def evaluate(
     else:
         from rich.console import Console
 
-        # In a pipe nothing is cut to the width of a terminal that is not there.
+        # In a pipe nothing is cut to the width of a console that is not there.
         console = Console(
             highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH, markup=False
         )
@@ -131,8 +144,3 @@ def evaluate(
             console.print(table)
         result(found.formula)
         result(found.certainty)
-    if report is not None:
-        for path in found.write(report):
-            say(f"wrote {path}")
-    if found.failures:
-        raise typer.Exit(FAILED)

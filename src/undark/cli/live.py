@@ -65,7 +65,7 @@ def live(
         bool, typer.Option("--every", help="Every frame of a video, however long it takes.")
     ] = False,
     stats: Annotated[
-        bool, typer.Option("--stats", help="Tell rates, dropped frames and latency each second.")
+        bool, typer.Option("--stats", help="Report rates, dropped frames and latency each second.")
     ] = False,
     threads: Threads = None,
     device: Device = "auto",
@@ -78,12 +78,13 @@ def live(
     Frames that come while one is worked on are dropped: what is shown is now. Esc, q, closing the
     window or Ctrl-C ends it.
     """
-    from undark.io.live import ClosedError, Live, enhanced, open_screen
+    from undark.io.video.camera import Live, enhanced
+    from undark.io.video.sinks import ClosedError, open_sink
 
     if form not in ("y4m", "raw"):
         raise UsageError(f"--as must be y4m or raw, not {form!r}")
     if output == "-" and sys.stdout.isatty():
-        raise UsageError("a terminal cannot show video; pipe it: -o - | ffplay -")
+        raise UsageError("a console cannot show video; pipe it: -o - | ffplay -")
     video = open_video(
         model,
         Engine(runtime=runtime, device=device, threads=threads, precision=precision),
@@ -94,7 +95,7 @@ def live(
     wanted = _size(size)
     with (
         closing(Live(source, size=wanted, fps=fps, pace=not every)) as camera,
-        closing(open_screen(output, form, camera.rate)) as screen,
+        closing(open_sink(output, form, camera.rate)) as screen,
     ):
         meter = _Meter(stats)
         try:
@@ -116,11 +117,11 @@ def _size(text: str | None) -> tuple[int, int] | None:
 
 
 class _Meter:
-    """Counts frames, and tells about them once a second."""
+    """Counts frames, and reports on them once a second."""
 
-    def __init__(self, tells: bool) -> None:
-        self._tells = tells
-        self._begin = self._told = monotonic()
+    def __init__(self, reports: bool) -> None:
+        self._reports = reports
+        self._begin = self._reported = monotonic()
         self._shown = self._dropped = 0
         self._late: list[float] = []
         self._all: deque[float] = deque(maxlen=100_000)
@@ -133,20 +134,20 @@ class _Meter:
         self._dropped += missed
         self._late.append(now - taken)
         self._all.append(now - taken)
-        if self._tells and now - self._told >= 1.0:
+        if self._reports and now - self._reported >= 1.0:
             shown, dropped = self._shown - self._before[0], self._dropped - self._before[1]
-            seconds = now - self._told
+            seconds = now - self._reported
             say(
                 f"{(shown + dropped) / seconds:.1f} fps in, {shown / seconds:.1f} shown,"
                 f" {dropped} dropped, latency {1e3 * sum(self._late) / shown:.0f} ms"
                 f" (worst {1e3 * max(self._late):.0f})"
             )
-            self._told, self._before = now, (self._shown, self._dropped)
+            self._reported, self._before = now, (self._shown, self._dropped)
             self._late.clear()
 
     def sum(self) -> None:
         """The whole."""
-        if self._tells and self._all:
+        if self._reports and self._all:
             ordered = sorted(self._all)
             say(
                 f"{self._shown} frames shown, {self._dropped} dropped,"

@@ -76,6 +76,8 @@ def _show_card(model: Model) -> None:
     from undark.modes import mode_of
 
     card = model.card
+    # First, for a mode that is not known is an error, and then nothing is to be shown.
+    how = mode_of(card).describe(card.scaling)
     result(f"{card.name}: {card.title}")
     result("")
     result(card.summary)
@@ -83,7 +85,7 @@ def _show_card(model: Model) -> None:
     rows = [
         ("method", card.method),
         ("size", f"{_size(model)}, {card.parameters:,} parameters"),
-        ("large photos", mode_of(card).describe(card.scaling)),
+        ("large photos", how),
         ("licence", card.licence),
         ("recipe", card.recipe),
         *(("learned from", _source(item.name, item.licence, item.source)) for item in card.data),

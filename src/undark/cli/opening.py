@@ -55,33 +55,33 @@ def open_enhancer(model: str, engine: Engine) -> Enhancer:
     """
     from undark.engine.enhancer import Enhancer
 
-    return _told(Enhancer, model, **engine)
+    return _announced(Enhancer, model, **engine)
 
 
 def open_video(
     model: str, engine: Engine, *, shared: Enhancer | None = None, **controls: Unpack[Adjustments]
 ) -> VideoEnhancer:
-    """The model for videos, loaded; told and failing as `open_enhancer` is.
+    """The model for videos, loaded; announced and failing as `open_enhancer` is.
 
     Args:
         model: As the user names it.
         engine: What is to run it.
-        shared: The same model, where it is open for photos already and was told.
+        shared: The same model, where it is open for photos and was announced already.
         **controls: What is asked of videos.
     """
     from undark.engine.video import VideoEnhancer
 
     if shared is not None and model != "default":
         return VideoEnhancer(shared, **controls)
-    return _told(VideoEnhancer, model, **controls, **engine)
+    return _announced(VideoEnhancer, model, **controls, **engine)
 
 
-def _told(load: Callable[..., T], model: str, **options: Any) -> T:
+def _announced(load: Callable[..., T], model: str, **options: Any) -> T:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         loaded = load(model, **options)
     for warning in caught:
-        # A GPU that was tried and failed is told so.
+        # One names a GPU that was tried and failed.
         if issubclass(warning.category, RuntimeWarning):
             say(str(warning.message))
     say(loaded.describe())

@@ -10,21 +10,32 @@ import typer
 from undark.adjust import CONTROLS
 
 __all__ = [
+    "Begin",
+    "Codec",
+    "Crf",
     "Debug",
     "Denoise",
     "Device",
+    "End",
+    "Explain",
     "Exposure",
     "Format",
+    "Fps",
+    "InPlace",
     "Inputs",
     "Jobs",
     "Json",
+    "Local",
     "Model",
     "Output",
     "Overwrite",
     "Precision",
+    "Preset",
+    "Preview",
     "Quality",
     "Recursive",
     "Runtime",
+    "SaveSteps",
     "Strength",
     "Threads",
 ]
@@ -41,6 +52,29 @@ def _control(name: str) -> Any:
     )
 
 
+Begin = Annotated[
+    str | None,
+    typer.Option(
+        "--from", metavar="TIME", help="Video: begin there; seconds, or 1:30, or 1:02:03.5."
+    ),
+]
+
+Codec = Annotated[
+    str | None,
+    typer.Option(
+        "--codec",
+        metavar="NAME",
+        help="Video: h264, hevc, vp9 or av1 [default: h264, vp9 for .webm].",
+    ),
+]
+
+Crf = Annotated[
+    int | None,
+    typer.Option(
+        "--crf", metavar="N", help="Video: quality; less is better [default: 20 for h264]."
+    ),
+]
+
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 Denoise = Annotated[float | None, _control("denoise")]
@@ -52,7 +86,15 @@ Device = Annotated[
     ),
 ]
 
+End = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Video: end there.")]
+
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Show the steps of a model that edits in steps.")
+]
+
 Exposure = Annotated[float, _control("exposure")]
+
+Local = Annotated[float, _control("local")]
 
 Format = Annotated[
     str | None,
@@ -60,6 +102,15 @@ Format = Annotated[
         "--format",
         metavar="FMT",
         help="Write jpeg, png, tiff, webp, avif, heif or bmp [default: as the photo].",
+    ),
+]
+
+Fps = Annotated[float, typer.Option("--fps", metavar="N", help="Images a second of numbered ones.")]
+
+InPlace = Annotated[
+    bool,
+    typer.Option(
+        "--in-place", help="Replace the photos themselves; done again, it enhances again."
     ),
 ]
 
@@ -105,6 +156,22 @@ Precision = Annotated[
     ),
 ]
 
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        metavar="NAME",
+        help="Video: effort, from ultrafast to veryslow [default: superfast].",
+    ),
+]
+
+Preview = Annotated[
+    str | None,
+    typer.Option(
+        "--preview", metavar="KIND", help="Video: before and after in one: side or split."
+    ),
+]
+
 Quality = Annotated[
     int | None,
     typer.Option(
@@ -124,6 +191,15 @@ Runtime = Annotated[
     str,
     typer.Option(
         "--runtime", metavar="NAME", help="What runs the model: auto, onnxruntime or openvino."
+    ),
+]
+
+SaveSteps = Annotated[
+    Path | None,
+    typer.Option(
+        "--save-steps",
+        metavar="FILE",
+        help="Keep them for `undark apply`: a .json for one photo, else a folder.",
     ),
 ]
 

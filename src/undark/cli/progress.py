@@ -1,19 +1,19 @@
-"""A progress bar on stderr where that is a terminal, and nothing in a pipe."""
+"""A progress bar on stderr where that is a console, and nothing in a pipe."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 __all__ = ["progress_bar"]
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[float, int, str], None]]:
+def progress_bar() -> Generator[Callable[[float, int, str], None], None, None]:
     """A bar, as a function of the items done (with fractions), their number, and a text."""
     if not sys.stderr.isatty():
-        yield lambda *_: None
+        yield lambda _done, _total, _text: None
         return
     from rich.console import Console
     from rich.markup import escape
@@ -31,7 +31,7 @@ def progress_bar() -> Iterator[Callable[[float, int, str], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.description}"),
     )
-    # Results pass through the bar's console only where they would land on the same terminal.
+    # Results pass through the bar's console only where they would land on the same one.
     with Progress(
         *columns,
         console=Console(stderr=True),

@@ -1,4 +1,4 @@
-"""How commands speak: results on stdout, talk on stderr, errors as one line and an exit code."""
+"""How commands speak: results on stdout, notices on stderr, errors as one line and an exit code."""
 
 from __future__ import annotations
 
@@ -33,19 +33,23 @@ INTERRUPTED = 130
 
 # What was asked for does not exist here: a mistyped option, a model, device, extra or folder of
 # pairs that is not there. Such an error comes before any work; one that befalls a single input is
-# told with it.
+# reported with it.
 _WRONG_USAGE = (UsageError, ModelError, DeviceError, MissingExtraError, RecipeError, DataError)
 
 # What the command line calls the arguments that errors are about.
 _OPTIONS: Final = {
     "begin": "--from and --to",
+    "crf": "--crf",
     "end": "--to",
     "format": "--format",
+    "fps": "--fps",
     "in_place": "--in-place",
     "output": "-o",
     "overwrite": "--overwrite",
     "preview": "--preview",
-    "recursive": "--recursive",
+    "quality": "--quality",
+    "recursive": "--recursive looks into sub-folders",
+    "target": "-o - | ffplay -",
 }
 
 P = ParamSpec("P")
@@ -55,11 +59,11 @@ def worded(error: Exception) -> str:
     """An error for the user of the command line: with the option that it is about."""
     argument = error.argument if isinstance(error, UndarkError) else ""
     option = _OPTIONS.get(argument)
-    return str(error) if option is None or option in str(error) else f"{error} ({option})"
+    return str(error) if option is None else f"{error} ({option})"
 
 
 def say(line: str) -> None:
-    """One line of talk on stderr."""
+    """One notice on stderr."""
     print(f"undark: {line}", file=sys.stderr)  # noqa: T201
 
 
@@ -69,14 +73,15 @@ def result(line: str) -> None:
 
 
 def result_json(value: Any, *, indent: int | None = None) -> None:
-    """One JSON value on stdout, in ASCII so that no terminal's encoding can spoil it."""
+    """One JSON value on stdout, in ASCII so that no console's encoding can spoil it."""
     result(json.dumps(value, indent=indent, allow_nan=False))
 
 
 def command(function: Callable[P, None]) -> Callable[P, None]:
     """Make `function` a command: its errors become one line on stderr and an exit code.
 
-    A command has an option `debug`, which shows the traceback instead.
+    A command has an option `debug`, which shows the traceback instead. Its function may be long:
+    each option takes lines; what it does should take few.
     """
 
     @functools.wraps(function)

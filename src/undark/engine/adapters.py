@@ -14,7 +14,7 @@ from PIL import Image
 from undark.errors import UnsupportedError, UsageError
 from undark.photo import Photo
 
-__all__ = ["PIL_MODES", "apply", "as_photo", "check_numbers"]
+__all__ = ["PIL_MODES", "apply", "as_photo", "check_numbers", "is_many"]
 
 Back = Callable[[Photo], Any]
 """Gives a result as what was handed in."""
@@ -44,6 +44,7 @@ _REFUSED: Final[dict[str, str]] = {
     "LAB": "convert it to RGB with PIL.ImageCms first",
 }
 
+_INTEGERS: Final = (np.dtype(np.uint8), np.dtype(np.uint16))
 _WHITE: Final = 1.5  # a float array that goes beyond is not scaled to [0, 1]
 
 
@@ -54,7 +55,7 @@ def apply(change: Callable[[Photo], Photo], x: object, progress: Callable[[float
         change: Gives a Photo of the same size and pixel type. May give back its argument, which
             then comes out bit for bit.
         x: What :func:`as_photo` takes, a list of such things, or a batch N×H×W×C.
-        progress: Told the fraction of a list or batch that is done, after each of its photos.
+        progress: Called with the fraction of a list or batch that is done, after each photo.
 
     Returns:
         A list for a list, an array for a batch, else as :func:`as_photo` gives back.
@@ -75,14 +76,19 @@ def apply(change: Callable[[Photo], Photo], x: object, progress: Callable[[float
         photo, back = as_photo(item)
         return back(change(photo))
 
-    if isinstance(x, list):
-        return each(cast("list[Any]", x))
-    if isinstance(x, np.ndarray) and cast("NDArray[Any]", x).ndim == 4:
-        batch = cast("NDArray[Any]", x)
-        if not len(batch):
-            _refuse_shape(batch)
-        return np.stack(each(list(batch)))
-    return one(x)
+    if not is_many(x):
+        return one(x)
+    many = cast("list[Any] | NDArray[Any]", x)
+    if isinstance(many, list):
+        return each(many)
+    if not len(many):
+        _refuse_shape(many)
+    return np.stack(each(list(many)))
+
+
+def is_many(x: object) -> bool:
+    """Whether `x` is a list or a batch."""
+    return isinstance(x, list) or (isinstance(x, np.ndarray) and cast("NDArray[Any]", x).ndim == 4)
 
 
 def as_photo(x: object) -> tuple[Photo, Back]:
@@ -100,7 +106,7 @@ def as_photo(x: object) -> tuple[Photo, Back]:
         check_numbers(x.pixels, "a photo")
         return x, _same
     if isinstance(x, str | Path):
-        from undark.io.images import read_photo
+        from undark.io.photo import read_photo
 
         return read_photo(x), _same
     if isinstance(x, bytes):
@@ -136,7 +142,7 @@ def _same(result: Photo) -> Photo:
 
 
 def _file(file: object) -> tuple[Photo, Back]:
-    from undark.io.images import read_photo
+    from undark.io.photo import read_photo
 
     if isinstance(file, io.TextIOBase):
         raise UsageError("cannot enhance a file that is open as text; open it with mode 'rb'")
@@ -146,7 +152,7 @@ def _file(file: object) -> tuple[Photo, Back]:
 
 
 def _bytes(data: bytes) -> tuple[Photo, Back]:
-    from undark.io.images import encode_photo, output_format, read_photo
+    from undark.io.photo import encode_photo, output_format, read_photo
 
     photo = read_photo(data)
 
@@ -195,7 +201,7 @@ def _converted(image: Image.Image) -> Image.Image:
 def _array(array: NDArray[Any]) -> tuple[Photo, Back]:
     """Arrays: H×W, H×W×1, H×W×2 (with alpha), H×W×3 or H×W×4 (with alpha)."""
     floats = np.issubdtype(array.dtype, np.floating)
-    if not (floats or array.dtype in (np.uint8, np.uint16)):
+    if not (floats or array.dtype in _INTEGERS):
         raise UsageError(f"an array must be uint8, uint16 or float, not {array.dtype}")
     channels = array.shape[2] if array.ndim == 3 else 1
     if array.ndim not in (2, 3) or channels not in (1, 2, 3, 4) or 0 in array.shape:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from undark.engine.video import VideoEnhancer
 from undark.errors import UsageError
-from undark.io.film_reader import Progress, Transcoding
-from undark.io.formats import is_video_name
-from undark.io.stills import open_shelf, read_stills
-from undark.io.video import transcode
+from undark.io.video.containers import is_video_name
+from undark.io.video.options import Progress, Transcoding
+from undark.io.video.stills import open_still_sink, read_stills
+from undark.io.video.transcode import transcode
 
 __all__ = ["enhance_clip"]
 
@@ -31,7 +31,7 @@ def enhance_clip(
         destination: Likewise.
         video: Of its own: it keeps what must be known from frame to frame.
         options: Which part of it, and how it is written.
-        progress: Called after each frame; see :func:`undark.io.video.transcode`.
+        progress: Called after each frame; see :func:`undark.io.video.transcode.transcode`.
         tell: Called with a line for a person about what was left out or passed over.
 
     Raises:
@@ -42,19 +42,21 @@ def enhance_clip(
         DeviceError: The runtime failed, or memory ran out.
     """
     if is_video_name(destination):
-        transcode(source, destination, video.enhance_planes, options, progress=progress, tell=tell)
+        transcode(
+            source, destination, video.enhance_planes, options, progress=progress, notice=tell
+        )
         return
     if options.preview is not None:
         raise UsageError(
             f"{destination}: before and after are shown in videos; name one as the destination",
             argument="preview",
         )
-    shelf = open_shelf(destination)
+    shelf = open_still_sink(destination)
     frames = 0
     for frames, still in enumerate(read_stills(source, options), start=1):
         bright = video.enhance_frame(still.photo.pixels, time=still.time)
         shelf.add(still, still.photo.with_pixels(bright))
-        progress(Progress(frames, still.share, max(still.total, frames)))
+        progress(Progress(frames, still.fraction, max(still.total, frames)))
     if not frames:
         raise UsageError(
             f"{source}: no frame lies between the begin and the end asked for", argument="begin"

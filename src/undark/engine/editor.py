@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from undark.adjust import CONTROLS, Adjust, Adjustments
-from undark.engine.adapters import apply
+from undark.engine.adapters import apply, is_many
 from undark.errors import DeviceError, UnsupportedError, UsageError
 from undark.modes.base import Band, Light
 from undark.modes.steps import run_steps
@@ -128,7 +128,7 @@ class Editor(ABC):
         asked = replace(adjust or Adjust(), **controls)
         self.check(asked)
         whole = progress or _ignore
-        many = isinstance(x, list) or (isinstance(x, np.ndarray) and x.ndim == 4)
+        many = is_many(x)
 
         def change(photo: Photo) -> Photo:
             _check_size(photo, max_pixels)
@@ -239,8 +239,8 @@ class StepsEditor(Editor):
     Example:
         >>> import numpy as np
         >>> from undark.pixels.steps import Step
-        >>> StepsEditor([Step("exposure", 1.0)])(np.full((4, 6, 3), 55, dtype=np.uint8))[0, 0]
-        array([77, 77, 77], dtype=uint8)
+        >>> StepsEditor([Step("exposure", 1.0)])(np.full((4, 6, 3), 64, dtype=np.uint8))[0, 0]
+        array([90, 90, 90], dtype=uint8)
     """
 
     def __init__(self, steps: Sequence[Step]) -> None:
@@ -273,7 +273,7 @@ def _ignore(_fraction: float) -> None:
 
 
 @contextmanager
-def _within_memory() -> Iterator[None]:
+def _within_memory() -> Generator[None, None, None]:
     try:
         yield
     except MemoryError as error:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, Unpack, overload
+from typing import Any, Self, Unpack, cast, overload
 
 import numpy as np
 
@@ -327,4 +327,4 @@ def enhance(
             threads=threads,
             precision=precision,
         )
-    return enhancer.enhance(x, adjust=adjust, max_pixels=max_pixels, **controls)
+    return cast(Any, enhancer).enhance(x, adjust=adjust, max_pixels=max_pixels, **controls)

@@ -17,7 +17,7 @@ from undark.adjust import Adjust
 from undark.engine.enhancer import Enhancer
 from undark.engine.planes import PlaneTables, relight_planes
 from undark.engine.temporal import TemporalSmoother
-from undark.io.planes import Colours, Planes
+from undark.io.video.planes import Colours, Planes
 from undark.modes import Light, ToneCurves
 from undark.photo import FloatImage, Photo, from_float
 from undark.pixels import tone
@@ -154,7 +154,7 @@ class _ByTables(_Asking):
 
 
 class _ByLight(_Asking):
-    """A mode's light, steady from frame to frame, with all that the mode does besides."""
+    """A mode's light, steady from frame to frame, with all else that the mode does."""
 
     def pixels(self, pixels: NDArray[Any], moment: Moment, depth: int) -> NDArray[Any]:
         light = self._light(moment, depth).steady(self._smoother.follow)

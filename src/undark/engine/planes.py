@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from undark.io.planes import Colours, Planes, Samples
+from undark.io.video.planes import Colours, Planes, Samples
 from undark.photo import FloatImage
 from undark.pixels.arrays import as_floats
 from undark.pixels.curves import look_up

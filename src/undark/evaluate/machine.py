@@ -47,8 +47,8 @@ def hardware() -> dict[str, str | int]:
 
 
 def processor() -> str:
-    """The processor's name as the system tells it."""
-    # Linux tells the model's name here only; elsewhere the platform module knows it.
+    """The processor's name as the system gives it."""
+    # Linux gives the model's name here only; elsewhere the platform module knows it.
     listing = Path("/proc/cpuinfo")
     if listing.is_file():
         for line in listing.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -58,7 +58,7 @@ def processor() -> str:
 
 
 def peak_memory() -> int | None:
-    """Largest resident memory of this process so far, in bytes; None where nothing tells it."""
+    """Largest resident memory of this process so far, in bytes; None where it is unknown."""
     status = Path("/proc/self/status")
     if status.is_file():
         # getrusage would also count the parent's memory from before this process was its own.

@@ -22,7 +22,7 @@ __all__ = ["Origin", "peak_of"]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """How another process gets at a contender: a model and what runs it, or a baseline.
+    """How another process opens a contender: a model and what runs it, or a baseline.
 
     Attributes:
         model: Catalog name or path of an ``.onnx``.
@@ -44,7 +44,7 @@ class Origin:
 def peak_of(origin: Origin, photo: Path) -> int | None:
     """Largest resident memory in bytes of a process that reads `photo` and enhances it.
 
-    It counts the interpreter and all libraries. None where the system does not tell it or the
+    It counts the interpreter and all libraries. None where the system does not say or the
     process fails.
     """
     request = json.dumps({**asdict(origin), "photo": str(photo)})
@@ -60,7 +60,7 @@ def _enhance(
     baseline: str | None,
     **engine: Any,
 ) -> None:
-    from undark.io.images import read_photo
+    from undark.io.photo import read_photo
 
     dark = read_photo(Path(photo))
     if baseline is not None:

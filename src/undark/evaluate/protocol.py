@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undark.errors import UsageError
+from undark.evaluate.arrays import LUMA_601
 from undark.photo import from_float, to_float
 
 __all__ = ["PROTOCOLS", "Protocol", "protocol"]
-
-_GREY = np.array([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +47,9 @@ def _gt_mean(output: NDArray[Any], truth: NDArray[Any] | None) -> NDArray[np.uin
     if truth is None:
         raise UsageError("the protocol gt-mean needs the truth")
     values = to_float(output)
-    grey = float(np.mean(values @ _GREY))
+    grey = float(np.mean(values @ LUMA_601))
     if grey > 0:
-        values = values * np.float32(float(np.mean(to_float(truth) @ _GREY)) / grey)
+        values = values * np.float32(float(np.mean(to_float(truth) @ LUMA_601)) / grey)
     return from_float(values, np.dtype(np.uint8))
 
 

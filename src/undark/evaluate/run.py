@@ -1,8 +1,8 @@
-"""Measuring models and baselines on a set of pictures."""
+"""Measuring models and baselines on a set of images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -13,15 +13,17 @@ from numpy.typing import NDArray
 
 from undark.errors import DataError, InputError, MissingExtraError, UndarkError, UsageError
 from undark.evaluate import baselines
-from undark.evaluate.album import Album, small
-from undark.evaluate.features import HOW_TO_GET, FeatureDistance
-from undark.evaluate.measure import METRICS, measure
+from undark.evaluate.arrays import grey
 from undark.evaluate.memory import Origin, peak_of
-from undark.evaluate.metrics import grey
+from undark.evaluate.metrics import METRICS, measure
+from undark.evaluate.metrics.features import HOW_TO_GET, FeatureDistance
 from undark.evaluate.protocol import Protocol, protocol
-from undark.evaluate.report import ContenderResult, Failure, PictureResult, Report, written
+from undark.evaluate.report.album import Album, small
+from undark.evaluate.report.report import Report
+from undark.evaluate.report.results import ContenderResult, Failure, ImageResult
+from undark.evaluate.report.text import written
 from undark.evaluate.samples import Sample, Samples, find_samples
-from undark.io.images import read_photo
+from undark.io.photo import read_photo
 from undark.photo import Photo
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ BASELINES: tuple[Contender, ...] = tuple(
     Contender(name, enhance, origin=Origin(baseline=name))
     for name, enhance in baselines.BASELINES.items()
 )
-"""What needs no model."""
+"""The baselines of :mod:`undark.evaluate.baselines` as contenders."""
 
 
 def contender(name: str, enhancer: Enhancer, *, origin: Origin | None = None) -> Contender:
@@ -83,65 +85,77 @@ def evaluate(
     limit: int | None = None,
     features: FeatureDistance | None = None,
     memory: bool = False,
-    pictures: bool = True,
+    images: bool = True,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Report:
     """Measure `contenders` on `data`.
 
-    A picture that cannot be read, whose truth is of another size, or on which a contender fails is
+    An image that cannot be read, whose truth is of another size, or on which a contender fails is
     left out for all of them, so that the means compare, and is named in the report's failures.
 
     Args:
         data: Samples, or a folder that :func:`undark.evaluate.samples.find_samples` reads: pairs
-            in any layout of :func:`undark.io.pairs.find_pairs`, or pictures without truths.
+            in any layout of :func:`undark.io.pairs.find_pairs`, or images without truths.
         contenders: At least one, with names that differ. The others are tested against the first.
         protocol_name: One of :data:`undark.evaluate.protocol.PROTOCOLS`.
-        limit: Take only so many pictures, spread evenly over all.
+        limit: Take only so many images, spread evenly over all.
         features: The MobileNetV2 feature distance, where its weights are at hand.
         memory: Measure the peak memory of each contender too, in a process of its own, on the
-            largest picture.
-        pictures: Keep pictures for :meth:`undark.evaluate.report.Report.write`.
-        progress: Called before each picture with those done, their number and the picture's name.
+            largest image.
+        images: Keep images for :meth:`undark.evaluate.report.report.Report.write`.
+        progress: Called before each image with those done, their number and the image's name.
 
     Raises:
         UsageError: No contender, two of one name, an unknown protocol, one that needs truths where
             there are none, or a limit below 1.
-        DataError: No picture was found.
+        DataError: No image was found.
         InputError: None could be measured.
         MissingExtraError: The extra ``evaluate`` is not installed.
     """
+    _check(contenders, limit)
+    chosen = protocol(protocol_name)
+    found = data if isinstance(data, Samples) else find_samples(data)
+    if chosen.uses_truth and not found.has_truth:
+        raise UsageError(f"the protocol {chosen.name} needs truths, and {found.label} has none")
+    samples = _spread(found.items, limit or len(found.items))
+    tally = _Tally([item.name for item in contenders], found.has_truth, len(samples), images)
+    for index, sample in enumerate(samples):
+        if progress is not None:
+            progress(index, len(samples), sample.name)
+        tally.measure(index, sample, contenders, chosen, features)
+    largest = tally.largest_in(found)
+    peaks = _peaks(contenders, largest) if memory else {}
+    return _report(found, chosen, contenders, tally, peaks, with_features=features is not None)
+
+
+def _check(contenders: Sequence[Contender], limit: int | None) -> None:
     names = [item.name for item in contenders]
     if not names:
         raise UsageError("nothing to evaluate; name a model, or ask for the baselines")
     if repeated := [name for name in names if names.count(name) > 1]:
         raise UsageError(f"{repeated[0]!r} is to be evaluated twice; name it once")
     if limit is not None and limit < 1:
-        raise UsageError(f"the limit must be at least 1 picture, not {limit}")
-    chosen = protocol(protocol_name)
-    found = data if isinstance(data, Samples) else find_samples(data)
-    if chosen.uses_truth and not found.has_truth:
-        raise UsageError(f"the protocol {chosen.name} needs truths, and {found.label} has none")
-    samples = _spread(found.items, limit or len(found.items))
+        raise UsageError(f"the limit must be at least 1 image, not {limit}")
 
-    tally = _Tally(names, found.has_truth, len(samples), pictures)
-    for index, sample in enumerate(samples):
-        if progress is not None:
-            progress(index, len(samples), sample.name)
-        try:
-            measured, row = _measure(sample, contenders, chosen, features)
-        except MissingExtraError:
-            raise
-        except UndarkError as error:
-            tally.failures.append(Failure(sample.name, str(error)))
-        else:
-            tally.add(index, sample, measured, row)
-    if tally.largest is None:
-        reason = tally.failures[0].reason
-        raise InputError(f"{found.label}: no picture could be measured; the first: {reason}")
-    origins = {item.name: item.origin for item in contenders if memory and item.origin is not None}
-    peaks = {name: peak_of(origin, tally.largest) for name, origin in origins.items()}
+
+def _peaks(contenders: Sequence[Contender], photo: Path) -> dict[str, int | None]:
+    """Peak memory on `photo` of each contender that another process can open."""
+    return {
+        item.name: peak_of(item.origin, photo) for item in contenders if item.origin is not None
+    }
+
+
+def _report(
+    found: Samples,
+    chosen: Protocol,
+    contenders: Sequence[Contender],
+    tally: _Tally,
+    peaks: Mapping[str, int | None],
+    *,
+    with_features: bool,
+) -> Report:
     notes: list[str] = []
-    if found.has_truth and features is None:
+    if found.has_truth and not with_features:
         notes.append(f"no MobileNetV2 feature distance: its weights are missing; {HOW_TO_GET}")
     return Report(
         data=found.label,
@@ -151,7 +165,7 @@ def evaluate(
                 name=item.name,
                 sha256=item.sha256,
                 runtime=item.runtime,
-                pictures=tuple(tally.results[item.name]),
+                images=tuple(tally.results[item.name]),
                 peak_memory=peaks.get(item.name),
             )
             for item in contenders
@@ -167,18 +181,18 @@ def evaluate(
 
 
 class _Tally:
-    """What is gathered picture by picture."""
+    """What is gathered image by image."""
 
-    def __init__(self, names: Sequence[str], truths: bool, count: int, pictures: bool) -> None:
+    def __init__(self, names: Sequence[str], truths: bool, count: int, images: bool) -> None:
         self.names = names
         self.shown = ["dark", *names, *(["truth"] if truths else [])]
         self.count = count
-        self.pictures = pictures
-        self.results: dict[str, list[PictureResult]] = {name: [] for name in names}
+        self.images = images
+        self.results: dict[str, list[ImageResult]] = {name: [] for name in names}
         self.failures: list[Failure] = []
         self.grid: list[tuple[str, Sequence[NDArray[np.uint8]]]] = []
         self.album = Album(count, len(self.shown))
-        self.largest: Path | None = None
+        self._largest: Path | None = None
         self.size = ""
         self._score = "psnr" if truths else "niqe"
         self._pixels = 0
@@ -186,28 +200,57 @@ class _Tally:
 
     @property
     def tones(self) -> dict[str, list[float]]:
-        """Mean share of pixels by luma."""
+        """Mean fraction of pixels by luma."""
         done = len(self.results[self.names[0]])
         return {name: (sums / done).tolist() for name, sums in self._tones.items()}
 
-    def add(
+    def measure(
         self,
         index: int,
         sample: Sample,
-        measured: Sequence[PictureResult],
+        contenders: Sequence[Contender],
+        chosen: Protocol,
+        features: FeatureDistance | None,
+    ) -> None:
+        """Measure one image by all contenders; one that fails is noted and counts for none."""
+        try:
+            measured, row = _measure(sample, contenders, chosen, features)
+        except MissingExtraError:
+            raise
+        except UndarkError as error:
+            self.failures.append(Failure(sample.name, str(error)))
+        else:
+            self._add(index, sample, measured, row)
+
+    def largest_in(self, samples: Samples) -> Path:
+        """The largest image measured.
+
+        Raises:
+            InputError: None could be measured.
+        """
+        if self._largest is None:
+            reason = self.failures[0].reason
+            raise InputError(f"{samples.label}: no image could be measured; the first: {reason}")
+        return self._largest
+
+    def _add(
+        self,
+        index: int,
+        sample: Sample,
+        measured: Sequence[ImageResult],
         row: Sequence[NDArray[np.uint8]],
     ) -> None:
-        """One picture: its results by contender; and dark, outputs and truth."""
+        """One image: its results by contender; and dark, outputs and truth."""
         done = len(self.results[self.names[0]])
         for name, result in zip(self.names, measured, strict=True):
             self.results[name].append(result)
-        for name, picture in zip(self.shown, row, strict=True):
-            self._tones[name] += _tones(picture)
+        for name, image in zip(self.shown, row, strict=True):
+            self._tones[name] += _tones(image)
         height, width = row[0].shape[:2]
         if height * width > self._pixels:
-            self._pixels, self.largest = height * width, sample.dark
+            self._pixels, self._largest = height * width, sample.dark
             self.size = f"{sample.name}, {width}×{height} pixels"
-        if not self.pictures:
+        if not self.images:
             return
         metric = METRICS[self._score]
         scores = [result.values[self._score] for result in measured]
@@ -226,7 +269,7 @@ def _measure(
     contenders: Sequence[Contender],
     chosen: Protocol,
     features: FeatureDistance | None,
-) -> tuple[list[PictureResult], list[NDArray[np.uint8]]]:
+) -> tuple[list[ImageResult], list[NDArray[np.uint8]]]:
     dark = read_photo(sample.dark)
     truth = None if sample.truth is None else read_photo(sample.truth).pixels
     if truth is not None and dark.pixels.shape != truth.shape:
@@ -234,17 +277,17 @@ def _measure(
             f"{sample.dark} is {dark.width}×{dark.height} and {sample.truth} is"
             f" {truth.shape[1]}×{truth.shape[0]} pixels; a pair must be of one size"
         )
-    results: list[PictureResult] = []
-    pictures = [dark.pixels]
+    results: list[ImageResult] = []
+    images = [dark.pixels]
     for item in contenders:
         begin = perf_counter()
         output = item.enhance(dark)
         seconds = perf_counter() - begin
         prepared = chosen.prepare(output.pixels, truth)
         values = measure(prepared, truth, features=features)
-        results.append(PictureResult(sample.name, sample.scene, seconds, values))
-        pictures.append(prepared)
-    return results, [*pictures, *([] if truth is None else [truth])]
+        results.append(ImageResult(sample.name, sample.scene, seconds, values))
+        images.append(prepared)
+    return results, [*images, *([] if truth is None else [truth])]
 
 
 def _spread(items: Sequence[Sample], count: int) -> Sequence[Sample]:
@@ -253,7 +296,7 @@ def _spread(items: Sequence[Sample], count: int) -> Sequence[Sample]:
     return [items[index * len(items) // count] for index in range(count)]
 
 
-def _tones(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Share of the pixels at each of `_TONES` levels of luma."""
-    counts, _ = np.histogram(grey(picture), bins=_TONES, range=(0, 1))
+def _tones(image: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Fraction of the pixels at each of `_TONES` levels of luma."""
+    counts, _ = np.histogram(grey(image), bins=_TONES, range=(0, 1))
     return counts / counts.sum()

@@ -1,4 +1,4 @@
-"""What is measured on: dark pictures, with their truths where there are any."""
+"""What is measured on: dark images, with their truths where there are any."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from undark.errors import DataError
-from undark.io.formats import is_readable_name, natural_key
+from undark.io.formats import is_readable_name
+from undark.io.names import natural_key
 from undark.io.pairs import TrainingPair, find_pairs
 
-__all__ = ["Sample", "Samples", "find_samples", "pictures_in"]
+__all__ = ["Sample", "Samples", "find_samples", "images_in"]
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One dark picture.
+    """One dark image.
 
     Attributes:
         name: What it is called in reports; unique in its set.
-        scene: Pictures of one scene are alike, and count as one observation.
-        dark: The picture.
-        truth: The well-lit picture of the same view, or None.
+        scene: Images of one scene are alike, and count as one observation.
+        dark: The image.
+        truth: The well-lit image of the same view, or None.
     """
 
     name: str
@@ -32,7 +33,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """A set of pictures; all have a truth or none has.
+    """A set of images; all have a truth or none has.
 
     Attributes:
         label: What reports call the set.
@@ -58,36 +59,36 @@ class Samples:
         return cls(label, tuple(items), tuple(unmatched))
 
     @classmethod
-    def of_pictures(
-        cls, label: str, pictures: Sequence[Path], *, to_themselves: bool = False
+    def of_images(
+        cls, label: str, images: Sequence[Path], *, to_themselves: bool = False
     ) -> Samples:
-        """Single pictures, without truths, or each its own truth: a photo that needs no change."""
+        """Single images, without truths, or each its own truth: a photo that needs no change."""
         items = (
             Sample(path.name, path.name, path, path if to_themselves else None)
-            for path in sorted(pictures, key=lambda path: natural_key(path.name))
+            for path in sorted(images, key=lambda path: natural_key(path.name))
         )
         return cls(label, tuple(items))
 
 
 def find_samples(folder: Path) -> Samples:
-    """The pairs in `folder`, or else the pictures that lie in it.
+    """The pairs in `folder`, or else the images that lie in it.
 
     Raises:
-        DataError: It holds neither; the message tells the layouts of pairs.
+        DataError: It holds neither; the message lists the layouts of pairs.
     """
     try:
         found = find_pairs(folder)
     except DataError:
-        pictures = pictures_in(folder)
+        images = images_in(folder)
         # A table that names pairs is meant as one, even where it is wrong.
-        if not pictures or (Path(folder) / "pairs.csv").is_file():
+        if not images or (Path(folder) / "pairs.csv").is_file():
             raise
-        return Samples.of_pictures(str(folder), pictures)
+        return Samples.of_images(str(folder), images)
     return Samples.of_pairs(str(folder), found.pairs, found.unmatched)
 
 
-def pictures_in(folder: Path) -> list[Path]:
-    """The files in `folder` itself whose names are those of pictures."""
+def images_in(folder: Path) -> list[Path]:
+    """The files in `folder` itself whose names are those of images."""
     folder = Path(folder)
     if not folder.is_dir():
         return []

@@ -1,6 +1,6 @@
-"""How sure a mean is, and whether two models differ: few pictures say little.
+"""How sure a mean is, and whether two models differ: few images say little.
 
-Pictures of one scene are alike, so scenes are drawn, not pictures: 40 pictures of 5 scenes are
+Images of one scene are alike, so scenes are drawn, not images: 40 images of 5 scenes are
 nearer to 5 observations than to 40.
 """
 
@@ -10,17 +10,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from undark.errors import MissingExtraError
+from undark.evaluate.optional import optional
 
 __all__ = ["CONFIDENCE", "FEW", "RESAMPLES", "Difference", "difference", "interval"]
 
 CONFIDENCE: Final = 0.95
-"""Share of the bootstrap's means that an interval holds."""
+"""Fraction of the bootstrap's means that an interval holds."""
 
 RESAMPLES: Final = 10_000
 """How often the scenes are drawn anew, with replacement and from a fixed seed."""
@@ -35,10 +35,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One contender against another on the same pictures.
+    """One contender against another on the same images.
 
     Attributes:
-        mean: Mean of the pictures' differences.
+        mean: Mean of the images' differences.
         low: Lower end of the difference's bootstrap interval.
         high: Upper end.
         p: Two-sided p of Wilcoxon's signed-rank test over the scenes' mean differences; NaN with
@@ -59,8 +59,8 @@ def interval(values: Sequence[float], scenes: Sequence[str]) -> tuple[float, flo
     Efron and Tibshirani, "An introduction to the bootstrap", 1993, chapters 8 and 13.
 
     Args:
-        values: One per picture; NaN (not defined on that picture) is left out.
-        scenes: The scene of each picture.
+        values: One per image; NaN (not defined on that image) is left out.
+        scenes: The scene of each image.
 
     Returns:
         Both ends, or NaN where a value is infinite or there are fewer than two scenes.
@@ -85,25 +85,22 @@ def _drawings(count: int) -> Floats:
 def difference(
     values: Sequence[float], others: Sequence[float], scenes: Sequence[str]
 ) -> Difference:
-    """`values` minus `others`, picture by picture, with its interval and a paired test.
+    """`values` minus `others`, image by image, with its interval and a paired test.
 
     Wilcoxon, "Individual comparisons by ranking methods", 1945. With n scenes p cannot fall below
     2^(1−n): five scenes never reach 0.05.
 
     Args:
-        values: One contender's, one per picture.
-        others: The other's on the same pictures, in the same order.
-        scenes: The scene of each picture.
+        values: One contender's, one per image.
+        others: The other's on the same images, in the same order.
+        scenes: The scene of each image.
 
     Raises:
         MissingExtraError: SciPy (extra ``evaluate``) is not installed.
     """
-    try:
-        from scipy.stats import wilcoxon
-    except ImportError as error:
-        raise MissingExtraError("paired tests", "evaluate") from error
+    wilcoxon = optional("scipy.stats", "paired tests").wilcoxon
     first, second = np.asarray(values, np.float64), np.asarray(others, np.float64)
-    # Two pictures that are both exactly right do not differ.
+    # Two images that are both exactly right do not differ.
     equal = first == second
     apart = np.where(equal, 0.0, first - np.where(equal, 0.0, second))
     low, high = interval(apart.tolist(), scenes)
@@ -111,8 +108,7 @@ def difference(
     means = sums / counts
     p = math.nan
     if np.count_nonzero(means) >= 2 and not np.isnan(means).any():
-        found: Any = wilcoxon(means[means != 0])
-        p = float(found.pvalue)
+        p = float(wilcoxon(means[means != 0]).pvalue)
     known = apart[~np.isnan(apart)]
     mean = float(np.mean(known)) if known.size else math.nan
     return Difference(mean, low, high, p, len(means))

@@ -1,1 +1,1 @@
-"""Photos in, photos out: formats, camera RAW, safe writing, and which file goes where."""
+"""Photos and videos in and out: formats, metadata, safe writing, and which file goes where."""

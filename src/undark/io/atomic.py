@@ -9,7 +9,7 @@ import secrets
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from undark.errors import OutputError
 
@@ -18,13 +18,14 @@ __all__ = ["PART_SUFFIX", "finish", "not_written", "write_atomically"]
 PART_SUFFIX = ".undark-part"
 """How the name of an unfinished file ends; folder scans skip it."""
 
-_REASONS = {
+_ELSEWHERE: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_REASONS: Final = {
     errno.ENOSPC: "the disk is full; free some space",
     errno.EDQUOT: "the disk quota is used up; free some space",
     errno.EFBIG: "the file would be larger than allowed here",
-    errno.EACCES: "no permission to write there; choose another folder with -o",
-    errno.EPERM: "no permission to write there; choose another folder with -o",
-    errno.EROFS: "the disk is read-only; choose another folder with -o",
+    errno.EACCES: "no permission to write there; choose another folder",
+    errno.EPERM: "no permission to write there; choose another folder",
+    errno.EROFS: "the disk is read-only; choose another folder",
     errno.ENOTDIR: "a part of its path is a file, not a folder",
     errno.EEXIST: "a part of its path is a file, not a folder",
     errno.ENAMETOOLONG: "the name is too long for this disk",
@@ -51,7 +52,7 @@ def write_atomically(
     if path.is_dir() and not path.is_symlink():
         raise OutputError(f"{path}: is a folder; name a file in it")
     if not overwrite and os.path.lexists(path):
-        raise OutputError(f"{path}: already exists; use --overwrite to replace it")
+        raise OutputError(f"{path}: already exists", argument="overwrite")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = _part_name(path)
@@ -93,7 +94,10 @@ def finish(part: Path, path: Path) -> None:
 def not_written(path: Path, error: OSError) -> OutputError:
     """The error as a line that names `path`, the reason and what to do."""
     reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
-    return OutputError(f"{path}: could not be written: {reason}")
+    return OutputError(
+        f"{path}: could not be written: {reason}",
+        argument="output" if error.errno in _ELSEWHERE else "",
+    )
 
 
 def _part_name(path: Path) -> Path:

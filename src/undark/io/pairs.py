@@ -1,4 +1,4 @@
-"""Finding pairs of a dark picture and its well-lit truth, in the layouts people really have.
+"""Finding pairs of a dark photo and its well-lit truth, in the layouts people really have.
 
 Used by training and by evaluation. Nothing is decoded here: sizes are checked by those who load.
 """
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from undark.errors import DataError
-from undark.io.formats import is_readable_name, natural_key
+from undark.io.formats import is_readable_name
+from undark.io.names import natural_key
 
 __all__ = ["LAYOUTS", "PairSet", "TrainingPair", "find_pairs"]
 
@@ -32,11 +33,11 @@ _UNDERSTOOD = (
 
 @dataclass(frozen=True, slots=True)
 class TrainingPair:
-    """One dark picture and its truth.
+    """One dark photo and its truth.
 
     Attributes:
-        low: The dark picture.
-        high: The well-lit picture of the same view.
+        low: The dark photo.
+        high: The well-lit photo of the same view.
         scene: Pairs of one scene belong on one side of a split.
         name: What the pair is called in reports; unique within its set.
     """
@@ -53,7 +54,7 @@ class PairSet:
 
     Attributes:
         pairs: In natural order of their names (2 before 10); at least one.
-        unmatched: Pictures without a partner, and files that pairs.csv names but are not there.
+        unmatched: Photos without a partner, and files that pairs.csv names but are not there.
     """
 
     pairs: tuple[TrainingPair, ...]
@@ -79,7 +80,7 @@ def find_pairs(folder: Path) -> PairSet:
     found = _from_table(table) if table.is_file() else _from_folders(folder)
     if not found.pairs:
         raise DataError(
-            f"{folder}: no dark picture has a partner of the same stem"
+            f"{folder}: no dark photo has a partner of the same stem"
             f" ({len(found.unmatched)} without); expected {_UNDERSTOOD}"
         )
     return found
@@ -107,7 +108,7 @@ def _from_table(table: Path) -> PairSet:
     seen: set[tuple[Path, Path]] = set()
     for number, row in enumerate(_rows(table, ("low", "high")), start=2):
         if not row["low"] or not row["high"]:
-            raise DataError(f"{table}: line {number} lacks its low or its high picture")
+            raise DataError(f"{table}: line {number} lacks its low or its high photo")
         low, high = (_locate(table.parent, row[side]) for side in ("low", "high"))
         if missing := [path for path in (low, high) if not path.is_file()]:
             unmatched += missing
@@ -142,12 +143,12 @@ def _from_folders(folder: Path) -> PairSet:
     if len(present) > 1:
         both = " and ".join(f"{low}/ + {high}/" for low, high in present)
         raise DataError(f"{folder}: holds {both}; give the folder of one, or write a pairs.csv")
-    lows, highs = (_pictures(children[name]) for name in present[0])
+    lows, highs = (_photos(children[name]) for name in present[0])
     if not lows.keys() & highs.keys():
         # LOL-v2 names its files low00690.png and normal00690.png.
         lows, highs = (
-            {stem.removeprefix(side): path for stem, path in pictures.items()}
-            for side, pictures in zip(present[0], (lows, highs), strict=True)
+            {stem.removeprefix(side): path for stem, path in photos.items()}
+            for side, photos in zip(present[0], (lows, highs), strict=True)
         )
     scenes_file = folder / "scenes.csv"
     scenes = (
@@ -165,9 +166,9 @@ def _from_folders(folder: Path) -> PairSet:
         for stem in sorted(lows.keys() & highs.keys(), key=natural_key)
     ]
     unmatched = [
-        pictures[stem]
-        for pictures, others in ((lows, highs), (highs, lows))
-        for stem in sorted(pictures.keys() - others.keys(), key=natural_key)
+        photos[stem]
+        for photos, others in ((lows, highs), (highs, lows))
+        for stem in sorted(photos.keys() - others.keys(), key=natural_key)
     ]
     return PairSet(tuple(pairs), tuple(unmatched))
 
@@ -177,8 +178,8 @@ def _same(stem: str) -> str:
     return unicodedata.normalize("NFC", stem).lower()
 
 
-def _pictures(folder: Path) -> dict[str, Path]:
-    """The pictures in `folder` by the stem they are compared with."""
+def _photos(folder: Path) -> dict[str, Path]:
+    """The photos in `folder` by the stem they are compared with."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.is_file() and is_readable_name(path):

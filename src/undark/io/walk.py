@@ -10,22 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from undark.errors import UsageError
-from undark.io.animation import ANIMATIONS, is_animated
 from undark.io.formats import (
-    FORMAT_SUFFIX,
+    FORMATS,
     PHOTO_SUFFIXES,
     RAW_SUFFIXES,
-    READ_ONLY_VIDEOS,
-    VIDEO_SUFFIXES,
+    READABLE_SUFFIXES,
     format_named,
     is_readable_name,
-    is_sequence_name,
-    is_video_name,
-    natural_key,
+    result_format,
     suffix_format,
 )
+from undark.io.names import natural_key
+from undark.io.video.animation import ANIMATIONS, is_animated
+from undark.io.video.containers import READ_ONLY_VIDEOS, VIDEO_SUFFIXES, is_video_name
+from undark.io.video.sequence import is_sequence_name
 
-__all__ = ["OUTPUT_MARK", "Pair", "is_film", "plan"]
+__all__ = ["OUTPUT_MARK", "Pair", "is_video", "plan"]
 
 OUTPUT_MARK = ".undark"
 """What stands before the suffix of a result that lies beside its source."""
@@ -35,7 +35,7 @@ _SEPARATORS = (os.sep, os.altsep or os.sep)
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One photo or film to enhance and where its result goes."""
+    """One photo or video to enhance and where its result goes."""
 
     source: Path
     destination: Path
@@ -57,7 +57,7 @@ def plan(
     format: str | None = None,
     in_place: bool = False,
 ) -> list[Pair]:
-    """Which photos and films are meant, and where each result goes.
+    """Which photos and videos are meant, and where each result goes.
 
     Inputs are files, folders and globs (``*``, ``?``, ``[...]``, ``**``). A folder gives its own
     photos, with `recursive` also those below it; hidden files, results of earlier runs
@@ -68,11 +68,10 @@ def plan(
     Without `output`, ``night.jpg`` becomes ``night.undark.jpg`` beside it. With a folder it
     becomes ``FOLDER/night.jpg``, and the tree below an input folder is kept. With a file (one
     input, and a suffix that can be written) exactly that. Camera RAW becomes ``.tif``, a still GIF
-    ``.png``, a film of a kind that undark does not write ``.mkv``; all else keeps its suffix unless
-    `format` asks for another, which films do not heed. A name such as ``frame%05d.png`` stands for
-    numbered pictures, which are one film. Where sources of one
-    folder differ only in their suffix and would meet, each keeps its own in the name:
-    ``night.heic.undark.jpg``.
+    ``.png``, a video of a kind that undark does not write ``.mkv``; all else keeps its suffix
+    unless `format` asks for another, which videos ignore. A name such as ``frame%05d.png`` stands
+    for numbered images, which are one video. Where sources of one folder differ only in their
+    suffix and would meet, each keeps its own in the name: ``night.heic.undark.jpg``.
 
     Args:
         inputs: Files, folders and globs.
@@ -87,30 +86,39 @@ def plan(
 
     Raises:
         UsageError: Nothing is found, two results would meet, a result would replace a source
-            without `in_place`, or the options contradict each other.
+            without `in_place`, or the arguments contradict each other.
     """
     kind = format_named(format) if format else None
     if in_place and (output is not None or kind):
-        raise UsageError("--in-place keeps name and format; leave out -o and --format")
+        raise UsageError(
+            "a photo that is replaced in place keeps its name and format: neither an output nor a"
+            " format can be chosen",
+            argument="in_place",
+        )
     folder, file = _target(inputs, output, kind)
     found = _without_results(_unique(_expand(inputs, recursive, folder)))
     if not found:
-        raise UsageError(_nothing(inputs, recursive))
+        raise _nothing(inputs, recursive)
     if in_place:
         return [Pair(item.path, _own_place(item.path)) for item in found]
     if file is not None:
         pairs = [Pair(item.path, file) for item in found]
     else:
-        pairs = [Pair(item.path, _destination(item, folder, kind)) for item in found]
-        crowded = _meeting(pairs)
-        pairs = [
-            Pair(item.path, _destination(item, folder, kind, whole_name=True))
-            if len(crowded.get(_key(pair.destination), ())) == 1
-            else pair
-            for item, pair in zip(found, pairs, strict=True)
-        ]
+        pairs = _apart(found, folder, kind)
     _check(pairs)
     return pairs
+
+
+def _apart(found: list[_Found], folder: Path | None, kind: str | None) -> list[Pair]:
+    """Each source and its destination; those of one folder that would meet keep their suffixes."""
+    pairs = [Pair(item.path, _destination(item, folder, kind)) for item in found]
+    crowded = _meeting(pairs)
+    return [
+        Pair(item.path, _destination(item, folder, kind, whole_name=True))
+        if len(crowded.get(_key(pair.destination), ())) == 1
+        else pair
+        for item, pair in zip(found, pairs, strict=True)
+    ]
 
 
 def _target(
@@ -124,26 +132,32 @@ def _target(
     if folder or (not path.suffix and not path.is_file()):
         return path, None
     if len(inputs) != 1 or Path(inputs[0]).is_dir() or _is_glob(inputs[0]):
-        if path.is_file() or suffix_format(path) or _holds_film(path):
-            raise UsageError(f"{output}: several inputs need a folder for -o, not a file")
+        if path.is_file() or suffix_format(path) or _holds_video(path):
+            raise UsageError(
+                f"{output}: several inputs need a folder for their results, not a file",
+                argument="output",
+            )
         return path, None
     written = suffix_format(path)
-    if not (_holds_film(path) if is_film(Path(inputs[0])) else written):
+    if not (_holds_video(path) if is_video(Path(inputs[0])) else written):
         raise UsageError(
             f"{output}: undark does not write {path.suffix or 'such'} files; choose another suffix,"
             " or end the name of a folder with a slash"
         )
     if kind and written and kind != written:
-        raise UsageError(f"{output}: -o and --format {kind.lower()} contradict each other")
+        raise UsageError(
+            f"{output}: this suffix and the format {kind.lower()} contradict each other",
+            argument="format",
+        )
     return None, path
 
 
-def is_film(path: Path) -> bool:
-    """Whether `path` is a video, stands for numbered pictures, or is an animation."""
+def is_video(path: Path) -> bool:
+    """Whether `path` is a video, stands for numbered images, or is an animation."""
     return is_video_name(path) or is_sequence_name(path) or is_animated(path)
 
 
-def _holds_film(path: Path) -> bool:
+def _holds_video(path: Path) -> bool:
     suffix = path.suffix.lower()
     numbered = is_sequence_name(path) and suffix_format(path) is not None
     return numbered or suffix in VIDEO_SUFFIXES or suffix in ANIMATIONS
@@ -237,27 +251,27 @@ def _key(path: Path) -> str:
     return os.path.normcase(path.absolute())
 
 
-def _nothing(inputs: Sequence[str | Path], recursive: bool) -> str:
+def _nothing(inputs: Sequence[str | Path], recursive: bool) -> UsageError:
     if not inputs:
-        return "no input given; name photos, videos, folders or globs"
+        return UsageError("no input given; name photos, videos, folders or globs")
     named = ", ".join(str(item) for item in inputs[:3]) + (", ..." if len(inputs) > 3 else "")
-    hint = "" if recursive else "; --recursive looks into sub-folders"
-    return f"{named}: no photo or video found{hint}"
+    return UsageError(
+        f"{named}: no photo or video found", argument="" if recursive else "recursive"
+    )
 
 
 def _suffix(source: Path, kind: str | None) -> str:
     """The suffix of the result: the source's own wherever that names the right format."""
     own = suffix_format(source)
     suffix = source.suffix.lower()
-    if is_film(source):
+    if is_video(source):
         return ".mkv" if suffix in READ_ONLY_VIDEOS else source.suffix
     if kind is not None:
-        return source.suffix if own == kind else FORMAT_SUFFIX[kind]
-    if suffix in RAW_SUFFIXES:
-        return FORMAT_SUFFIX["TIFF"]
-    if suffix == ".mpo":
-        return FORMAT_SUFFIX["JPEG"]
-    return source.suffix if own else FORMAT_SUFFIX["PNG"]
+        return source.suffix if own == kind else FORMATS[kind].suffix
+    if own and suffix != ".mpo":  # a JPEG that holds several images; the result holds one
+        return source.suffix
+    known = PHOTO_SUFFIXES.get(suffix) or ("RAW" if suffix in RAW_SUFFIXES else None)
+    return FORMATS[result_format(known)].suffix
 
 
 def _destination(
@@ -271,8 +285,8 @@ def _destination(
 
 
 def _stem(path: Path) -> str:
-    known = path.suffix.lower() in PHOTO_SUFFIXES or path.suffix.lower() in RAW_SUFFIXES
-    return path.stem if known or is_video_name(path) else path.name
+    is_known = path.suffix.lower() in READABLE_SUFFIXES or is_video_name(path)
+    return path.stem if is_known else path.name
 
 
 def _meeting(pairs: list[Pair]) -> dict[str, set[Path]]:
@@ -299,12 +313,15 @@ def _check(pairs: list[Pair]) -> None:
         if other != pair.source:
             raise UsageError(
                 f"{other} and {pair.source} would both become {pair.destination};"
-                " enhance them in separate runs, or leave out -o"
+                " enhance them in separate runs, or let results lie beside their sources",
+                argument="output",
             )
     real = {os.path.realpath(pair.source): pair.source for pair in pairs}
     for pair in pairs:
         source = real.get(os.path.realpath(pair.destination))
         if source is not None:
             raise UsageError(
-                f"{source}: would be replaced by a result; choose another -o, or ask for --in-place"
+                f"{source}: would be replaced by a result; choose another output, or replace"
+                " photos in place",
+                argument="in_place",
             )

@@ -93,8 +93,8 @@ class Mode(ABC):
         exact: Whether all is computed in float32, whatever precision is asked for: what decides
             for the whole photo takes no time.
         decides: Whether :meth:`decide` gives a light.
-        by_tables: Whether the light that it decides is tone curves and all that it does, so that it can be done to
-            video by tables, in real time.
+        by_tables: Whether the light that it decides is tone curves and all that it does, so that it
+            can be done to video by tables, in real time.
         in_steps: Whether it edits in steps, which :meth:`steps` tells.
 
     Args:
@@ -149,7 +149,7 @@ class Mode(ABC):
             graph: What computes.
             photo: The source.
             adjust: What is asked for; a mode heeds its `controls`.
-            progress: Told the fraction done.
+            progress: Called with the fraction done.
             light: What was decided for the photo already, by a mode whose :meth:`decide` does;
                 by default it is decided now.
 

@@ -19,7 +19,7 @@ from undark.adjust import Adjust
 from undark.graph import Graph, Signature
 from undark.models.card import Card, Scaling
 from undark.modes.base import Band, Light, Mode, Progress, picture_signature
-from undark.modes.tiling import forward, rows_at_a_time, walk
+from undark.modes.tiling import forward, rows_at_a_time, run_whole, walk
 from undark.photo import FloatImage, Photo, area_resize
 from undark.pixels.guided import guided_coefficients
 from undark.pixels.resize import upsample_rows
@@ -62,9 +62,7 @@ class Guided(Mode):
         extra = self.extra_inputs(photo)
         shrink = self.scaling.max_side / max(height, width)
         if shrink >= 1.0:
-            return walk(
-                (0, height), lambda *_: forward(graph, photo.rgb(), extra, self.scaling), progress
-            )
+            return run_whole(graph, photo, extra, self.scaling, progress)
         rows, columns = (max(1, round(side * shrink)) for side in (height, width))
         small = area_resize(photo.pixels, rows, columns)
         change = _change(small, forward(graph, small, extra, self.scaling))

@@ -1,10 +1,11 @@
 """Mode ``relight``: decided once, lit by place and brightness, then restored in full-size tiles.
 
-The graph takes ``image``, the ``gain`` of its pixels in EV, ``glance`` and ``control`` (exposure in
-EV, strength, denoise, local), and gives a ``grid`` of gains, a ``colour`` matrix, a ``black`` point
-and ``enhanced``. The first three depend on glance and control alone. The graph sees nothing but
-what was lit by them, so what costs little (reading the grid at each pixel; see
-:mod:`undark.pixels.grid`) is done outside it, in the photo's own depth, and what costs much inside.
+The graph takes ``image``, the ``gain`` of its pixels in EV, ``glance``, ``control`` (exposure in
+EV, strength, denoise, local) and the grid that was ``applied``, and gives a ``grid`` of gains, a
+``colour`` matrix, a ``black`` point and ``enhanced``. The first three depend on glance and control
+alone. The graph sees nothing but what was lit by them, so what costs little (reading the grid at
+each pixel; see :mod:`undark.pixels.grid`) is done outside it, in the photo's own depth, and what
+costs much inside.
 Pixels that got no light stay as they are, bit for bit.
 """
 
@@ -73,13 +74,14 @@ class Relight(Mode):
 
     @classmethod
     def signature(cls, card: Card) -> Signature:
-        """``image``, ``gain``, ``glance``, ``control`` in; ``enhanced`` and a light out."""
+        """The picture with its gains, what is asked, what was applied; ``enhanced`` and a light."""
         return Signature(
             {
                 "image": PICTURE,
                 "gain": (None, 1, None, None),
                 **glance_shape(card),
                 "control": (None, len(_ASKED)),
+                "applied": (None, LEVELS, PLACES, PLACES),
             },
             {
                 "enhanced": PICTURE,
@@ -102,7 +104,8 @@ class Relight(Mode):
         """The light for what `glance` shows and `adjust` asks."""
         side = self.scaling.minimum
         nothing = np.zeros((1, 4, side, side), np.float32)  # the decision needs no picture
-        inputs = {**_feed(nothing), **_extra(glance, adjust)}
+        none = np.zeros((LEVELS, PLACES, PLACES), np.float32)
+        inputs = {**_feed(nothing), **_extra(glance, adjust, none)}
         answers = ask(graph, inputs, ("grid", "colour", "black"))
         return PlacedLight(answers["grid"][0], answers["colour"][0], answers["black"][0])
 
@@ -124,7 +127,7 @@ class Relight(Mode):
             # No light, so nothing to restore: the photo is well lit as it is.
             yield from unchanged(photo, progress)
             return
-        extra = _extra(glance, adjust)
+        extra = _extra(glance, adjust, light.grid)
         for band in run_tiles(graph, relit, extra, self.scaling, progress, feed=_feed):
             relit.finish(band, adjust.exposure)
             yield band
@@ -135,10 +138,10 @@ def _feed(planes: NDArray[np.float32]) -> Arrays:
     return {"image": planes[:, :3], "gain": planes[:, 3:]}
 
 
-def _extra(glance: FloatImage, adjust: Adjust) -> Arrays:
-    """The graph's inputs beside the image, the same for every part of the photo."""
+def _extra(glance: FloatImage, adjust: Adjust, applied: NDArray[np.float32]) -> Arrays:
+    """The graph's extra inputs, the same for every part of the photo."""
     control = np.array([[getattr(adjust, name) for name in _ASKED]], np.float32)
-    return {"glance": to_nchw(glance), "control": control}
+    return {"glance": to_nchw(glance), "control": control, "applied": applied[None]}
 
 
 @dataclass(slots=True, eq=False)

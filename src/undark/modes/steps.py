@@ -74,7 +74,7 @@ def run_steps(photo: Photo, steps: Sequence[Step], progress: Progress) -> Iterat
     Args:
         photo: The source.
         steps: In their order.
-        progress: Told the fraction done.
+        progress: Called with the fraction done.
     """
     around = halo(steps)
 

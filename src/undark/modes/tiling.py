@@ -37,6 +37,7 @@ __all__ = [
     "plan_tiles",
     "rows_at_a_time",
     "run_tiles",
+    "run_whole",
     "unchanged",
     "walk",
 ]
@@ -64,7 +65,7 @@ def walk(
     Args:
         edges: First row of each band, rising, and the photo's height.
         work: Called in order where there is one thread.
-        progress: Told the fraction of the rows done, after each band.
+        progress: Called with the fraction of the rows done, after each band.
         threads: Bands worked on at once.
     """
     done = _one_by_one if threads == 1 else _several(threads)
@@ -225,7 +226,7 @@ def plan_tiles(height: int, width: int, tile: int, overlap: int, multiple: int) 
 
 
 def forward(
-    graph: Graph, image: FloatImage, extra: Arrays, scaling: Scaling, feed: Feed = as_image
+    graph: Graph, image: FloatImage, extra: Arrays, scaling: Scaling, *, feed: Feed = as_image
 ) -> FloatImage:
     """Run the graph on a picture of any size: pad by reflection, run, clamp to [0, 1], crop.
 
@@ -250,6 +251,7 @@ def _planes(
     image: FloatImage,
     extra: Arrays,
     scaling: Scaling,
+    *,
     memory: NDArray[np.float32] | None = None,
     feed: Feed = as_image,
 ) -> NDArray[np.float32]:
@@ -276,6 +278,23 @@ def _planes(
     return np.clip(result, 0.0, 1.0, out=result)
 
 
+def run_whole(
+    graph: Graph,
+    photo: Picture,
+    extra: Arrays,
+    scaling: Scaling,
+    progress: Progress,
+    *,
+    feed: Feed = as_image,
+) -> Iterator[Band]:
+    """The enhanced photo as one band; see :func:`run_tiles`."""
+
+    def work(top: int, bottom: int) -> FloatImage:
+        return forward(graph, photo.rgb(slice(top, bottom)), extra, scaling, feed=feed)
+
+    return walk((0, photo.height), work, progress)
+
+
 def run_tiles(
     graph: Graph,
     photo: Picture,
@@ -294,7 +313,7 @@ def run_tiles(
         photo: The source.
         extra: The graph's extra inputs, such as the ``glance``.
         scaling: Sizes, tile and overlap.
-        progress: Told the fraction done, after each tile.
+        progress: Called with the fraction done, after each tile.
         feed: Makes the graph's inputs of a tile's planes.
 
     Raises:
@@ -302,11 +321,7 @@ def run_tiles(
     """
     multiple = scaling.multiple
     if _up(photo.height, multiple) * _up(photo.width, multiple) <= scaling.tile**2:
-        return walk(
-            (0, photo.height),
-            lambda *_: forward(graph, photo.rgb(), extra, scaling, feed),
-            progress,
-        )
+        return run_whole(graph, photo, extra, scaling, progress, feed=feed)
     side = max(scaling.tile, scaling.minimum)
     tiling = plan_tiles(photo.height, photo.width, side, scaling.overlap, multiple)
     work = _RowsOfTiles(graph, photo, extra, scaling, tiling, progress, feed)
@@ -358,7 +373,9 @@ class _RowsOfTiles:
         columns = self.tiling.columns
         left, right = columns.starts[column], columns.stop(column)
         piece = self.photo.rgb(slice(top, bottom), slice(left, right))
-        part = _planes(self.graph, piece, self.extra, self.scaling, self._fed, self.feed)
+        part = _planes(
+            self.graph, piece, self.extra, self.scaling, memory=self._fed, feed=self.feed
+        )
         weights = columns.weights(column, self.tiling.overlap)
         shared = weights != 1.0
         part[:, :, shared] *= weights[shared]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undark.photo import FloatImage, to_float
+from undark.pixels.arrays import as_floats
 
 __all__ = ["SAMPLES", "amplification", "lift", "look_up", "sample_points", "tables"]
 
@@ -46,7 +47,7 @@ def tables(curves: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[np.floa
         3×L float32, L being 256, 65536 or K.
     """
     dtype = np.dtype(dtype)
-    if dtype not in (np.uint8, np.uint16):
+    if dtype not in (np.dtype(np.uint8), np.dtype(np.uint16)):
         return np.ascontiguousarray(curves, np.float32)
     top = np.iinfo(dtype).max
     levels = np.arange(top + 1, dtype=np.float32) / np.float32(top)
@@ -93,5 +94,5 @@ def amplification(curves: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     points = np.linspace(0.0, 1.0, _LEVELS, dtype=np.float32)
     mean = np.mean([_interpolate(curve, points) for curve in curves], axis=0)
-    slope = np.interp(points, mean, np.gradient(mean, points))
+    slope = np.interp(points, mean, as_floats(np.gradient(mean, points)))
     return (1.0 - 1.0 / np.square(np.maximum(slope, 1.0))).astype(np.float32)

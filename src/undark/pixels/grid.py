@@ -23,13 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undark.photo import FloatImage, area_resize, to_float
-from undark.pixels.resize import upsample_rows
+from undark.pixels.arrays import as_floats
 from undark.pixels.colour import linear_to_srgb, luma, srgb_to_linear
 from undark.pixels.guided import guided_coefficients
+from undark.pixels.resize import upsample_rows
+from undark.pixels.tone import KNEE
 
 __all__ = [
     "DEADZONE",
-    "KNEE",
     "LEAST_LIGHT",
     "LEVELS",
     "PLACES",
@@ -53,8 +54,6 @@ LEAST_LIGHT: Final = 1e-4
 """The least mean light, linear, that levels are relative to."""
 DEADZONE: Final = 0.1
 """Gains smaller than this, in EV, are none; see :func:`firm`."""
-KNEE: Final = 0.4
-"""Linear level above which more light rolls off; see :func:`undark.pixels.tone.exposure`."""
 
 _SIDE: Final = 320
 _PIECE_PIXELS: Final = 1 << 15
@@ -158,7 +157,8 @@ def read_grid(
     rows, columns = guide.shape
     height, width = size or (rows, columns)
     across = _weights(np.arange(left, left + columns), width, wide)
-    tall = np.einsum("rh,lhw->rwl", _weights(np.arange(top, top + rows), height, high), grid)
+    down = _weights(np.arange(top, top + rows), height, high)
+    tall: NDArray[np.float32] = np.tensordot(down, grid, (1, 1)).transpose(0, 2, 1)
     stops = np.empty(guide.shape, np.float32)
     step = max(1, _PIECE_PIXELS // columns)
     for first in range(0, rows, step):
@@ -237,8 +237,9 @@ def _light_up(
     most = np.minimum(most, 1.0)
     factor = shoulder(most, np.exp2(stops))
     factor /= np.maximum(most, np.float32(1e-8)) * over
-    lit = cv2.merge([np.minimum(one * factor, 1.0) for one in channels])
-    lit = _encoded(lit, pixels.dtype)
+    lit = _encoded(
+        as_floats(cv2.merge([np.minimum(one * factor, 1.0) for one in channels])), pixels.dtype
+    )
     same = stops == 0.0
     if same.any():
         lit[same] = to_float(pixels[same])
@@ -278,7 +279,7 @@ def _encoded(linear: FloatImage, dtype: np.dtype[Any]) -> FloatImage:
 
 
 def shoulder(linear: NDArray[np.float32], gain: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Linear light times `gain`, rolling off above `KNEE`; see :func:`undark.pixels.tone.exposure`."""
+    """Linear light times `gain`, with the shoulder of :func:`undark.pixels.tone.exposure`."""
     more = np.maximum(gain, 1.0)
     start = KNEE / more
     along = np.maximum(linear - start, 0.0) / (1.0 - start)

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from undark.pixels.arrays import as_floats
+
 __all__ = ["upsample_rows"]
 
 
@@ -33,5 +35,5 @@ def upsample_rows(
     fraction = (at - above).astype(np.float32)[:, None, None]
     below = np.minimum(above + 1, rows - 1)
     tall = small[above] * (1.0 - fraction) + small[below] * fraction
-    wide = cv2.resize(tall, (width, bottom - top), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(wide, dtype=np.float32).reshape(bottom - top, width, small.shape[2])
+    wide = as_floats(cv2.resize(tall, (width, bottom - top), interpolation=cv2.INTER_LINEAR))
+    return wide.reshape(bottom - top, width, small.shape[2])

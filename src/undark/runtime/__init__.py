@@ -56,7 +56,7 @@ def open_graph(
     """Load a graph.
 
     ``auto`` tries, in this order: the GPUs that the installed onnxruntime knows (one that fails
-    is told with a RuntimeWarning), OpenVINO where it is installed, ONNX Runtime on the CPU.
+    gives a RuntimeWarning), OpenVINO where it is installed, ONNX Runtime on the CPU.
 
     Args:
         model: The ONNX file's bytes.
@@ -64,7 +64,7 @@ def open_graph(
         device: What to run on; OpenVINO is used on the CPU only.
         threads: CPU threads, at least 1; None lets the runtime choose.
         precision: ``exact`` (float32), or ``fast`` to let OpenVINO compute in bfloat16 where the
-            processor does. Where something else has to run the graph, a RuntimeWarning tells that
+            processor does. Where something else has to run the graph, a RuntimeWarning says that
             nothing is gained; ``auto`` is ``fast`` that says nothing.
 
     Raises:

@@ -25,19 +25,19 @@ class Runtime(ABC):
 
     One of your own is a class that is named in your package's entry points, in the group
     ``undark.runtimes``; it is loaded when a user asks for it by that name.
+
+    Attributes:
+        name: What a user calls it.
+        how_to_get: What to do where it is not installed: ``pip install ...``.
     """
 
     name: ClassVar[str]
+    how_to_get: ClassVar[str]
 
     @property
     @abstractmethod
     def is_installed(self) -> bool:
         """Whether the library is there."""
-
-    @property
-    @abstractmethod
-    def how_to_get(self) -> str:
-        """What to do where it is not: ``pip install ...``."""
 
     @abstractmethod
     def devices(self) -> tuple[str, ...]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, cast, get_args
-
-import numpy as np
-from numpy.typing import NDArray
+from importlib import import_module
+from typing import Any, Final, get_args
 
 from undark.errors import DeviceError, ModelError
 from undark.graph import Arrays, Shape, Signature
@@ -28,19 +26,26 @@ _HOW_TO_GET: Final = {
 }
 
 
+def _library() -> Any:
+    """The library, which comes without types; imported when it is needed."""
+    return import_module("onnxruntime")
+
+
 class OnnxRuntime(Runtime):
     """Microsoft's runtime, which undark always has."""
 
     name = "onnxruntime"
-    is_installed = True
     how_to_get = "pip install --force-reinstall onnxruntime"
+
+    @property
+    def is_installed(self) -> bool:
+        """Always: undark depends on it."""
+        return True
 
     def devices(self) -> tuple[str, ...]:
         """The devices behind ONNX Runtime's own names for them."""
         try:
-            import onnxruntime
-
-            there: Sequence[str] = onnxruntime.get_available_providers()
+            there = _library().get_available_providers()
         except Exception:  # a library of the system may be missing
             return ()
         return tuple(name for name in get_args(Device) if _PROVIDERS.get(name) in there)
@@ -65,22 +70,21 @@ class _Loaded(Session):
 
     def __init__(self, model: bytes, device: str, threads: int | None) -> None:
         super().__init__()
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        # Errors come to us as exceptions; the runtime's own talk is not for the user's console.
+        library = _library()
+        options = library.SessionOptions()
+        # Errors come to us as exceptions; the runtime's own messages are not for the user.
         options.log_severity_level = 4
         if threads is not None:
             options.intra_op_num_threads = threads
         providers = [_PROVIDERS["cpu"]]
         if device != "cpu":
-            if _PROVIDERS[device] not in onnxruntime.get_available_providers():
+            if _PROVIDERS[device] not in library.get_available_providers():
                 raise DeviceError(
                     f"{device} is not there in the installed onnxruntime; {_HOW_TO_GET[device]}"
                 )
             providers.insert(0, _PROVIDERS[device])
         try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=providers)
+            self._session = library.InferenceSession(model, options, providers=providers)
         except Exception as error:
             if device != "cpu":
                 raise DeviceError(f"{device} cannot be used: {first_line(error)}") from error
@@ -93,7 +97,7 @@ class _Loaded(Session):
             {item.name: _shape(item) for item in self._session.get_inputs()},
             {item.name: _shape(item) for item in self._session.get_outputs()},
         )
-        self._plain, self._tidy = onnxruntime.RunOptions(), onnxruntime.RunOptions()
+        self._plain, self._tidy = library.RunOptions(), library.RunOptions()
         self._shapes: list[tuple[int, ...]] = []
         if device == "cpu":
             # Photos differ in size: without this the arena keeps the sum of all it ever held.
@@ -105,12 +109,10 @@ class _Loaded(Session):
         options = self._plain if shapes == self._shapes else self._tidy
         self._shapes = shapes
         found = self._session.run(list(outputs), dict(inputs), options)
-        return dict(zip(outputs, cast("list[NDArray[np.float32]]", found), strict=True))
+        return dict(zip(outputs, found, strict=True))
 
     def _version(self) -> str:
-        import onnxruntime
-
-        return str(onnxruntime.__version__)
+        return str(_library().__version__)
 
 
 def _shape(item: Any) -> Shape:

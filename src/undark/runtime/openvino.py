@@ -51,7 +51,7 @@ class _Loaded(Session):
         super().__init__()
         import openvino
 
-        core = openvino.Core()
+        core: Any = openvino.Core()
         # Unasked it takes what is fastest: bfloat16, or on some float16, whose range is small.
         short = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.exact = precision == "exact" or not short

@@ -19,9 +19,9 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from undark.evaluate.grid import picture_grid
+from undark.evaluate.report.grid import image_grid
 from undark.io.atomic import write_atomically
-from undark.train.data.sources import LoadedPair
+from undark.train.data.datasets import LoadedPair
 from undark.train.methods.base import Method
 from undark.train.plot import plot_curves
 
@@ -178,7 +178,7 @@ class Validate(Callback):
         if pl_module.batches % fit.validate_every == 0 and pl_module.batches < fit.steps:
             self.run(pl_module, limit=fit.validate_on)
 
-    def run(self, method: Method[Any], *, limit: int | None = None) -> list[dict[str, Any]]:
+    def run(self, method: Method[Any, Any], *, limit: int | None = None) -> list[dict[str, Any]]:
         """Measure up to `limit` pictures per source, evenly spread; draws a picture grid.
 
         Returns:
@@ -208,7 +208,7 @@ class Validate(Callback):
             shown = ", ".join(f"{key} {value:.3f}" for key, value in means.items())
             self._notify(f"step {method.batches}, {count} unseen pictures of {name}: {shown}")
         if rows:
-            grid = picture_grid(rows, labels=["dark", "output", "truth"], captions=captions)
+            grid = image_grid(rows, labels=["dark", "output", "truth"], captions=captions)
             done, coded = cv2.imencode(".png", grid[:, :, ::-1])
             if done:
                 write_atomically(

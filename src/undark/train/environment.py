@@ -2,7 +2,7 @@
 
 Importing this module makes it known to Gymnasium, so ``gymnasium.make("undark/Retouch-v0")`` gives
 it, as does ``gymnasium.make("undark.train.environment:undark/Retouch-v0")`` without the import.
-What is seen and what can be done stand in :mod:`undark.retouch`, which the engine uses too.
+What is seen and what can be done stand in :mod:`undark.pixels.steps`, which the engine uses too.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from undark.errors import UsageError
 from undark.photo import FloatImage, Photo, area_resize, to_float
 from undark.pixels.steps import ACTIONS, LIMIT, STATE, STOP, Look, cut_patches
 from undark.train.data.darken import darken, draw_darkness
-from undark.train.data.draws import expose
-from undark.train.data.sources import Body
+from undark.train.data.datasets import Dataset
+from undark.train.data.stream import expose
+from undark.train.losses.reward import HINT, Truth, no_reference
 from undark.train.recipe import Augment
-from undark.train.rewards import HINT, Truth, no_reference
 
 __all__ = ["ENVIRONMENT", "Gallery", "Observation", "Retouch", "Scene", "Scenes"]
 
@@ -46,14 +46,14 @@ class Scene:
 
 
 Scenes = Callable[[np.random.Generator], Scene]
-"""Draws the scene of an episode."""
+"""BatchStream the scene of an episode."""
 
 
 class Gallery:
-    """Scenes from bodies of training data, by their weights.
+    """Scenes from datasets of training data, by their weights.
 
     Args:
-        bodies: As :func:`undark.train.data.sources.load_bodies` gives them, with glances.
+        datasets: As :func:`undark.train.data.datasets.load_datasets` gives them, with glances.
         augment: Mirroring, and another exposure or more noise of the photo by chance.
         structure: Weight of SSIM beside PSNR/10 in a truth's score.
         version: Which making of the synthetic darkness is drawn; may be changed at any time.
@@ -61,28 +61,27 @@ class Gallery:
 
     def __init__(
         self,
-        bodies: Sequence[Body],
+        datasets: Sequence[Dataset],
         augment: Augment,
         *,
         structure: float = 1.0,
         version: int = 0,
     ) -> None:
-        """Draw from `bodies`."""
+        """Draw from `datasets`."""
         self.version = version
         self._structure = structure
-        self._bodies = [body for body in bodies if len(body)]
-        weights = np.array([body.source.weight for body in self._bodies])
-        self._shares = weights / weights.sum()
+        self._datasets = [dataset for dataset in datasets if len(dataset)]
+        weights = np.array([dataset.source.weight for dataset in self._datasets])
+        self._chances = weights / weights.sum()
         self._augment = augment
 
     def __call__(self, random: np.random.Generator) -> Scene:
         """One scene."""
-        body = self._bodies[int(random.choice(len(self._bodies), p=self._shares))]
-        drawn = body.draw(int(random.integers(len(body))), self.version)
+        dataset = self._datasets[int(random.choice(len(self._datasets), p=self._chances))]
+        drawn = dataset.draw(int(random.integers(len(dataset))), self.version)
         assert drawn.low_glance is not None
-        mirror = slice(
-            None, None, -1 if self._augment.flip and body.source.flip and random.integers(2) else 1
-        )
+        mirrored = self._augment.flip and dataset.source.flip and bool(random.integers(2))
+        mirror = slice(None, None, -1 if mirrored else 1)
         glance, patches = self._vary(drawn.low_glance, cut_patches(drawn.low), random)
         look = Look.at(glance[:, mirror], patches)
         if drawn.high is None or drawn.high_glance is None:
@@ -143,13 +142,13 @@ class Retouch(gymnasium.Env[Observation, np.int64]):
     The reward of a step is what it gains towards the truth (PSNR in tens of dB plus SSIM), or of
     a score without reference where the photo has no truth, less `cost`. So the sum over an
     episode is what it gained, and stopping at once gives 0. It ends with `STOP` or after `LIMIT`
-    steps. ``info`` tells the ``score``.
+    steps. ``info`` holds the ``score``.
 
     ``reset(options={"photo": H×W×3, "truth": H×W×3})`` retouches a photo of one's own; the truth
     may be left out.
 
     Args:
-        scenes: Draws scenes; by default photos of scikit-image, darkened.
+        scenes: BatchStream scenes; by default photos of scikit-image, darkened.
         glance: Side of the glance in pixels; scenes that are drawn must have it too.
         cost: Of each step, so that none is taken for nothing.
         hints: Add ``hint`` to the observation: how far the look is from the truth. For a critic

@@ -65,7 +65,7 @@ def export_model(
         checkpoint: A run's folder, or a ``.safetensors`` or ``.ckpt`` file of a run.
         output: The ``.onnx`` file to write; the card gets the same stem and ``.json``.
         name: Name on the card; by default the recipe's.
-        metrics: Further results for the card, beside those of the run's own validation.
+        metrics: Further results for the card, in addition to those of the run's own validation.
         half: Keep the weights in 16 bits: half the size. They are computed with in 32 bits still.
 
     Raises:
@@ -94,7 +94,7 @@ def export_model(
     return Exported(output, output.with_suffix(".json"), difference)
 
 
-def _to_onnx(method: Method[Any]) -> bytes:
+def _to_onnx(method: Method[Any, Any]) -> bytes:
     shapes = method.shapes()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -167,7 +167,7 @@ def _halve(graph: onnx.GraphProto) -> None:
     graph.node.extend([*casts, *nodes])
 
 
-def _compare(method: Method[Any], content: bytes) -> float:
+def _compare(method: Method[Any, Any], content: bytes) -> float:
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     largest = 0.0
     for inputs in method.examples(np.random.default_rng(0)):
@@ -182,7 +182,11 @@ def _compare(method: Method[Any], content: bytes) -> float:
 
 
 def _card(
-    method: Method[Any], weights: Weights, content: bytes, name: str, metrics: tuple[Metric, ...]
+    method: Method[Any, Any],
+    weights: Weights,
+    content: bytes,
+    name: str,
+    metrics: tuple[Metric, ...],
 ) -> Card:
     recipe = weights.recipe
     measured = tuple(

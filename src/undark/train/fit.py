@@ -25,15 +25,17 @@ from torch.utils.data import DataLoader
 from undark.errors import DataError, RecipeError, TrainError, UsageError
 from undark.io.atomic import write_atomically
 from undark.train.callbacks import Average, History, Save, Stop, Stopped, Validate
-from undark.train.data.sources import load_bodies
+from undark.train.data.datasets import Dataset, LoadedPair, load_datasets
 from undark.train.methods import make_method, method_class
 from undark.train.methods.base import Method
+from undark.train.precision import Exact, choose_precision
 from undark.train.recipe import Recipe, Source, load_recipe, override
 from undark.train.weights import (
     CHECKPOINT,
     WEIGHTS,
     Weights,
     load_checkpoint,
+    load_into,
     load_weights,
     save_weights,
 )
@@ -90,7 +92,7 @@ def run(
             method's name takes the network's sizes from there.
         resume: Go on from the run's last checkpoint, to the very step.
         device: ``auto``, ``cpu`` or ``cuda``.
-        notify: Told of progress, a line each.
+        notify: Called with notices of progress, a line each.
 
     Raises:
         RecipeError: The recipe does not hold up, or differs from the one being resumed.
@@ -101,29 +103,22 @@ def run(
         TrainError: The folder holds another run.
     """
     origin = load_weights(start) if start is not None else None
-    plan = override(_with_stacks(_read(recipe, origin), dark, light), overrides)
+    plan = _settled(override(_with_stacks(_read(recipe, origin), dark, light), overrides))
     root = Path() if data is None else Path(data)
     if data is None and dark is None and light is None:
-        raise UsageError(f"{plan.method} learns from {method_class(plan.method).diet}")
-    folder = Path("runs") / plan.name if out is None else Path(out)
-    checkpoint = folder / CHECKPOINT
-    if resume:
-        _check_same(plan, checkpoint)
-    elif checkpoint.exists():
-        raise TrainError(
-            f"{folder} already holds a run: add --resume to go on with it, or choose another --out"
-        )
+        diet = method_class(plan.method).diet
+        raise UsageError(f"{plan.method} learns from {diet}", argument="data")
     if not root.is_dir():
-        raise DataError(f"{data}: no such folder of training data")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "recipe.toml", plan.to_toml().encode())
+        raise DataError(f"{data}: no such folder of training data", argument="data")
+    folder = Path("runs") / plan.name if out is None else Path(out)
+    _prepare(folder, plan, resume=resume)
 
     _tune_allocator()
     torch.manual_seed(plan.seed)
     method = make_method(plan)
     if origin is not None and not resume:
-        _load_into(method, origin)
-    bodies, held = load_bodies(
+        load_into(method.network, origin)
+    datasets, held = load_datasets(
         plan.data,
         root=root,
         glance=method.glance,
@@ -132,24 +127,41 @@ def run(
         guides=method.guides,
     )
     counts = ", ".join(
-        f"{len(body)} of {source.path}"
-        for body, source in zip(bodies, plan.data.sources, strict=True)
+        f"{len(dataset)} of {source.path}"
+        for dataset, source in zip(datasets, plan.data.sources, strict=True)
     )
     notify(
         f"{plan.name}: {sum(p.numel() for p in method.network.parameters())} parameters;"
         f" learning from {counts}; unseen: {sum(map(len, held.values()))} pairs"
     )
+    return _learn(method, datasets, held, folder, resume=resume, device=device, notify=notify)
+
+
+def _learn(
+    method: Method[Any, Any],
+    datasets: Sequence[Dataset],
+    held: dict[str, list[LoadedPair]],
+    folder: Path,
+    *,
+    resume: bool,
+    device: str,
+    notify: Notify,
+) -> Run:
+    """Run the loop, measure what it has learned on the pairs `held` out, and leave all in place."""
+    plan = method.recipe
     average = Average(plan.fit.ema)
     history = History(folder, every=max(1, min(100, plan.fit.steps // 20)), notify=notify)
     validate = Validate(held, average, history, folder=folder, notify=notify)
+    precision, reason = choose_precision(plan.fit.precision, device)
+    notify(reason)
     _fit(
-        plan,
         method,
-        bodies,
+        datasets,
         [average, history, validate],
         folder=folder,
         resume=resume,
         device=device,
+        precision=precision,
     )
     measured = validate.run(method) if held else []
     history.write()
@@ -165,9 +177,20 @@ def _read(recipe: str | Path | Recipe, origin: Weights | None) -> Recipe:
         return recipe
     text = str(recipe)
     if text.endswith(".toml"):
-        return load_recipe(Path(text))
+        plan = load_recipe(Path(text))
+        try:
+            return method_class(plan.method).settle(plan)
+        except RecipeError as error:
+            raise RecipeError(f"{text}: {error}") from error
     plan = method_class(text).default_recipe(text)
     return plan if origin is None else replace(plan, net=origin.recipe.net)
+
+
+def _settled(plan: Recipe) -> Recipe:
+    """The recipe as its method completes it, once the method is content with it."""
+    kind = method_class(plan.method)
+    kind.check_sources(plan)
+    return kind.settle(plan)
 
 
 def _with_stacks(plan: Recipe, dark: Path | None, light: Path | None) -> Recipe:
@@ -182,9 +205,23 @@ def _with_stacks(plan: Recipe, dark: Path | None, light: Path | None) -> Recipe:
     return replace(plan, data=replace(plan.data, sources=tuple(sources)))
 
 
+def _prepare(folder: Path, plan: Recipe, *, resume: bool) -> None:
+    """Make the run's folder and write its recipe; a folder that holds another run is refused."""
+    checkpoint = folder / CHECKPOINT
+    if resume:
+        _check_same(plan, checkpoint)
+    elif checkpoint.exists():
+        raise TrainError(
+            f"{folder} already holds a run: resume it, or choose another folder",
+            argument="resume",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "recipe.toml", plan.to_toml().encode())
+
+
 def _check_same(plan: Recipe, checkpoint: Path) -> None:
     if not checkpoint.is_file():
-        raise TrainError(f"{checkpoint.parent}: nothing to resume there; leave --resume out")
+        raise TrainError(f"{checkpoint.parent}: there is no run to resume", argument="resume")
     stored = load_checkpoint(checkpoint)["recipe"]
     asked = json.loads(json.dumps(plan.to_dict()))
     stored = json.loads(json.dumps(stored))
@@ -192,42 +229,28 @@ def _check_same(plan: Recipe, checkpoint: Path) -> None:
         keys = [key for key in asked if asked[key] != stored.get(key)]
         raise RecipeError(
             f"{checkpoint.parent} was begun with another recipe (it differs in {', '.join(keys)});"
-            " resume with the same recipe and the same --set, or choose another --out"
+            " resume it with the same recipe and settings, or choose another folder"
         )
-
-
-def _load_into(method: Method[Any], origin: Weights) -> None:
-    own = method.network.state_dict()
-    fitting = {
-        name: value
-        for name, value in origin.state.items()
-        if name in own and own[name].shape == value.shape
-    }
-    if len(fitting) < len(own):
-        missing = next(name for name in own if name not in fitting)
-        raise RecipeError(
-            f"the weights to start from are of another network ({missing!r} does not fit);"
-            " use their recipe's [net] table"
-        )
-    method.network.load_state_dict(fitting)
 
 
 def _fit(
-    plan: Recipe,
-    method: Method[Any],
-    bodies: Sequence[Any],
+    method: Method[Any, Any],
+    datasets: Sequence[Dataset],
     callbacks: list[Any],
     *,
     folder: Path,
     resume: bool,
     device: str,
+    precision: Exact,
 ) -> None:
+    plan = method.recipe
+
     class Loaders(lightning.LightningDataModule):
-        """Draws from the step that the run stands at, which is known once it is restored."""
+        """BatchStream from the step that the run stands at, which is known once it is restored."""
 
         def train_dataloader(self) -> DataLoader[Any]:
             return DataLoader(
-                method.draws(bodies),
+                method.stream(datasets),
                 batch_size=None,
                 num_workers=plan.data.workers,
                 persistent_workers=plan.data.workers > 0,
@@ -241,7 +264,7 @@ def _fit(
         trainer = lightning.Trainer(
             accelerator={"cuda": "gpu"}.get(device, device),
             devices=1,
-            precision=plan.fit.precision,
+            precision=precision,
             max_steps=plan.fit.steps,
             # A method that takes its own gradients clips them too.
             gradient_clip_val=plan.fit.clip or None if method.automatic_optimization else None,

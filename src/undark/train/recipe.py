@@ -1,23 +1,23 @@
 """The Recipe: everything that one training run depends on, in one TOML file.
 
 Every table of the file is a dataclass here, so the defaults, the types and the names of all keys
-stand in one place. An unknown key is an error that names the nearest known one.
+stand in one place. The one exception is ``[options]``, which belongs to the method: a recipe is
+read without knowing any method, and the method checks what belongs to it
+(:meth:`undark.train.methods.base.Method.settle`).
 """
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
 import tomllib
-import types
-import typing
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import tomli_w
 
 from undark.errors import RecipeError
+from undark.train.tables import build, plain, unknown_key
 
 __all__ = [
     "Augment",
@@ -25,12 +25,17 @@ __all__ = [
     "Fit",
     "Loss",
     "Net",
+    "Precision",
     "Recipe",
     "Source",
     "load_recipe",
     "override",
     "parse",
 ]
+
+
+Precision = Literal["auto", "bf16-mixed", "16-mixed", "32-true"]
+"""In what a run computes; see :class:`Fit`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +55,18 @@ class Net:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One body of training data.
+    """One set of training data.
 
     Attributes:
         kind: ``pairs``: a folder of dark/light pairs. ``darken``: a folder of well-lit photos
             that are darkened by the physical model. ``keep``: well-lit photos that are their own
-            truth, so that bright photos are left alone. ``render``: a folder of HDR images, of which
-            photos are made (:mod:`undark.train.data.hdr`). ``dark`` and ``light``: a stack of dark
-            and one of light photos without pairing. Of a folder of pairs, all but ``dark`` take
+            truth, so that bright photos are left alone. ``render``: a folder of HDR images, of
+            which photos are made (:mod:`undark.train.data.hdr`). ``dark`` and ``light``: a stack
+            of dark and one of light photos without pairing. Of a folder of pairs, all but ``dark`` take
             the light side, and the pairs that are held out serve validation.
-        path: Folder, relative to ``--data``.
-        weight: Share of the draws, relative to the other sources.
-        name: As the card shall name it; by default the folder's name.
+        path: Folder, relative to the run's `data`.
+        weight: Fraction of the draws, relative to the other sources.
+        name: As the card names it; by default the folder's name.
         licence: As its authors state it.
         url: Where it comes from.
         scenes: Which pairs show one scene: ``given`` by the folder's ``scenes.csv`` or
@@ -71,8 +76,8 @@ class Source:
         level: How bright the truth is, which a method with a glance must not be left to guess
             while it learns to restore: it is ``told``; or, for scenes that are always lit alike,
             ``guessed``, and the restoration learns to put the guess right.
-        camera: For ``darken``: the ``camera.json`` of a run of cyclegan, relative to ``--data``,
-            whose noise, colours and tone the darkness gets.
+        camera: For ``darken``: the ``camera.json`` of a run of cyclegan, relative to the run's
+            `data`, whose noise, colours and tone the darkness gets.
         darkness: For ``darken``: how dark. ``dim``: a room; ``night``: anything from slightly too
             dark to nearly black, with the noise and the lifted, coloured black of such photos.
     """
@@ -116,8 +121,8 @@ class Data:
     """What is learned from, and how it is drawn.
 
     Attributes:
-        sources: Bodies of data; by default the one folder of pairs that ``--data`` names.
-        held_out: Share of the scenes of each pair source that is kept for validation; 0 learns
+        sources: Sets of data; by default the one folder of pairs that the run's `data` names.
+        held_out: Fraction of the scenes of each pair source that is kept for validation; 0 learns
             from all and validates on nothing.
         run: Validation takes whole runs of this many neighbouring scenes.
         max_side: Pictures are shrunk to this longer side before all else, and the network runs on
@@ -165,7 +170,8 @@ class Fit:
         weight_decay: AdamW's.
         clip: Largest norm of the gradient; 0 does not clip.
         ema: Decay of the moving average of the weights that is validated and exported.
-        precision: ``bf16-mixed``, ``16-mixed`` or ``32-true``, as Lightning names them.
+        precision: ``bf16-mixed``, ``16-mixed`` or ``32-true``, as Lightning names them; ``auto``
+            is bfloat16 where the GPU or the processor really has it and float32 elsewhere.
         validate_every: Steps between validations.
         validate_on: Pictures per validation during the run; the last one takes all.
         checkpoint_minutes: Minutes between checkpoints.
@@ -178,7 +184,7 @@ class Fit:
     weight_decay: float = 1e-3
     clip: float = 1.0
     ema: float = 0.999
-    precision: Literal["bf16-mixed", "16-mixed", "32-true"] = "bf16-mixed"
+    precision: Precision = "auto"
     validate_every: int = 1000
     validate_on: int = 16
     checkpoint_minutes: float = 3.0
@@ -195,8 +201,8 @@ class Recipe:
         summary: For the card: when to use the model.
         licence: Of the weights.
         seed: Of every random choice.
-        options: What the method alone has to set: its own dataclass ``Options``; None stands for
-            that class's defaults.
+        options: What the method alone has to set, as a plain table; the method reads it into its
+            own dataclass ``Options``.
     """
 
     name: str
@@ -210,11 +216,11 @@ class Recipe:
     augment: Augment = Augment()
     loss: Loss = Loss()
     fit: Fit = Fit()
-    options: Any = None
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain tables, as TOML and JSON hold them."""
-        raw: dict[str, Any] = _plain(dataclasses.asdict(self))
+        raw: dict[str, Any] = plain(self)
         if not raw["options"]:
             del raw["options"]  # nothing of the method's own
         return raw
@@ -243,38 +249,32 @@ def load_recipe(path: Path) -> Recipe:
 
 
 def parse(raw: dict[str, Any]) -> Recipe:
-    """A recipe from plain tables.
+    """A recipe from plain tables; what its method must check is not checked here.
 
     Raises:
         RecipeError: An unknown key, a value of the wrong type or out of range.
     """
-    recipe = _build(Recipe, raw, "")
+    recipe: Recipe = build(Recipe, raw, "")
     _check(recipe)
-    return replace(recipe, options=_options(recipe))
+    return recipe
 
 
-def _options(recipe: Recipe) -> Any:
-    """The table ``options`` as the method declares it."""
-    from undark.train.methods import method_class  # methods know recipes, not recipes methods
-
-    kind = method_class(recipe.method).Options
-    return _build(kind, {} if recipe.options is None else recipe.options, "options")
-
-
-def override(recipe: Recipe, settings: typing.Sequence[str]) -> Recipe:
+def override(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     """The recipe with ``key=value`` settings, such as ``fit.steps=100``, put in.
 
-    Values are TOML; what is not TOML is taken as text.
+    Values are TOML; what is not TOML is taken as text. Keys below ``options`` are the method's
+    to check.
 
     Raises:
         RecipeError: A setting is not ``key=value``, or its key or value does not fit.
     """
     raw = recipe.to_dict()
+    raw.setdefault("options", {})
     for setting in settings:
         path, separator, text = setting.partition("=")
         keys = path.strip().split(".")
         if not separator or not all(keys):
-            raise RecipeError(f"--set {setting}: expected key=value, such as fit.steps=100")
+            raise RecipeError(f"{setting}: expected key=value, such as fit.steps=100")
         try:
             value: Any = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
@@ -283,24 +283,13 @@ def override(recipe: Recipe, settings: typing.Sequence[str]) -> Recipe:
         for key in keys[:-1]:
             inner = table.get(key)
             if not isinstance(inner, dict):
-                raise RecipeError(_unknown(key, [k for k, v in table.items() if _is_table(v)]))
+                tables = [name for name, held in table.items() if isinstance(held, dict)]
+                raise RecipeError(unknown_key(key, tables))
             table = inner
-        if keys[-1] not in table:
-            raise RecipeError(_unknown(path.strip(), _paths(recipe.to_dict())))
+        if keys[-1] not in table and keys[0] != "options":
+            raise RecipeError(unknown_key(path.strip(), _paths(recipe.to_dict())))
         table[keys[-1]] = value
     return parse(raw)
-
-
-def _is_table(value: object) -> bool:
-    return isinstance(value, dict)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value
 
 
 def _paths(table: dict[str, Any], prefix: str = "") -> list[str]:
@@ -308,55 +297,6 @@ def _paths(table: dict[str, Any], prefix: str = "") -> list[str]:
     for key, value in table.items():
         found += _paths(value, f"{prefix}{key}.") if isinstance(value, dict) else [prefix + key]
     return found
-
-
-def _unknown(key: str, known: typing.Sequence[str]) -> str:
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
-    return f"unknown key {key!r}{hint}"
-
-
-def _build(kind: type[Any], raw: object, where: str) -> Any:
-    if not isinstance(raw, dict):
-        raise RecipeError(f"{where or 'recipe'}: expected a table")
-    hints = typing.get_type_hints(kind)
-    names = [item.name for item in dataclasses.fields(kind)]
-    values: dict[str, Any] = {}
-    for key, value in raw.items():
-        if key not in names:
-            full = [f"{where}.{name}" if where else name for name in names]
-            raise RecipeError(_unknown(f"{where}.{key}" if where else str(key), full))
-        values[key] = _convert(hints[key], value, f"{where}.{key}" if where else str(key))
-    for item in dataclasses.fields(kind):
-        if (
-            item.default is dataclasses.MISSING
-            and item.default_factory is dataclasses.MISSING
-            and item.name not in values
-        ):
-            raise RecipeError(f"missing key {where}{'.' * bool(where)}{item.name}")
-    return kind(**values)
-
-
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if dataclasses.is_dataclass(hint):
-        return _build(typing.cast(type[Any], hint), value, where)
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise RecipeError(f"{where}: expected a list")
-        return tuple(_convert(arguments[0], item, where) for item in value)
-    if origin is Literal:
-        if value not in arguments:
-            raise RecipeError(f"{where}: {value!r} is none of {', '.join(map(repr, arguments))}")
-        return value
-    if origin in (typing.Union, types.UnionType):
-        return _convert(next(a for a in arguments if a is not type(None)), value, where)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    fits = hint is Any or isinstance(value, hint)
-    if not fits or (hint is int and isinstance(value, bool)):
-        raise RecipeError(f"{where}: expected {hint.__name__}, not {value!r}")
-    return value
 
 
 def _check(recipe: Recipe) -> None:
@@ -376,10 +316,7 @@ def _check(recipe: Recipe) -> None:
             "data.max_side: must be 0 or at least 64",
         ),
         (data.run >= 1, "data.run: must be at least 1"),
-        (
-            data.crop >= 16 and data.crop % 2 ** len(net.widths) == 0,
-            f"data.crop: must be a multiple of {2 ** len(net.widths)} for this depth",
-        ),
+        (data.crop >= 16, "data.crop: must be at least 16"),
         (data.batch >= 1, "data.batch: must be at least 1"),
         (data.workers >= 0, "data.workers: must be at least 0"),
         (fit.steps >= 1, "fit.steps: must be at least 1"),

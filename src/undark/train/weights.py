@@ -14,9 +14,9 @@ import safetensors
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from undark.errors import ModelError, UndarkError
+from undark.errors import ModelError, RecipeError, UndarkError
 from undark.io.atomic import write_atomically
 from undark.models.store import resolve
 from undark.train.recipe import Recipe, parse
@@ -27,6 +27,7 @@ __all__ = [
     "WEIGHTS",
     "Weights",
     "load_checkpoint",
+    "load_into",
     "load_weights",
     "save_weights",
 ]
@@ -88,6 +89,27 @@ def load_weights(model: str | Path) -> Weights:
         raise
     except Exception as error:
         raise ModelError(f"{path}: not weights that undark made: {error}") from error
+
+
+def load_into(network: nn.Module, weights: Weights) -> None:
+    """Give `network` the parameters that `weights` hold for it.
+
+    Raises:
+        RecipeError: They are of a network of other sizes or of another kind.
+    """
+    own = network.state_dict()
+    fitting = {
+        name: value
+        for name, value in weights.state.items()
+        if name in own and own[name].shape == value.shape
+    }
+    if len(fitting) < len(own):
+        missing = next(name for name in own if name not in fitting)
+        raise RecipeError(
+            f"the weights to start from are of another network ({missing!r} does not fit);"
+            " use their recipe's [net] table"
+        )
+    network.load_state_dict(fitting)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

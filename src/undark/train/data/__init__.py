@@ -1,1 +1,1 @@
-"""Training data: sources, splits, synthetic darkness, and the draws of each step."""
+"""Training data: sources, splits, synthetic darkness, and the batch stream."""

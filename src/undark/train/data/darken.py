@@ -160,4 +160,4 @@ def record(light: FloatImage, darkness: Darkness, random: np.random.Generator) -
         decoded = cv2.imdecode(coded, cv2.IMREAD_COLOR) if done else None
         if decoded is not None:
             levels = np.ascontiguousarray(decoded[:, :, ::-1])
-    return levels
+    return levels.astype(np.uint8, copy=False)

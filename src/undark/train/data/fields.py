@@ -1,7 +1,8 @@
 """Darkness that differs from place to place: a lamp's pool, a bright window, a dark foreground.
 
 Fields of EV over a well-lit photo, smooth or following its edges. Where all that is dark by nature
-is lit again, a night becomes a day; so what lies outside a lamp's pool stays darker in the truth too.
+is lit again, a night becomes a day; so what lies outside a lamp's pool stays darker in the truth
+too.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Photos of real high-dynamic-range images: any exposure, noise, and a truth with its light.
 
-An image is stored as two files and a line of ``maps.csv``: ``NAME.jpg`` is log2 of each channel over
-a blurred base in [-5, 5], ``NAME.png`` that base (16 bit, small), from ``low`` to ``high`` in log2.
+An image is stored as two files and a line of ``maps.csv``: ``NAME.jpg`` is log2 of each channel
+over a blurred base in [-5, 5], ``NAME.png`` that base (16 bit, small), from ``low`` to ``high`` in
+log2.
 
-The truth is a fusion of exposures (Mertens, Kautz and Van Reeth, "Exposure Fusion", Pacific Graphics
-2007) around the one at which what is lit is right: lit subjects keep their texture, the rest is
+The truth is a fusion of exposures (Mertens, Kautz and Van Reeth, "Exposure Fusion", Pacific
+Graphics 2007) around the one at which what is lit is right: lit subjects keep their texture, the rest is
 lifted by some two stops, a black sky stays black. A night is no day.
 """
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undark.errors import InputError
-from undark.io.images import read_photo
 from undark.io.pairs import TrainingPair
+from undark.io.photo import read_photo
 from undark.photo import area_resize
 
 __all__ = ["scenes_by_likeness", "split_by_scene"]
@@ -30,7 +30,7 @@ def split_by_scene(
 
     Args:
         pairs: In their natural order.
-        held_out: Share of the scenes to hold out, in [0, 1); at least one run where it is
+        held_out: Fraction of the scenes to hold out, in [0, 1); at least one run where it is
             above 0 and there are two scenes or more.
         run: Neighbouring scenes that stay together; made smaller for small sets.
     """
@@ -84,7 +84,7 @@ def _likeness(whole: NDArray[np.float32], other: NDArray[np.float32]) -> float:
 
 
 def _thumb(pair: TrainingPair) -> NDArray[np.float32] | None:
-    """Details of the truth at 96×96: broad shading, which all shots of a table share, taken off."""
+    """Details of the truth at 96×96: broad shading, common to all shots of a table, taken off."""
     try:
         small = area_resize(read_photo(pair.high).pixels, _SIDE, _SIDE).mean(axis=2)
     except InputError:

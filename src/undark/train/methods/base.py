@@ -5,35 +5,34 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar
 
 import lightning
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.data import IterableDataset
 
-from undark.errors import DivergedError
+from undark.adjust import Adjust
+from undark.errors import DivergedError, RecipeError
 from undark.evaluate.metrics import psnr, ssim
-from undark.models.card import Scaling
-from undark.photo import area_resize, from_float, to_float
-from undark.train.data.draws import Batch, Draws, to_tensor
-from undark.train.data.sources import Body, LoadedPair
+from undark.graph import Graph
+from undark.models.card import Glance, Scaling
+from undark.modes import MODES, Light
+from undark.photo import Photo, from_float, to_float
+from undark.train.data.datasets import Dataset, LoadedPair
+from undark.train.data.stream import Batch, BatchStream
+from undark.train.nets.graph import NetworkGraph
 from undark.train.recipe import Recipe, parse
+from undark.train.tables import build, plain
 
-__all__ = ["Method", "NoOptions", "fit_to_multiple"]
+__all__ = ["Method", "NoOptions"]
 
 Network = TypeVar("Network", bound=nn.Module)
-
-
-def fit_to_multiple(image: Tensor, multiple: int, minimum: int) -> Tensor:
-    """`image` (N×3×H×W) padded below and to the right, by replication, to the multiple."""
-    rows, columns = (max(side + (-side) % multiple, minimum) - side for side in image.shape[2:])
-    return F.pad(image, (0, columns, 0, rows), mode="replicate") if rows or columns else image
+OptionsT = TypeVar("OptionsT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +40,11 @@ class NoOptions:
     """For methods that have nothing of their own to set."""
 
 
-class Method(lightning.LightningModule, ABC, Generic[Network]):
+class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
     """A way to learn. Subclasses build a network and say what a step's losses are.
+
+    It is generic in its network and in its `Options`: ``class Mine(Method[MyNet, MyOptions])``
+    with ``Options = MyOptions`` knows the types of `network` and `options`.
 
     Attributes:
         recipe: What the run depends on.
@@ -59,7 +61,7 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
             ``options``. Its fields need defaults.
         reads: Kinds of sources that it can learn from.
         needs: Kinds of sources that it cannot do without.
-        diet: The same in words, with the options of the command line that give it.
+        diet: The same in words, with the arguments of :func:`undark.train.run` that give it.
         defaults: What differs from the recipe's own defaults, as ``table.key`` → value.
         places: Whether a step needs to know where in the photo its crops lie.
         guides: Whether it needs the level by which each pixel reads a grid of light.
@@ -71,20 +73,25 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
     Options: ClassVar[type[Any]] = NoOptions
     reads: ClassVar[tuple[str, ...]] = ("pairs", "darken", "keep", "render")
     needs: ClassVar[tuple[str, ...]] = ()
-    diet: ClassVar[str] = "pairs of dark and light pictures: --data DIR"
+    diet: ClassVar[str] = "pairs of dark and light pictures in one folder (data)"
     defaults: ClassVar[dict[str, Any]] = {}
     places: ClassVar[bool] = False
     guides: ClassVar[bool] = False
 
     network: Network
+    options: OptionsT
     glance: int
     multiple: int
 
     def __init__(self, recipe: Recipe) -> None:
-        """Keep the recipe; subclasses build the network after this."""
+        """Keep the recipe; subclasses build the network after this.
+
+        Raises:
+            RecipeError: The recipe's table ``options`` does not hold up.
+        """
         super().__init__()
         self.recipe = recipe
-        self.options = self.Options() if recipe.options is None else recipe.options
+        self.options = self.read_options(recipe)
         self.batches = 0
         self.losses_now: dict[str, float] = {}
 
@@ -96,6 +103,48 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
             table, _, key = path.partition(".")
             raw.setdefault(table, {})[key] = value
         return parse(raw)
+
+    @classmethod
+    def read_options(cls, recipe: Recipe) -> OptionsT:
+        """The recipe's table ``options`` as this method's `Options`.
+
+        Raises:
+            RecipeError: A key is unknown, or a value of the wrong type or out of range.
+        """
+        return build(cls.Options, recipe.options, "options")
+
+    @classmethod
+    def settle(cls, recipe: Recipe) -> Recipe:
+        """`recipe`, checked, with every one of this method's options spelled out.
+
+        It costs next to nothing: nothing is built and no data are read.
+
+        Raises:
+            RecipeError: The options or the sizes are not what this method needs.
+        """
+        options = cls.read_options(recipe)
+        cls.check(recipe, options)
+        return replace(recipe, options=plain(options))
+
+    @classmethod
+    def check(cls, recipe: Recipe, options: OptionsT) -> None:
+        """Check what this method needs of `recipe`, beside its `options`; by default nothing.
+
+        Raises:
+            RecipeError: In one line, what is needed.
+        """
+        del recipe, options
+
+    @classmethod
+    def check_sources(cls, recipe: Recipe) -> None:
+        """Check that this method learns from the kinds of data that `recipe` names.
+
+        Raises:
+            RecipeError: It does not, or lacks one that it needs.
+        """
+        kinds = {source.kind for source in recipe.data.sources}
+        if not kinds <= set(cls.reads) or not kinds >= set(cls.needs):
+            raise RecipeError(f"the method {recipe.method} learns from {cls.diet}")
 
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -137,11 +186,11 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
 
     # What Lightning calls.
 
-    def draws(self, bodies: Sequence[Body]) -> IterableDataset[Any]:
+    def stream(self, datasets: Sequence[Dataset]) -> IterableDataset[Any]:
         """What the loop is fed with, from step `batches` on: by default batches of crops."""
         plan = self.recipe
-        return Draws(
-            bodies,
+        return BatchStream(
+            datasets,
             crop=plan.data.crop,
             batch=plan.data.batch,
             augment=plan.augment,
@@ -222,23 +271,27 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
 
     # Whole pictures.
 
-    @torch.no_grad()
-    def enhance(self, low: NDArray[Any]) -> NDArray[np.uint8]:
-        """A whole picture, H×W×3 of any depth, enhanced in float32 and rounded to 8 bits."""
-        network = self.network.eval()
-        device = next(network.parameters()).device
-        image = fit_to_multiple(
-            to_tensor(to_float(low))[None].to(device), self.multiple, self.scaling().minimum
-        )
-        image = image.to(memory_format=torch.channels_last)
-        with torch.autocast(device.type, enabled=False):
-            if self.glance:
-                shrunk = to_tensor(area_resize(low, self.glance, self.glance))[None].to(device)
-                output = network(image, shrunk)
-            else:
-                output = network(image)
-        whole = output[0, :, : low.shape[0], : low.shape[1]].float().cpu().numpy()
-        return cast(NDArray[np.uint8], from_float(whole.transpose(1, 2, 0), np.dtype(np.uint8)))
+    def graph(self) -> Graph:
+        """The network as it stands, in evaluation mode, for modes to run."""
+        return NetworkGraph(self.network.eval(), list(self.shapes()), self.outputs)
+
+    def enhance(self, low: NDArray[Any], *, light: Light | None = None) -> NDArray[np.uint8]:
+        """A whole picture as the exported model will make it, by the very mode that will run it.
+
+        Args:
+            low: H×W×3 of any depth.
+            light: What is decided for it already; by default the network decides.
+
+        Returns:
+            H×W×3, rounded to 8 bits.
+        """
+        scaling = self.scaling()
+        glance = Glance(self.glance, self.glance) if self.glance else None
+        mode = MODES[scaling.mode](scaling, glance)
+        graph, result = self.graph(), np.empty(low.shape, np.uint8)
+        for top, band in mode.bands(graph, Photo(low), Adjust(), _ignore, light=light):
+            result[top : top + len(band)] = from_float(band, result.dtype)
+        return result
 
     def measure(self, pair: LoadedPair) -> tuple[dict[str, float], NDArray[np.uint8]]:
         """PSNR and SSIM of one pair in the plain protocol, brightness-matched PSNR, the output."""
@@ -253,3 +306,8 @@ class Method(lightning.LightningModule, ABC, Generic[Network]):
             "error_ev": -math.log2(max(ratio, 1e-3)),
         }
         return values, output
+
+
+def _ignore(fraction: float) -> None:
+    """Progress on one picture, which nobody watches in training."""
+    del fraction

@@ -7,29 +7,25 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from undark.adjust import Adjust
 from undark.errors import RecipeError
-from undark.models.card import Glance, Scaling
-from undark.modes.curves import Curves
-from undark.photo import Photo, area_resize, from_float
-from undark.train import zero_losses as losses
-from undark.train.data.draws import Batch, to_tensor
+from undark.models.card import Scaling
+from undark.train.data.stream import Batch
+from undark.train.losses import zero_reference as losses
+from undark.train.losses.self_noise import noise_left, shrunken_twin
 from undark.train.methods.base import Method
 from undark.train.nets.curve import CurveNet
 from undark.train.nets.exposure import expose
 from undark.train.nets.srgb import to_linear
 from undark.train.recipe import Recipe
-from undark.train.self_noise import noise_left, shrunken_twin
 
-__all__ = ["Options", "ZeroReference"]
+__all__ = ["Curve", "Options"]
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is told, and the weights of the terms; see :mod:`undark.train.zero_losses`.
+    """What is told, and the weights of the terms; see :mod:`undark.train.losses.zero_reference`.
 
     Attributes:
         wanted: Mean luma that a dark photo should get, in (0, 1). The one thing that is told: no
@@ -38,7 +34,7 @@ class Options:
         spatial: Weight of spatial consistency.
         colour: Weight of colour constancy.
         restraint: Weight against tints and against levels other than `wanted`.
-        noise: Weight of what cleaning leaves of noise; see :mod:`undark.train.self_noise`.
+        noise: Weight of what cleaning leaves of noise; see :mod:`undark.train.losses.self_noise`.
         twins: Photos of each batch by which cleaning is learned.
     """
 
@@ -62,7 +58,7 @@ class Options:
             raise RecipeError("options.twins: must be at least 1")
 
 
-class ZeroReference(Method[CurveNet]):
+class Curve(Method[CurveNet, Options]):
     """Curve estimation: exposure, contrast, colour and noise, judged without a truth."""
 
     kind = "zero-reference"
@@ -76,7 +72,7 @@ class ZeroReference(Method[CurveNet]):
     Options: ClassVar[type[Any]] = Options
     reads: ClassVar[tuple[str, ...]] = ("dark",)
     needs: ClassVar[tuple[str, ...]] = ("dark",)
-    diet: ClassVar[str] = "dark photos alone: --data DIR"
+    diet: ClassVar[str] = "dark photos alone (data, or dark)"
     defaults: ClassVar[dict[str, Any]] = {
         "data.sources": [{"kind": "dark"}],
         "data.crop": 256,
@@ -95,11 +91,16 @@ class ZeroReference(Method[CurveNet]):
     def __init__(self, recipe: Recipe) -> None:
         """Build the network for the recipe's glance and wanted level."""
         super().__init__(recipe)
-        if not recipe.net.glance:
-            raise RecipeError("net.glance: the curves come from the glance; it cannot be 0")
         self.network = CurveNet(glance=recipe.net.glance, wanted=self.options.wanted)
         self.glance = recipe.net.glance
         self.multiple = 1
+
+    @classmethod
+    def check(cls, recipe: Recipe, options: Options) -> None:
+        """A glance."""
+        del options
+        if not recipe.net.glance:
+            raise RecipeError("net.glance: the curves come from the glance; it cannot be 0")
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Five terms, none of which knows a truth."""
@@ -141,17 +142,3 @@ class ZeroReference(Method[CurveNet]):
         sizes = ((2, 0.3), (1, 0.02), (1, 1.0))
         values = (random.random((n, 3, self.glance, self.glance)) * light for n, light in sizes)
         return [(torch.from_numpy(value.astype(np.float32)),) for value in values]
-
-    @torch.no_grad()
-    def enhance(self, low: NDArray[Any]) -> NDArray[np.uint8]:
-        """A whole picture, H×W×3 of any depth, as the engine makes it, rounded to 8 bits."""
-        network = self.network.eval()
-        device = next(network.parameters()).device
-        glance = to_tensor(area_resize(low, self.glance, self.glance))[None].to(device)
-        curves, strength = (output.float().cpu().numpy() for output in network(glance))
-        answers = {"curves": curves, "clean": strength}
-        mode = Curves(self.scaling(), Glance(self.glance, self.glance))
-        result = np.empty(low.shape, np.uint8)
-        for top, band in mode.bands(lambda *_: answers, Photo(low), Adjust(), lambda _: None):
-            result[top : top + band.shape[0]] = from_float(band, np.dtype(np.uint8))
-        return result

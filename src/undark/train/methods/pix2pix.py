@@ -12,19 +12,19 @@ import torch
 from torch import Tensor
 
 from undark.models.card import Scaling
-from undark.train.adversarial import Criterion, adversarial, frozen
-from undark.train.data.draws import Batch
+from undark.train.data.stream import Batch
+from undark.train.losses.adversarial import Criterion, adversarial, frozen
 from undark.train.methods.base import Method
-from undark.train.methods.reconstruction import make_unet, reconstruct, unet_scaling
+from undark.train.methods.reconstruction import check_unet, make_unet, reconstruct, unet_scaling
 from undark.train.nets.patch import PatchDiscriminator
 from undark.train.nets.unet import UNet
 from undark.train.recipe import Recipe
 
-__all__ = ["Pix2Pix", "Pix2PixOptions"]
+__all__ = ["Options", "Pix2Pix"]
 
 
 @dataclass(frozen=True, slots=True)
-class Pix2PixOptions:
+class Options:
     """What Pix2Pix alone has to set.
 
     Attributes:
@@ -42,7 +42,7 @@ class Pix2PixOptions:
     discriminator_lr: float = 0.5
 
 
-class Pix2Pix(Method[UNet]):
+class Pix2Pix(Method[UNet, Options]):
     """A U-Net generator against a PatchGAN that sees the dark picture beside the bright one.
 
     The generator minimises adversarial + λ·reconstruction, the discriminator holds real patches
@@ -51,7 +51,7 @@ class Pix2Pix(Method[UNet]):
     """
 
     kind = "pix2pix"
-    Options = Pix2PixOptions
+    Options: ClassVar[type[Any]] = Options
     papers: ClassVar[tuple[str, ...]] = (
         "Isola et al., Image-to-Image Translation with Conditional Adversarial Networks, CVPR 2017",
         "Ronneberger et al., U-Net, MICCAI 2015",
@@ -78,6 +78,12 @@ class Pix2Pix(Method[UNet]):
             6, widths=self.options.discriminator, spectral=self.options.spectral
         )
 
+    @classmethod
+    def check(cls, recipe: Recipe, options: Options) -> None:
+        """Crops that the U-Net can take."""
+        del options
+        check_unet(recipe)
+
     def groups(self) -> list[dict[str, Any]]:
         """Generator and discriminator; the latter without weight decay and with less momentum."""
         return [
@@ -92,7 +98,7 @@ class Pix2Pix(Method[UNet]):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Both players' losses; ``generator`` and ``discriminator`` are the plotted two."""
-        options: Pix2PixOptions = self.options
+        options = self.options
         done = reconstruct(self.network, batch, self.recipe.loss)
         # The dark picture is shown relit: at a mean level of 16 of 255 a convolution sees black.
         condition = done.relit.detach().float()

@@ -1,4 +1,4 @@
-"""What all methods that know a truth share: the U-Net, and its losses against the truth."""
+"""What the methods that train a U-Net have in common: its sizes, and its losses against a truth."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from undark.errors import RecipeError
 from undark.models.card import Scaling
-from undark.train import losses
-from undark.train.data.draws import Batch
-from undark.train.nets.unet import UNet, curve, solve_gain
-from undark.train.recipe import Data, Loss, Net
+from undark.train.data.stream import Batch
+from undark.train.losses import against_truth as losses
+from undark.train.nets.unet import UNet, curve, sizes, solve_gain
+from undark.train.recipe import Data, Loss, Net, Recipe
 
-__all__ = ["Reconstruction", "make_unet", "reconstruct", "unet_scaling"]
+__all__ = ["Reconstruction", "check_unet", "make_unet", "reconstruct", "unet_scaling"]
 
 
 def make_unet(net: Net) -> UNet:
@@ -29,6 +30,26 @@ def make_unet(net: Net) -> UNet:
         padding=net.padding,
         last=net.last,
     ).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+
+def check_unet(recipe: Recipe) -> None:
+    """Check that the crops of `recipe` are of a size that its U-Net takes.
+
+    Raises:
+        RecipeError: They are not.
+    """
+    net, crop = recipe.net, recipe.data.crop
+    multiple, minimum = sizes(net.widths, net.padding)
+    if crop % multiple:
+        raise RecipeError(
+            f"data.crop: must be a multiple of {multiple} for {len(net.widths)} net.widths,"
+            f" not {crop}"
+        )
+    if crop < minimum:
+        raise RecipeError(
+            f"data.crop: must be at least {minimum} for {len(net.widths)} net.widths with"
+            f" net.padding {net.padding!r}, not {crop}"
+        )
 
 
 def unet_scaling(network: UNet, data: Data) -> Scaling:

@@ -13,16 +13,17 @@ from torch import Tensor
 from undark.errors import RecipeError
 from undark.evaluate.metrics import psnr
 from undark.models.card import Scaling
-from undark.photo import FloatImage, area_resize, from_float, to_float
-from undark.pixels.grid import Guide, light_up, mean_light, read_grid
-from undark.train import losses
+from undark.modes.relight import PlacedLight
+from undark.photo import area_resize
+from undark.pixels.grid import LEVELS, PLACES
 from undark.train.compiling import fused
-from undark.train.data.draws import Batch, to_tensor
-from undark.train.data.sources import LoadedPair
-from undark.train.methods.base import Method, fit_to_multiple
+from undark.train.data.datasets import LoadedPair
+from undark.train.data.stream import Batch, to_tensor
+from undark.train.losses import against_truth as losses
+from undark.train.methods.base import Method
 from undark.train.nets import light as lit
 from undark.train.nets.exposure import expose
-from undark.train.nets.relight import RelightNet
+from undark.train.nets.relight import RelightNet, multiple_of
 from undark.train.nets.srgb import to_linear
 from undark.train.recipe import Recipe
 
@@ -52,7 +53,7 @@ class Options:
             raise RecipeError("options.darker must be at most 0, options.lighter at least 0")
 
 
-class Relight(Method[RelightNet]):
+class Relight(Method[RelightNet, Options]):
     """Exposure learned from whole photos, restoration from crops told the truth's brightness."""
 
     kind = "supervised"
@@ -80,8 +81,6 @@ class Relight(Method[RelightNet]):
         """Build the network of the recipe's sizes."""
         super().__init__(recipe)
         net = recipe.net
-        if not net.glance:
-            raise RecipeError("net.glance: relight decides from the glance; it cannot be 0")
         self.network = RelightNet(
             widths=net.widths,
             blocks=net.blocks,
@@ -92,6 +91,19 @@ class Relight(Method[RelightNet]):
         self._against_truth = fused(losses.against_truth, steps=recipe.fit.steps)
         self.glance = net.glance
         self.multiple = self.network.multiple
+
+    @classmethod
+    def check(cls, recipe: Recipe, options: Options) -> None:
+        """A glance, and crops of whole cells of the deepest level."""
+        del options
+        if not recipe.net.glance:
+            raise RecipeError("net.glance: relight decides from the glance; it cannot be 0")
+        multiple = multiple_of(recipe.net.widths)
+        if recipe.data.crop % multiple:
+            raise RecipeError(
+                f"data.crop: must be a multiple of {multiple} for {len(recipe.net.widths)}"
+                f" net.widths, not {recipe.data.crop}"
+            )
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """What the restoration drew, and what the glance decided, against the truth.
@@ -149,7 +161,8 @@ class Relight(Method[RelightNet]):
         """Image, the gain of its pixels, glance and what the user asks for."""
         shapes = super().shapes()
         image, glance = shapes["image"], shapes["glance"]
-        return {"image": image, "gain": image, "glance": glance, "control": {0: glance[0]}}
+        batch = {0: glance[0]}
+        return {"image": image, "gain": image, "glance": glance, "control": batch, "applied": batch}
 
     def examples(self, random: np.random.Generator) -> list[tuple[Tensor, ...]]:
         """Pictures of several sizes, each with something else asked for."""
@@ -158,41 +171,30 @@ class Relight(Method[RelightNet]):
         )  # fmt: skip
         found: list[tuple[Tensor, ...]] = []
         for (image, glance), control in zip(super().examples(random), asked, strict=True):
-            gain = torch.from_numpy(random.random((len(image), 1, *image.shape[2:]), np.float32))
-            found.append((image, 4.0 * gain, glance, torch.tensor([control] * len(image))))
+            count = image.shape[0]
+            gain, applied = (
+                torch.from_numpy(random.uniform(0.0, 4.0, size).astype(np.float32))
+                for size in ((count, 1, *image.shape[2:]), (count, LEVELS, PLACES, PLACES))
+            )
+            found.append((image, gain, glance, torch.tensor([control] * count), applied))
         return found
-
-    def enhance(self, low: NDArray[Any]) -> NDArray[np.uint8]:
-        """A whole picture, H×W×3 of any depth, enhanced in float32 and rounded to 8 bits."""
-        return self._enhanced(low, None)
 
     def measure(self, pair: LoadedPair) -> tuple[dict[str, float], NDArray[np.uint8]]:
         """As all methods do, and PSNR where the network is told the truth's light."""
         values, output = super().measure(pair)
-        told = self._enhanced(pair.low, area_resize(pair.high, self.glance, self.glance))
+        told = self.enhance(pair.low, light=self._told(pair))
         return {**values, "psnr_told": min(psnr(told, pair.high), 99.0)}, output
 
     @torch.no_grad()
-    def _enhanced(self, low: NDArray[Any], truth: FloatImage | None) -> NDArray[np.uint8]:
+    def _told(self, pair: LoadedPair) -> PlacedLight:
+        """The light that comes near to the truth's, with the network's own colours."""
         network = self.network.eval()
         device = next(network.parameters()).device
-        shrunk = area_resize(low, self.glance, self.glance)
-        rows, columns = low.shape[:2]
-        with torch.autocast(device.type, enabled=False):
-            glance = to_tensor(shrunk)[None].to(device)
-            light = network.decide(glance)
-            if truth is not None:
-                fitted, _ = lit.fit_grid(glance, to_tensor(truth)[None].to(device))
-                light = light._replace(grid=fitted)
-            guide = Guide.of(low, mean_light(shrunk)).read(low)
-            gain = read_grid(light.grid[0].cpu().numpy(), guide)
-            colour, black = light.colour[0].cpu().numpy(), light.black[0, :, 0, 0].cpu().numpy()
-            relit = light_up(to_float(low), gain, colour, black)
-            picture = np.concatenate((relit, gain[..., None]), axis=2)
-            picture = fit_to_multiple(
-                to_tensor(picture)[None].to(device), self.multiple, self.multiple
-            )
-            image = picture[:, :3].contiguous(memory_format=torch.channels_last)
-            output = network.restore(image, picture[:, 3:], glance, light)
-        whole = output[0, :, :rows, :columns].float().cpu().numpy().transpose(1, 2, 0)
-        return from_float(whole, np.dtype(np.uint8))
+        glance, truth = (
+            to_tensor(area_resize(pixels, self.glance, self.glance))[None].to(device)
+            for pixels in (pair.low, pair.high)
+        )
+        light = network.decide(glance)
+        grid, _ = lit.fit_grid(glance, truth)
+        parts = (grid[0], light.colour[0], light.black[0].flatten())
+        return PlacedLight(*(part.float().cpu().numpy() for part in parts))

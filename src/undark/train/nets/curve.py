@@ -2,8 +2,9 @@
 
 Curve estimation is Zero-DCE's idea (Guo et al., CVPR 2020). Its curve, x + a·x(1 - x) applied over
 and over to encoded values, is here replaced by what more light does: a gain in linear light with
-a shoulder (:func:`undark.pixels.tone.exposure`). On photos of rooms at night, told the right brightness,
-that is 2 to 3 dB nearer to the truth. Two more numbers take a part of a colour cast away.
+a shoulder (:func:`undark.pixels.tone.exposure`). On photos of rooms at night, told the right
+brightness, that is 2 to 3 dB nearer to the truth. Two more numbers take a part of a colour cast
+away.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from undark.pixels.colour import LUMA
 from undark.pixels.curves import SAMPLES, sample_points
-from undark.train.nets.exposure import LUMA, MOST_STOPS, expose, solve_stops
+from undark.train.nets.exposure import MOST_STOPS, expose, solve_stops
 from undark.train.nets.srgb import to_linear
 
 __all__ = ["CurveNet", "Decision"]
@@ -43,7 +45,7 @@ class CurveNet(nn.Module):
 
     Args:
         glance: Side of the square glance in pixels.
-        wanted: Mean luma, in (0, 1), that a photo gets when the correction is nought.
+        wanted: Mean luma, in (0, 1), that a photo gets when the correction is zero.
         width: Channels of the first layer.
     """
 
@@ -76,13 +78,13 @@ class CurveNet(nn.Module):
             glance: N×3×glance×glance, the whole photo shrunk by area averaging, in [0, 1].
 
         Returns:
-            N×3×K curves, rising, in [0, 1], at :func:`undark.curves.sample_points`; and N×2, how
-            much of the measured noise in luma and in colour is to be taken off.
+            N×3×K curves, rising, in [0, 1], at :func:`undark.pixels.curves.sample_points`; and N×2,
+            how much of the measured noise in luma and in colour is to be taken off.
         """
         decision = self.decision(glance)
         gain = torch.exp2(decision.stops + decision.tint)
         curves = expose(self.samples.expand(-1, 3, -1, -1), gain)[:, :, 0]
-        # Plus nought times what depends on the photo: a copy for each of the batch, and the
+        # Plus zero times what depends on the photo: a copy for each of the batch, and the
         # exporter keeps the parameter as it is.
         strength = torch.exp(self.strength + 0.0 * decision.stops[:, :, 0, 0])
         return curves, strength

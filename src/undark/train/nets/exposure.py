@@ -10,32 +10,31 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from undark.pixels.colour import LUMA
+from undark.pixels.tone import KNEE
 from undark.train.nets.srgb import to_srgb
 
-__all__ = ["LUMA", "MOST_STOPS", "expose", "mean_luma", "solve_stops"]
+__all__ = ["MOST_STOPS", "expose", "mean_luma", "solve_stops"]
 
 MOST_STOPS: Final = 8.0
 """The most light that is ever added, in EV."""
 
-LUMA: Final = (0.2126, 0.7152, 0.0722)
-"""Weights of R, G and B in luma (Rec. 709)."""
-
-_KNEE = 0.4
 _RUNG = 0.5
 _STRIDE = 4
 _STEP = 0.05
 
 
 def expose(linear: Tensor, gain: Tensor) -> Tensor:
-    """Linear light, N×3×…, times `gain`, N×3×…, with the shoulder of :func:`undark.pixels.tone.exposure`.
+    """Linear light, N×3×…, times `gain`, N×3×…, encoded.
 
-    The result is encoded, in [0, 1], and rises with both.
+    With the shoulder of :func:`undark.pixels.tone.exposure`. The result is in [0, 1] and rises with
+    both.
     """
     more = gain.clamp(min=1.0)
-    start = _KNEE / more
-    slope = more * (1.0 - start) / (1.0 - _KNEE)
+    start = KNEE / more
+    slope = more * (1.0 - start) / (1.0 - KNEE)
     along = (linear - start).clamp(min=0.0) / (1.0 - start)
-    shoulder = _KNEE + (1.0 - _KNEE) * slope * along / (1.0 + (slope - 1.0) * along)
+    shoulder = KNEE + (1.0 - KNEE) * slope * along / (1.0 + (slope - 1.0) * along)
     lit = torch.where(linear <= start, linear * more, shoulder)
     return to_srgb((lit * (gain / more)).clamp(0.0, 1.0))
 
@@ -77,6 +76,6 @@ def solve_stops(linear: Tensor, target: Tensor) -> Tensor:
         means = (lit * weights[:, None]).sum(2).mean(2)
         above = (means < target.flatten(1)).sum(1, keepdim=True).clamp(1, means.shape[1] - 1)
         low, high = means.gather(1, above - 1), means.gather(1, above)
-        share = ((target.flatten(1) - low) / (high - low).clamp(min=1e-6)).clamp(0.0, 1.0)
-        found = newton(((above - 1 + share) * _RUNG)[:, :, None, None])
+        along = ((target.flatten(1) - low) / (high - low).clamp(min=1e-6)).clamp(0.0, 1.0)
+        found = newton(((above - 1 + along) * _RUNG)[:, :, None, None])
     return newton(found)

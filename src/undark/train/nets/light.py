@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from undark.pixels.grid import DEADZONE, KNEE, LEAST_LIGHT, LEVELS, PLACES, TOP
-from undark.train.nets.exposure import LUMA
+from undark.pixels.colour import LUMA
+from undark.pixels.grid import DEADZONE, LEAST_LIGHT, LEVELS, PLACES, TOP
+from undark.pixels.tone import KNEE
 from undark.train.nets.srgb import to_linear, to_srgb
 
 __all__ = [

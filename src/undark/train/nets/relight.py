@@ -14,6 +14,7 @@ modulation (FiLM; Perez et al., AAAI 2018) what was decided. What needed no ligh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -21,12 +22,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from undark.pixels.colour import LUMA
 from undark.pixels.grid import LEVELS, PLACES, TOP
 from undark.train.nets import light as lit
-from undark.train.nets.exposure import LUMA, expose
+from undark.train.nets.blocks import Levels, activate
+from undark.train.nets.exposure import expose
 from undark.train.nets.srgb import to_linear
 
-__all__ = ["Light", "RelightNet"]
+__all__ = ["Light", "RelightNet", "multiple_of"]
 
 _USUAL = 0.2
 """Mean linear light to which a photo is brought before the encoder looks at it, so that it sees one
@@ -128,15 +131,10 @@ class _Encoder(nn.Module):
         return torch.stack(rows, dim=1) - knots
 
     def _colour(self, tint: Tensor, mix: Tensor) -> Tensor:
-        """A colour matrix near the identity: greys keep their luminance; without a tint, their hue."""
-        tint = (
-            _TINT
-            * torch.tanh(
-                torch.stack(
-                    (tint[:, 0] - tint[:, 1], 2.0 * tint[:, 1], -tint[:, 0] - tint[:, 1]), dim=1
-                )
-            )[:, :, None]
-        )
+        """A matrix near the identity: greys keep their luminance and, without a tint, their hue."""
+        warm, green = tint.unbind(1)
+        tint = torch.stack((warm - green, 2.0 * green, -warm - green), dim=1)
+        tint = _TINT * torch.tanh(tint)[:, :, None]
         tint = tint - torch.log2((torch.exp2(tint) * self.weights).sum(1, keepdim=True))
         mix = _MIX * torch.tanh(mix)
         zero = torch.zeros_like(mix[:, 0])
@@ -147,27 +145,12 @@ class _Encoder(nn.Module):
         return torch.exp2(tint) * (own + other)
 
 
-def _activate(x: Tensor) -> Tensor:
-    """Leaky ReLU: without a norm layer, a unit that a large step pushed below zero must recover."""
-    return F.leaky_relu(x, 0.1)
+def multiple_of(widths: Sequence[int]) -> int:
+    """Of what a picture's sides must be multiples, for levels of these widths."""
+    return 2 ** (len(widths) + 1)
 
 
-class _Residual(nn.Module):
-    """Two 3×3 convolutions around a FiLM and a leaky ReLU, added to their input."""
-
-    def __init__(self, channels: int, context: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, 1, 1)
-        self.second = nn.Conv2d(channels, channels, 3, 1, 1)
-        self.film = nn.Linear(context, 2 * channels)
-
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        scale, shift = self.film(context)[:, :, None, None].chunk(2, dim=1)
-        y = self.first(x) * (1.0 + scale) + shift
-        return x + _BRANCH * self.second(_activate(y))
-
-
-class RelightNet(nn.Module):
+class RelightNet(Levels):
     """The glance's decision and the restoration.
 
     Args:
@@ -192,22 +175,14 @@ class RelightNet(nn.Module):
         """Build the network; sizes in the class's description."""
         super().__init__()
         self.glance = glance
-        self.multiple = 2 ** (len(widths) + 1)
+        self.multiple = multiple_of(widths)
         self.encoder = _Encoder(context=context, width=24, dropout=dropout)
         first, fine = widths[0], 16
         inside = context + 4  # and how much light there was to add
         # The first level is dear and has none on the way down; the deepest has those of both ways.
         counts = [blocks if level else 0 for level in range(len(widths) - 1)] + [2 * blocks]
         self.stem = nn.Conv2d(4, first, 8, 4, 2)
-        self.down_blocks = nn.ModuleList(
-            nn.ModuleList(_Residual(width, inside) for _ in range(count))
-            for width, count in zip(widths, counts, strict=True)
-        )
-        self.downs = nn.ModuleList(nn.Conv2d(a, b, 2, 2) for a, b in pairwise(widths))
-        self.ups = nn.ModuleList(nn.Conv2d(b, a, 3, 1, 1) for a, b in pairwise(widths))
-        self.up_blocks = nn.ModuleList(
-            nn.ModuleList(_Residual(width, inside) for _ in range(blocks)) for width in widths[:-1]
-        )
+        self.lay(widths, down=counts, up=blocks, context=inside, branch=_BRANCH)
         self.head = nn.Conv2d(first, 4 * fine, 1)
         self.detail = nn.Conv2d(3, fine, 4, 2, 1)
         self.blend = nn.Conv2d(2 * fine, fine, 3, 1, 1)
@@ -225,10 +200,11 @@ class RelightNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, 0.1, nonlinearity=gain)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.Linear) and name.endswith("film"):
-                nn.init.zeros_(module.weight)
-                nn.init.zeros_(module.bias)
         nn.init.zeros_(self.last.weight)
+
+    def enlarge(self, x: Tensor, level: int) -> Tensor:
+        """First the convolution, which is cheaper so, then twice the size."""
+        return F.interpolate(self.ups[level](x), scale_factor=2.0, mode="nearest")
 
     def decide(self, glance: Tensor) -> Light:
         """What the glance, N×3×glance×glance in [0, 1], decides."""
@@ -240,18 +216,20 @@ class RelightNet(nn.Module):
         return lit.read(grid, guide, self.where.expand(glance.shape[0], -1, -1, -1))
 
     def forward(
-        self, image: Tensor, gain: Tensor, glance: Tensor, control: Tensor
+        self, image: Tensor, gain: Tensor, glance: Tensor, control: Tensor, applied: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Decide, and restore what was relit accordingly.
 
         Args:
-            image: N×3×H×W in [0, 1]: the photo, or a part of it, as the light that this very glance
-                and control give has left it; height and width multiples of `multiple`.
+            image: N×3×H×W in [0, 1]: the photo, or a part of it, as the light has left it; height
+                and width multiples of `multiple`.
             gain: N×1×H×W, the EV that each pixel got.
             glance: N×3×glance×glance, the whole photos as they are, shrunk by area averaging.
             control: N×4: exposure added by hand in EV; strength, the fraction of the light decided
-                on, in EV; denoise, the fraction of the restoration; local, how much of the light may
-                differ from place to place. 0, 1, 1, 1 is the network's own choice.
+                on, in EV; denoise, the fraction of the restoration; local, how much of the light
+                may differ from place to place. 0, 1, 1, 1 is the network's own choice.
+            applied: N×L×h×w, the grid that gave `image` its light. It need not be the one that is
+                decided here: a video's is steadied.
 
         Returns:
             N×3×H×W, about [0, 1], which the caller clamps; the grid, N×L×h×w in EV; the colour
@@ -262,7 +240,7 @@ class RelightNet(nn.Module):
         curve = self._curve(glance, light.grid)
         grid = strength * (curve + local * (light.grid - curve)) + exposure
         light = light._replace(grid=grid.clamp(-4.0, lit.MOST_STOPS))
-        enhanced = self.restore(image, gain, glance, light, denoise)
+        enhanced = self.restore(image, gain, glance, light._replace(grid=applied), denoise)
         return enhanced, light.grid, light.colour, light.black.flatten(1)
 
     def _curve(self, glance: Tensor, grid: Tensor) -> Tensor:
@@ -297,21 +275,11 @@ class RelightNet(nn.Module):
         )
         context = torch.cat((light.context, torch.stack(summary, dim=1)), dim=1)
         x = self.stem(torch.cat((relit, gain / lit.MOST_STOPS), dim=1))
-        skips: list[Tensor] = []
-        for level, group in enumerate(self.down_blocks):
-            if level:
-                skips.append(x)
-                x = self.downs[level - 1](x)
-            for block in group:  # pyright: ignore[reportGeneralTypeIssues]
-                x = block(x, context)
-        for level in range(len(self.ups) - 1, -1, -1):
-            x = F.interpolate(self.ups[level](x), scale_factor=2.0, mode="nearest") + skips[level]
-            for block in self.up_blocks[level]:  # pyright: ignore[reportGeneralTypeIssues]
-                x = block(x, context)
+        x = self.down_and_up(x, context)
         # Activated before they are moved and joined: so runtimes do it within the convolution.
-        half = F.pixel_shuffle(_activate(self.head(_activate(x))), 2)
-        half = self.blend(torch.cat((half, _activate(self.detail(relit))), dim=1))
-        drawn = F.pixel_shuffle(self.last(_activate(half)), 2)
+        half = F.pixel_shuffle(activate(self.head(activate(x))), 2)
+        half = self.blend(torch.cat((half, activate(self.detail(relit))), dim=1))
+        drawn = F.pixel_shuffle(self.last(activate(half)), 2)
         # What got no light has nothing to be cleaned of, and passes. A learned share would close
         # for good in a bad moment of training: what does not pass cannot learn.
         share = denoise * (1.0 - torch.exp(-_EAGER * gain.clamp(min=0.0)))

@@ -11,19 +11,18 @@ large photo agree.
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["Decision", "GlanceEncoder", "UNet", "curve", "solve_gain"]
+from undark.train.nets.blocks import Levels, Padding, activate
+
+__all__ = ["Decision", "GlanceEncoder", "UNet", "curve", "sizes", "solve_gain"]
 
 _EPSILON = 1e-4
-
-Padding = Literal["zeros", "reflect"]
-"""What a convolution sees beyond the edges."""
 
 
 def curve(image: Tensor, gain: Tensor, black: Tensor) -> Tensor:
@@ -93,7 +92,7 @@ class GlanceEncoder(nn.Module):
     """Decides exposure, black point and context from the glance.
 
     Exposure is predicted as the mean level that the photo should have (a learned prior plus a
-    correction), and the gain is solved for; a correction of nought therefore means "as bright as
+    correction), and the gain is solved for; a correction of zero therefore means "as bright as
     photos usually are", whatever the darkness.
     """
 
@@ -150,33 +149,15 @@ class GlanceEncoder(nn.Module):
         return Decision(gain * tint, tint, black, self.context(mixed))
 
 
-def _activate(x: Tensor) -> Tensor:
-    """Leaky ReLU: without a norm layer, a unit that a large step pushed below zero must recover."""
-    return F.leaky_relu(x, 0.1)
+def sizes(widths: Sequence[int], padding: Padding) -> tuple[int, int]:
+    """What a :class:`UNet` of these levels takes: multiples of the first, at least the second."""
+    multiple = 2 ** len(widths)
+    # What is one pixel wide cannot be reflected.
+    return multiple, multiple * (2 if padding == "reflect" else 1)
 
 
-class _Residual(nn.Module):
-    """Two 3×3 convolutions around a FiLM and a leaky ReLU, added to their input."""
-
-    def __init__(self, channels: int, context: int, padding: Padding) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, 1, 1, padding_mode=padding)
-        self.second = nn.Conv2d(channels, channels, 3, 1, 1, padding_mode=padding)
-        self.film = nn.Linear(context, 2 * channels) if context else None
-        if self.film is not None:
-            nn.init.zeros_(self.film.weight)
-            nn.init.zeros_(self.film.bias)
-
-    def forward(self, x: Tensor, context: Tensor | None) -> Tensor:
-        y = self.first(x)
-        if self.film is not None and context is not None:
-            scale, shift = self.film(context)[:, :, None, None].chunk(2, dim=1)
-            y = y * (1.0 + scale) + shift
-        return x + self.second(_activate(y))
-
-
-class UNet(nn.Module):
-    """The shipped supervised network.
+class UNet(Levels):
+    """The network of ``unet``, ``pix2pix`` and ``cyclegan``.
 
     Args:
         widths: Channels at 1/2, 1/4, 1/8, ... of the photo's size; its length is the depth.
@@ -185,7 +166,7 @@ class UNet(nn.Module):
             what its receptive field shows.
         context: Features that the glance hands to the blocks.
         dropout: Of the glance encoder's hidden layer.
-        shrink: Share of the glance's correction of the mean level that counts; see
+        shrink: Fraction of the glance's correction of the mean level that counts; see
             :class:`GlanceEncoder`.
         decoder_dropout: Of whole channels on the way up, at the deepest half of the levels (Isola
             et al., CVPR 2017); on in training alone.
@@ -211,9 +192,7 @@ class UNet(nn.Module):
         """Build the network; sizes in the class's description."""
         super().__init__()
         self.glance = glance
-        self.multiple = 2 ** len(widths)
-        # What is one pixel wide cannot be reflected.
-        self.minimum = self.multiple * (2 if padding == "reflect" else 1)
+        self.multiple, self.minimum = sizes(widths, padding)
         self.decoder_dropout = decoder_dropout
         context = context if glance else 0
         self.encoder = (
@@ -225,16 +204,7 @@ class UNet(nn.Module):
             return nn.Conv2d(a, b, 3, 1, 1, padding_mode=padding)
 
         self.stem = convolve(4 * inputs, widths[0])
-        self.down_blocks = nn.ModuleList(
-            nn.ModuleList(_Residual(width, context, padding) for _ in range(blocks))
-            for width in widths
-        )
-        self.downs = nn.ModuleList(nn.Conv2d(a, b, 2, 2) for a, b in pairwise(widths))
-        self.ups = nn.ModuleList(convolve(b, a) for a, b in pairwise(widths))
-        self.up_blocks = nn.ModuleList(
-            nn.ModuleList(_Residual(width, context, padding) for _ in range(blocks))
-            for width in widths[:-1]
-        )
+        self.lay(widths, down=[blocks] * len(widths), up=blocks, context=context, padding=padding)
         self.shuffles = last == "shuffle"
         self.head = convolve(widths[0], 4 * 8 if self.shuffles else 8)
         self.last = convolve(8 + inputs, 3)
@@ -283,30 +253,23 @@ class UNet(nn.Module):
         decision = self.encoder(glance)
         return self.restore(image, curve(image, decision.gain, decision.black), decision.context)
 
+    def enlarge(self, x: Tensor, level: int) -> Tensor:
+        """Resize, then convolve: no checkerboard (Odena et al., Distill 2016)."""
+        x = self.ups[level](F.interpolate(x, scale_factor=2.0, mode="nearest"))
+        if self.training and self.decoder_dropout and level >= len(self.ups) // 2:
+            x = F.dropout2d(x, self.decoder_dropout)
+        return x
+
     def restore(self, image: Tensor, relit: Tensor, context: Tensor | None) -> Tensor:
         """Clean `relit` (`image` brightened; both N×3×H×W), modulated by `context`."""
         full = torch.cat((image, relit), dim=1) if self.encoder is not None else image
         x = self.stem(F.pixel_unshuffle(full, 2))
-        skips: list[Tensor] = []
-        for level, group in enumerate(self.down_blocks):
-            if level:
-                skips.append(x)
-                x = self.downs[level - 1](x)
-            for block in group:  # pyright: ignore[reportGeneralTypeIssues]
-                x = block(x, context)
-        for level in range(len(self.ups) - 1, -1, -1):
-            # Resize, then convolve: no checkerboard (Odena et al., Distill 2016).
-            x = self.ups[level](F.interpolate(x, scale_factor=2.0, mode="nearest"))
-            if self.training and self.decoder_dropout and level >= len(self.ups) // 2:
-                x = F.dropout2d(x, self.decoder_dropout)
-            x = x + skips[level]
-            for block in self.up_blocks[level]:  # pyright: ignore[reportGeneralTypeIssues]
-                x = block(x, context)
+        x = activate(self.down_and_up(x, context))
         if self.shuffles:
-            fine = F.pixel_shuffle(self.head(_activate(x)), 2)
+            fine = F.pixel_shuffle(self.head(x), 2)
         else:
-            fine = self.head(F.interpolate(_activate(x), scale_factor=2.0, mode="nearest"))
-        output = self.last(torch.cat((_activate(fine), full), dim=1))
+            fine = self.head(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+        output = self.last(torch.cat((activate(fine), full), dim=1))
         if self.through is not None:
             return output + self.through * image
         if self.keep is not None and context is not None:

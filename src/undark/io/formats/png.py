@@ -1,0 +1,267 @@
+"""PNG: every depth in and out, with metadata.
+
+Pillow reads 16-bit RGB as 8-bit without a word, and OpenCV neither reads nor writes the metadata
+or 16-bit grey with alpha, so both sides of the chunk structure are handled here.
+
+Format: PNG specification, third edition (W3C, 2025).
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import PngImagePlugin
+
+from undark.errors import DamagedError, UnsupportedError
+from undark.io.formats.base import Decoded, channels, check_size
+from undark.io.formats.pillow import open_image, samples_of
+from undark.io.metadata.exif import orientation_of
+from undark.io.metadata.icc import fitting_icc
+from undark.photo import Encoding, Photo
+
+__all__ = ["read", "write"]
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_XMP_KEY = b"XML:com.adobe.xmp"
+_MAX_TEXT = 1 << 26
+_INCH_PER_METRE = 39.37007874
+_BAND_BYTES = 1 << 22
+# Level 4 on Paeth-filtered rows: within 4 % of level 6 on photos, in half the time.
+_LEVEL = 4
+_PIXEL_CHUNKS = (b"IHDR", b"IDAT", b"IEND")
+
+
+def read(file: BinaryIO) -> Decoded:
+    """Decode a still PNG."""
+    info = _inspect(file)
+    check_size(info.width, info.height)
+    if info.frames > 1:
+        raise UnsupportedError("is animated; save one of its frames as an image")
+    if info.depth == 16:
+        samples = _deep_samples(file, info)
+    else:
+        samples = samples_of(open_image(file, PngImagePlugin.PngImageFile), None)
+    orientation = orientation_of(info.exif) if info.exif else 1
+    return Decoded(samples, info.icc, info.exif, info.xmp, info.encoding, orientation)
+
+
+@dataclass(frozen=True, slots=True)
+class _Info:
+    """What a PNG's chunks say apart from the pixels.
+
+    Attributes:
+        width: Columns.
+        height: Rows.
+        depth: Bits per sample: 1, 2, 4, 8 or 16.
+        colour: Colour type: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGB and alpha.
+        frames: Number of images; more than 1 in an animation.
+        transparent: The colour that a tRNS chunk makes transparent, one number a channel.
+        icc: Colour profile.
+        exif: EXIF block.
+        xmp: XMP packet.
+        encoding: Resolution and the chunks that say what the samples mean.
+    """
+
+    width: int
+    height: int
+    depth: int
+    colour: int
+    frames: int
+    transparent: tuple[int, ...]
+    icc: bytes | None
+    exif: bytes | None
+    xmp: bytes | None
+    encoding: Encoding
+
+
+def _inspect(file: BinaryIO) -> _Info:
+    """Walk all chunks, check that none is damaged, and gather what they say.
+
+    Raises:
+        DamagedError: A chunk is truncated or altered, or the end is missing.
+    """
+    header: tuple[int, ...] | None = None
+    found: dict[bytes, bytes] = {}
+    colour_chunks = b""
+    xmp = exif = None
+    for kind, data in _chunks(file):
+        if kind == b"IHDR" and len(data) == 13:
+            header = struct.unpack(">IIBBBBB", data)
+        elif kind in (b"gAMA", b"cHRM", b"sRGB", b"cICP"):
+            colour_chunks += _chunk(kind, data)
+        elif kind in (b"iTXt", b"zTXt"):
+            key, text = _text(kind, data)
+            if key == _XMP_KEY:
+                xmp = text
+            elif key in (b"Raw profile type exif", b"Raw profile type APP1"):
+                exif = _hex_profile(text)
+        elif kind not in (b"IDAT", b"fdAT"):
+            found.setdefault(kind, data)
+    if header is None or 0 in header[:2]:
+        raise DamagedError("is damaged: its first part is missing")
+    width, height, depth, colour, *_ = header
+    icc = found.get(b"iCCP")
+    animation = found.get(b"acTL", b"")
+    transparent = found.get(b"tRNS", b"") if depth == 16 else b""
+    return _Info(
+        width,
+        height,
+        depth,
+        colour,
+        int.from_bytes(animation[:4], "big") if len(animation) == 8 else 1,
+        struct.unpack(f">{len(transparent) // 2}H", transparent[: len(transparent) // 2 * 2]),
+        _inflate(icc.partition(b"\0")[2][1:]) if icc else None,
+        found.get(b"eXIf") or exif,
+        xmp,
+        Encoding(dpi=_dpi(found.get(b"pHYs", b"")), png_colour=colour_chunks),
+    )
+
+
+def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+    file.seek(0)
+    if file.read(8) != _SIGNATURE:
+        raise DamagedError("is not a PNG inside")
+    while True:
+        head = file.read(8)
+        if len(head) < 8:
+            raise DamagedError("is truncated: its end is missing")
+        size, kind = struct.unpack(">I4s", head)
+        data = file.read(size)
+        check = file.read(4)
+        if len(data) < size or len(check) < 4:
+            raise DamagedError("is truncated: its end is missing")
+        if zlib.crc32(data, zlib.crc32(kind)) != int.from_bytes(check, "big"):
+            raise DamagedError("is damaged: a checksum does not match")
+        yield kind, data
+        if kind == b"IEND":
+            return
+
+
+def _inflate(data: bytes) -> bytes | None:
+    try:
+        return zlib.decompressobj().decompress(data, _MAX_TEXT) or None
+    except zlib.error:
+        return None
+
+
+def _text(kind: bytes, data: bytes) -> tuple[bytes, bytes | None]:
+    key, _, rest = data.partition(b"\0")
+    if kind == b"zTXt":
+        return key, _inflate(rest[1:])
+    packed, rest = rest[:1] == b"\1", rest[2:]
+    text = rest.split(b"\0", 2)[-1]
+    return key, _inflate(text) if packed else text
+
+
+def _hex_profile(text: bytes | None) -> bytes | None:
+    """An EXIF block as older ImageMagick writes it: a name, a length, then hexadecimal lines."""
+    try:
+        block = bytes.fromhex("".join((text or b"").decode("latin-1").split("\n")[3:]))
+    except ValueError:
+        return None
+    return block or None
+
+
+def _dpi(data: bytes) -> tuple[float, float] | None:
+    if len(data) != 9 or data[8] != 1:
+        return None
+    x, y = struct.unpack(">II", data[:8])
+    return (x / _INCH_PER_METRE, y / _INCH_PER_METRE) if x and y else None
+
+
+def _deep_samples(file: BinaryIO, info: _Info) -> NDArray[np.uint16]:
+    """The samples of a 16-bit PNG: H×W×C, C being 1 (grey), 2 (and alpha), 3 (RGB) or 4.
+
+    A colour that is declared transparent becomes an alpha channel.
+
+    Raises:
+        DamagedError: The pixels cannot be decoded.
+    """
+    # Only what the pixels need: libpng would talk on stderr about the rest.
+    parts = [_SIGNATURE]
+    parts += [_chunk(kind, data) for kind, data in _chunks(file) if kind in _PIXEL_CHUNKS]
+    decoded = cv2.imdecode(np.frombuffer(b"".join(parts), np.uint8), cv2.IMREAD_UNCHANGED)
+    if decoded is None or decoded.dtype != np.uint16:
+        raise DamagedError("is damaged: its pixels cannot be decoded")
+    samples: NDArray[Any] = decoded.reshape(info.height, info.width, -1)
+    if info.colour == 4:
+        return np.ascontiguousarray(samples[..., [0, -1]])
+    if samples.shape[2] == 3:
+        cv2.cvtColor(samples, cv2.COLOR_BGR2RGB, dst=samples)
+    elif samples.shape[2] == 4:
+        cv2.cvtColor(samples, cv2.COLOR_BGRA2RGBA, dst=samples)
+    if len(info.transparent) == samples.shape[2]:
+        key = np.array(info.transparent, np.uint16)
+        alpha = np.where((samples == key).all(axis=2), 0, 65535).astype(np.uint16)
+        samples = np.dstack([samples, alpha])
+    return samples
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    crc = zlib.crc32(data, zlib.crc32(kind))
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc)
+
+
+def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:
+    """Write a PNG of 8 or 16 bits, a band of rows at a time."""
+    del quality
+    found = channels(photo, np.uint8 if photo.bit_depth == 8 else np.uint16)
+    planes = [item if item.ndim == 3 else item[..., None] for item in found]
+    height, width = planes[0].shape[:2]
+    count = sum(item.shape[2] for item in planes)
+    depth = planes[0].dtype.itemsize * 8
+    colour = {1: 0, 2: 4, 3: 2, 4: 6}[count]
+    file.write(_SIGNATURE)
+    file.write(_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)))
+    if icc := fitting_icc(photo.icc, gray=photo.gray):
+        file.write(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)))
+    else:
+        file.write(photo.encoding.png_colour)
+    if dpi := photo.encoding.dpi:
+        x, y = (max(1, min(round(value * _INCH_PER_METRE), 2**31 - 1)) for value in dpi)
+        file.write(_chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
+    if photo.exif:
+        file.write(_chunk(b"eXIf", photo.exif))
+    if photo.xmp:
+        file.write(_chunk(b"iTXt", _XMP_KEY + b"\0\0\0\0\0" + photo.xmp))
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, 15, 9, zlib.Z_FILTERED)
+    for rows in _filtered_rows(planes):
+        if packed := packer.compress(rows):
+            file.write(_chunk(b"IDAT", packed))
+    file.write(_chunk(b"IDAT", packer.flush()))
+    file.write(_chunk(b"IEND", b""))
+
+
+def _filtered_rows(planes: list[NDArray[Any]]) -> Iterator[bytes]:
+    """Bands of rows, big-endian, each row led by its filter's number and Paeth-filtered."""
+    height, width = planes[0].shape[:2]
+    pixel = sum(item.shape[2] for item in planes) * planes[0].dtype.itemsize
+    step = max(1, _BAND_BYTES // (width * pixel))
+    above = np.zeros((1, width * pixel), np.uint8)
+    for top in range(0, height, step):
+        band = np.concatenate([item[top : top + step] for item in planes], axis=2)
+        raw = band.astype(band.dtype.newbyteorder(">"), order="C").view(np.uint8)
+        raw = raw.reshape(band.shape[0], -1)
+        framed = np.zeros((raw.shape[0] + 1, raw.shape[1] + pixel), np.int16)
+        framed[0, pixel:] = above
+        framed[1:, pixel:] = raw
+        left, up, corner = framed[1:, :-pixel], framed[:-1, pixel:], framed[:-1, :-pixel]
+        to_left, to_up = np.abs(up - corner), np.abs(left - corner)
+        to_corner = np.abs(left + up - 2 * corner)
+        guess = np.where(
+            (to_left <= to_up) & (to_left <= to_corner),
+            left,
+            np.where(to_up <= to_corner, up, corner),
+        )
+        rows = np.empty((raw.shape[0], raw.shape[1] + 1), np.uint8)
+        rows[:, 0] = 4
+        np.subtract(raw, guess.astype(np.uint8), out=rows[:, 1:])
+        above = raw[-1:]
+        yield rows.tobytes()

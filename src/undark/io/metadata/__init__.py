@@ -1,0 +1,1 @@
+"""Metadata: EXIF blocks and the tags they are made of, XMP packets, colour profiles."""

@@ -1,0 +1,242 @@
+"""Tags in TIFF structure: how TIFF files, camera RAW files and EXIF blocks store their metadata.
+
+Structure: Adobe TIFF 6.0 (1992), the BigTIFF extension, and CIPA DC-008 (Exif 2.32).
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO, Final, NamedTuple
+
+from undark.errors import DamagedError
+
+__all__ = [
+    "CHILD_TAGS",
+    "EXIF_IFD",
+    "GPS_IFD",
+    "INTEROP_IFD",
+    "KIND_CODES",
+    "KIND_SIZES",
+    "SUB_IFDS",
+    "Directory",
+    "Entry",
+    "Layout",
+    "TagFile",
+    "check_extent",
+    "directory_bytes",
+    "is_raw",
+    "read_tags",
+]
+
+EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS = 0x8769, 0x8825, 0xA005, 0x014A
+CHILD_TAGS: Final = (EXIF_IFD, GPS_IFD, INTEROP_IFD)
+"""Tags that point to directories which describe the image."""
+
+KIND_SIZES: Final = {
+    **{1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4},
+    **{16: 8, 17: 8, 18: 8},
+}
+"""Bytes of one value, by TIFF type."""
+
+KIND_CODES: Final = {
+    **{1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I"},
+    **{16: "Q", 17: "q", 18: "Q"},
+}
+"""Code for `struct` of one value, by TIFF type; rationals and text have none."""
+
+_LONG, _LONG8 = 4, 16
+_MAX_VALUE_BYTES = 1 << 24
+_MAX_DIRECTORIES = 4096
+_CFA, _LINEAR_RAW, _DNG_VERSION = 32803, 34892, 50706
+
+
+class Layout(NamedTuple):
+    """Byte order ("<" or ">") and whether offsets have 64 bits (BigTIFF)."""
+
+    order: str
+    big: bool = False
+
+
+class Entry(NamedTuple):
+    """One tag: its TIFF type, number of values, their bytes, and where those lie in the file."""
+
+    kind: int
+    number: int
+    data: bytes
+    at: int
+
+    def numbers(self, layout: Layout) -> tuple[int, ...]:
+        """The values of an integer tag; empty for any other type."""
+        code = KIND_CODES.get(self.kind, "")
+        if code in ("", "f", "d"):
+            return ()
+        return struct.unpack(f"{layout.order}{self.number}{code}", self.data)
+
+
+@dataclass(slots=True)
+class Directory:
+    """The tags of one image (an IFD) and the directories its tags point to.
+
+    Attributes:
+        at: Offset of the directory.
+        next_at: Offset of its pointer to the next one.
+        entries: Tags by number.
+        children: Directories pointed to, by the tag that points.
+    """
+
+    at: int
+    next_at: int
+    entries: dict[int, Entry] = field(default_factory=dict[int, Entry])
+    children: dict[int, list[Directory]] = field(default_factory=dict[int, "list[Directory]"])
+
+    def numbers(self, tag: int, layout: Layout, default: tuple[int, ...] = ()) -> tuple[int, ...]:
+        """The integers of a tag, or `default` where it is missing."""
+        entry = self.entries.get(tag)
+        return entry.numbers(layout) if entry else default
+
+
+class TagFile(NamedTuple):
+    """All directories of a file: the chain of images, each with its children."""
+
+    layout: Layout
+    directories: list[Directory]
+
+    def walk(self) -> Iterator[Directory]:
+        """Every directory, children included."""
+        waiting = list(self.directories)
+        while waiting:
+            directory = waiting.pop()
+            yield directory
+            waiting += [child for group in directory.children.values() for child in group]
+
+
+def read_tags(file: BinaryIO) -> TagFile:
+    """Read the directories of a TIFF structure; pixels and very large values are left alone.
+
+    Panasonic's and Olympus's RAW files, which are TIFF but for their second number, are taken.
+
+    Raises:
+        ValueError: It is not TIFF, or its first directory cannot be read.
+    """
+    head = _read_at(file, 0, 16)
+    order = {b"II": "<", b"MM": ">"}.get(head[:2])
+    if order is None:
+        raise ValueError("no TIFF structure")
+    (magic,) = struct.unpack(order + "H", head[2:4])
+    layout = Layout(order, magic == 43)
+    offset = struct.unpack(order + "Q", head[8:16]) if layout.big else None
+    (first,) = offset or struct.unpack(order + "I", head[4:8])
+    seen: set[int] = set()
+    directories: list[Directory] = []
+    while first and first not in seen and len(seen) < _MAX_DIRECTORIES:
+        try:
+            directory = _read_directory(file, first, layout, seen)
+            pointer = _read_at(file, directory.next_at, 8 if layout.big else 4)
+        except ValueError:
+            if not directories:
+                raise
+            break
+        directories.append(directory)
+        (first,) = struct.unpack(order + ("Q" if layout.big else "I"), pointer)
+    if not directories:
+        raise ValueError("the TIFF structure is empty")
+    return TagFile(layout, directories)
+
+
+def _read_at(file: BinaryIO, offset: int, size: int) -> bytes:
+    file.seek(offset)
+    data = file.read(size)
+    if len(data) != size:
+        raise ValueError("the TIFF structure is truncated")
+    return data
+
+
+def _read_directory(file: BinaryIO, at: int, layout: Layout, seen: set[int]) -> Directory:
+    seen.add(at)
+    order, big = layout
+    head, row, word = ("Q", 20, 8) if big else ("H", 12, 4)
+    start = at + struct.calcsize(order + head)
+    (count,) = struct.unpack(order + head, _read_at(file, at, start - at))
+    if count > _MAX_DIRECTORIES:
+        raise ValueError("the TIFF structure is damaged")
+    table = _read_at(file, start, count * row)
+    end = file.seek(0, os.SEEK_END)
+    directory = Directory(at, start + count * row)
+    for index in range(count):
+        line = table[index * row : (index + 1) * row]
+        tag, kind, number = struct.unpack(order + ("HHQ" if big else "HHI"), line[: row - word])
+        size = KIND_SIZES.get(kind, 0) * number
+        where = start + index * row + row - word
+        if size > word:
+            (where,) = struct.unpack(order + ("Q" if big else "I"), line[row - word :])
+        if not 0 < size <= _MAX_VALUE_BYTES or where + size > end:
+            continue
+        entry = Entry(kind, number, _read_at(file, where, size), where)
+        directory.entries[tag] = entry
+        if tag in (*CHILD_TAGS, SUB_IFDS):
+            children: list[Directory] = []
+            for child in entry.numbers(layout)[:64]:
+                if child and child not in seen and len(seen) < _MAX_DIRECTORIES:
+                    try:
+                        children.append(_read_directory(file, child, layout, seen))
+                    except ValueError:
+                        continue
+            directory.children[tag] = children
+    return directory
+
+
+def directory_bytes(directory: Directory, layout: Layout, at: int) -> bytes:
+    """A directory, its values and its first children as they are stored from offset `at` on.
+
+    Args:
+        directory: Tags whose bytes are already in the byte order of `layout`.
+        layout: Byte order and offset size of the file.
+        at: Offset at which the result will lie; even.
+    """
+    order, big = layout
+    word, head, row = (8, "Q", "HHQ") if big else (4, "H", "HHI")
+    pointers = {tag: group[0] for tag, group in directory.children.items() if group}
+    plain = {tag: entry for tag, entry in directory.entries.items() if tag not in pointers}
+    numbers = sorted([*plain, *pointers])
+    table = bytearray(struct.pack(order + head, len(numbers)))
+    size = len(table) + len(numbers) * (struct.calcsize(order + row) + word) + word
+    tail = bytearray()
+    for tag in numbers:
+        where = at + size + len(tail)
+        if tag in pointers:
+            kind, count = (_LONG8, 1) if big else (_LONG, 1)
+            value = struct.pack(order + ("Q" if big else "I"), where)
+            tail += directory_bytes(pointers[tag], layout, where)
+        else:
+            kind, count, data, _ = plain[tag]
+            value = data.ljust(word, b"\0")
+            if len(data) > word:
+                value = struct.pack(order + ("Q" if big else "I"), where)
+                tail += data
+        tail += bytes(len(tail) % 2)
+        table += struct.pack(order + row, tag, kind, count) + value
+    return bytes(table + bytes(word) + tail)
+
+
+def is_raw(tags: TagFile) -> bool:
+    """Whether these are the tags of a camera RAW file: DNG, or a colour filter array somewhere."""
+    return any(
+        _DNG_VERSION in item.entries or item.numbers(262, tags.layout) in ((_CFA,), (_LINEAR_RAW,))
+        for item in tags.walk()
+    )
+
+
+def check_extent(file: BinaryIO, directory: Directory, tags: TagFile) -> None:
+    """Check that the strips or tiles of an image lie within the file.
+
+    Raises:
+        DamagedError: The file ends before they do.
+    """
+    end = file.seek(0, os.SEEK_END)
+    for offset_tag, size_tag in ((273, 279), (324, 325)):
+        offsets, sizes = (directory.numbers(tag, tags.layout) for tag in (offset_tag, size_tag))
+        if any(a + b > end for a, b in zip(offsets, sizes, strict=False)):
+            raise DamagedError("is truncated: some of its pixels are missing")

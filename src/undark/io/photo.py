@@ -1,0 +1,266 @@
+"""Photos in, photos out: a file of any format to a Photo, and a Photo to a file of most."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import struct
+import zlib
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from undark.errors import (
+    DamagedError,
+    InputError,
+    OutputError,
+    UndarkError,
+    UnreadableError,
+    UnsupportedError,
+    UsageError,
+)
+from undark.io.atomic import write_atomically
+from undark.io.formats import FORMATS, format_named, result_format, suffix_format
+from undark.io.formats.base import is_opaque
+from undark.io.formats.sniff import sniff
+from undark.io.metadata.exif import clean_block
+from undark.io.metadata.xmp import clean_xmp
+from undark.photo import Encoding, Photo
+
+__all__ = ["encode_photo", "output_format", "read_photo", "write_photo"]
+
+# What decoders and encoders raise on files that they cannot make sense of.
+_DECODER_ERRORS: Final = (
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+    cv2.error,
+)
+
+
+def read_photo(source: str | Path | bytes | BinaryIO, *, name: str | None = None) -> Photo:
+    """Read one photo: upright, in its own depth, with its metadata.
+
+    JPEG, PNG, TIFF, WebP, AVIF, HEIC, BMP, GIF with one image and camera RAW, recognised by
+    content. CMYK becomes sRGB, a palette RGB, 1-bit 8-bit grey. The source is never modified.
+
+    Args:
+        source: A path, the file's bytes, or a binary file open for reading.
+        name: What to call it in errors; by default the path.
+
+    Raises:
+        UnreadableError: It is missing, a folder, or may not be read.
+        DamagedError: It is empty, truncated, damaged, not an image, or has more than 500 million
+            pixels.
+        UnsupportedError: It is animated, holds several images, or is of a kind not taken.
+        MissingExtraError: It is camera RAW and the ``raw`` extra is not installed.
+    """
+    label = name or (str(source) if isinstance(source, (str, Path)) else "the input")
+    suffix = Path(source if isinstance(source, (str, Path)) else name or "").suffix.lower()
+    try:
+        with _opened(source) as file:
+            return _decode(file, sniff(file, suffix))
+    except InputError as error:
+        raise type(error)(f"{label}: {error}") from error
+    except OSError as error:
+        if error.errno is None:  # Pillow's, on pixels that end too soon or make no sense
+            raise DamagedError(f"{label}: is damaged or truncated: {_first_line(error)}") from error
+        raise UnreadableError(f"{label}: cannot be read: {_reason(error)}") from error
+    except MemoryError as error:
+        raise UnsupportedError(f"{label}: needs more memory than there is") from error
+    except Image.DecompressionBombError as error:
+        # Some of Pillow's decoders have its own limit built in.
+        raise DamagedError(
+            f"{label}: is too large, a decompression bomb? {_first_line(error)}"
+        ) from error
+    except _DECODER_ERRORS as error:
+        raise DamagedError(f"{label}: is damaged or truncated: {_first_line(error)}") from error
+
+
+@contextmanager
+def _opened(source: str | Path | bytes | BinaryIO) -> Generator[BinaryIO]:
+    """The source as an open, seekable file."""
+    if isinstance(source, (str, Path)):
+        path = Path(source)
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise UnreadableError(
+                "is a folder, not a photo"
+                if os.access(path, os.R_OK | os.X_OK)
+                else "is a folder that may not be read; check its permissions"
+            )
+        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+            raise UnreadableError("is a device, not a file")
+        with path.open("rb") as file:
+            yield file if file.seekable() else io.BytesIO(file.read())
+    elif isinstance(source, bytes):
+        yield io.BytesIO(source)
+    else:
+        yield source if source.seekable() else io.BytesIO(source.read())
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, PermissionError):
+        return "no permission to read it"
+    return error.strerror or _first_line(error)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+
+
+def _decode(file: BinaryIO, kind: str) -> Photo:
+    """A file of a known format as a Photo: upright, grey as RGB, its metadata in order."""
+    parts = FORMATS[kind].read(file)
+    samples = _upright(parts.samples, parts.orientation)
+    height, width, count = samples.shape
+    colours = samples[..., :1] if count < 3 else samples[..., :3]
+    if count < 3:
+        colours = np.repeat(colours, 3, axis=2)
+    exif = parts.exif.removeprefix(b"Exif\0\0") if parts.exif else None
+    return Photo(
+        pixels=np.ascontiguousarray(colours),
+        alpha=np.ascontiguousarray(samples[..., -1]) if count in (2, 4) else None,
+        gray=count < 3,
+        icc=parts.icc or None,
+        exif=clean_block(exif, width=width, height=height) if exif else None,
+        xmp=clean_xmp(parts.xmp, width=width, height=height),
+        format=kind,
+        encoding=_turned(parts.encoding) if parts.orientation >= 5 else parts.encoding,
+    )
+
+
+def _upright(samples: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """A view of stored samples as the EXIF `orientation` (1 to 8) says they are to be seen."""
+    if orientation >= 5:
+        samples = samples.swapaxes(0, 1)
+    rows = slice(None, None, -1 if orientation in (3, 4, 7, 8) else 1)
+    columns = slice(None, None, -1 if orientation in (2, 3, 6, 7) else 1)
+    return samples[rows, columns]
+
+
+def _turned(encoding: Encoding) -> Encoding:
+    return replace(encoding, dpi=encoding.dpi[::-1]) if encoding.dpi else encoding
+
+
+def output_format(photo: Photo) -> tuple[str, str]:
+    """The format and the suffix of a result that follows its source.
+
+    Camera RAW becomes 16-bit TIFF; a GIF, and a photo that came from no file, PNG.
+    """
+    kind = result_format(photo.format)
+    return kind, FORMATS[kind].suffix
+
+
+def encode_photo(photo: Photo, *, format: str | None = None, quality: int | None = None) -> bytes:
+    """The photo as the bytes of a file.
+
+    Args:
+        photo: The photo.
+        format: Format or suffix ("PNG", ".jpg"); by default it follows the source.
+        quality: 1 to 100 for formats with loss; by default it follows the source, and is high.
+
+    Raises:
+        UsageError: No such format, or the quality is out of range.
+        OutputError: The format cannot hold this photo.
+    """
+    buffer = io.BytesIO()
+    _encode(photo, buffer, format_named(format) if format else output_format(photo)[0], quality)
+    return buffer.getvalue()
+
+
+def write_photo(
+    photo: Photo,
+    destination: str | Path,
+    *,
+    format: str | None = None,
+    quality: int | None = None,
+    overwrite: bool = True,
+) -> None:
+    """Write a photo whole or not at all, with all the metadata that the format can hold.
+
+    Args:
+        photo: The photo.
+        destination: The file; missing folders are made.
+        format: Format or suffix; by default the destination's suffix decides, and where it has
+            none, the source's format.
+        quality: 1 to 100 for formats with loss; by default it follows the source, and is high.
+        overwrite: Replace a file that is there.
+
+    Raises:
+        UsageError: No such format, or the quality is out of range.
+        OutputError: The file could not be written, or the format cannot hold this photo.
+    """
+    destination = Path(destination)
+    if format:
+        kind = format_named(format)
+    elif destination.suffix:
+        kind = suffix_format(destination)
+        if kind is None:
+            raise UsageError(
+                f"{destination}: undark does not write {destination.suffix} files; choose another"
+                " suffix, for instance .png"
+            )
+    else:
+        kind = output_format(photo)[0]
+    try:
+        write_atomically(
+            destination, lambda file: _encode(photo, file, kind, quality), overwrite=overwrite
+        )
+    except OutputError as error:
+        text = str(error)
+        named = text if text.startswith(str(destination)) else f"{destination}: {text}"
+        raise OutputError(named, argument=error.argument) from error
+
+
+def _encode(photo: Photo, file: BinaryIO, kind: str, quality: int | None) -> None:
+    """Write `photo` to an empty, seekable, readable file in the format `kind`.
+
+    Raises:
+        UsageError: The quality is out of range.
+        OutputError: The format cannot hold the photo.
+    """
+    if quality is not None and not 1 <= quality <= 100:
+        raise UsageError(f"quality must be from 1 to 100, not {quality}", argument="quality")
+    _check_fits(photo, kind)
+    try:
+        FORMATS[kind].write(photo, file, quality)
+    except UndarkError:  # UsageError is a ValueError too
+        raise
+    except MemoryError as error:
+        raise OutputError(f"needs more memory to be written as {kind} than there is") from error
+    except (OSError, *_DECODER_ERRORS) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise OutputError(
+            f"could not be encoded as {kind} ({_first_line(error)}); choose another format",
+            argument="format",
+        ) from error
+
+
+def _check_fits(photo: Photo, kind: str) -> None:
+    written = FORMATS[kind]
+    if written.max_side is not None and max(photo.width, photo.height) > written.max_side:
+        raise OutputError(
+            f"{kind} takes at most {written.max_side} pixels a side, this photo has"
+            f" {photo.width}×{photo.height}; choose PNG or TIFF",
+            argument="format",
+        )
+    if photo.alpha is not None and not written.alpha and not is_opaque(photo.alpha):
+        raise OutputError(f"{kind} cannot hold transparency; choose PNG or WebP", argument="format")

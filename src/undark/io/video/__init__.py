@@ -1,0 +1,1 @@
+"""Videos in and out: files, numbered images, animations, cameras and streams."""

@@ -1,0 +1,38 @@
+"""Video files by their suffix: which codecs each can hold, and how unfinished ones are named."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+from typing import Final
+
+__all__ = ["READ_ONLY_VIDEOS", "VIDEO_SUFFIXES", "is_video_name", "partial_path"]
+
+VIDEO_SUFFIXES: Final = {
+    ".mp4": ("h264", "hevc", "av1", "vp9"),
+    ".m4v": ("h264", "hevc"),
+    ".mov": ("h264", "hevc"),
+    ".mkv": ("h264", "hevc", "vp9", "av1"),
+    ".webm": ("vp9", "av1"),
+    ".avi": ("h264",),
+}
+"""Suffixes of video files, read and written with the ``video`` extra, and the codecs that undark
+writes to each, the usual one first."""
+
+READ_ONLY_VIDEOS: Final = frozenset(
+    (".3gp", ".flv", ".m2ts", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".vob", ".wmv")
+)
+"""Suffixes of video files that become ``.mkv``, which can hold what they hold."""
+
+_PARTIAL_MARK: Final = ".partial"
+
+
+def is_video_name(path: PurePath) -> bool:
+    """Whether `path` is named as a video is, and not hidden or left unfinished."""
+    mark = path.suffixes[-2:-1] == [_PARTIAL_MARK]
+    known = path.suffix.lower() in VIDEO_SUFFIXES or path.suffix.lower() in READ_ONLY_VIDEOS
+    return known and not mark and not path.name.startswith(".")
+
+
+def partial_path(destination: Path) -> Path:
+    """The name of a video while it is written, and if it is stopped: ``clip.partial.mp4``."""
+    return destination.with_name(f"{destination.stem}{_PARTIAL_MARK}{destination.suffix}")

@@ -1,0 +1,122 @@
+"""PyAV and what it opens: the library itself, a source, and the stream that shows its video."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+from undark.errors import (
+    DamagedError,
+    InputError,
+    MissingExtraError,
+    UnreadableError,
+    UnsupportedError,
+)
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+__all__ = ["libav", "main_stream", "open_video", "refuse_hdr"]
+
+_HDR: Final = {16: "PQ", 18: "HLG"}
+
+
+def libav() -> ModuleType:
+    """PyAV, quiet.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    # SVT-AV1 writes on stderr by itself.
+    os.environ.setdefault("SVT_LOG", "0")
+    try:
+        import av
+        import av.error  # pyright: ignore[reportUnusedImport]
+        import av.logging
+    except ImportError as error:
+        raise MissingExtraError("video files", "video") from error
+    logging.getLogger("av").addHandler(logging.NullHandler())
+    logging.getLogger("libav").addHandler(logging.NullHandler())
+    av.logging.set_level(None)
+    return av
+
+
+def open_video(source: str | Path, **options: Any) -> InputContainer:
+    """A video, or anything that FFmpeg opens, for reading.
+
+    Args:
+        source: A file, or a URL or device by name.
+        options: As `av.open` takes them.
+
+    Raises:
+        InputError: It is missing, empty, damaged or of a kind that undark does not take.
+        MissingExtraError: PyAV is not installed.
+    """
+    av = libav()
+    try:
+        if isinstance(source, Path):
+            if source.is_dir():
+                raise UnreadableError(f"{source}: is a folder, not a video")
+            if source.exists() and source.stat().st_size == 0:
+                raise DamagedError(f"{source}: is empty")
+        # Tags in odd encodings must not keep a video from being seen.
+        return av.open(str(source), metadata_errors="replace", **options)
+    except InputError:
+        raise
+    except FileNotFoundError as error:
+        raise UnreadableError(f"{source}: cannot be read: there is no such file") from error
+    except PermissionError as error:
+        raise UnreadableError(f"{source}: cannot be read: no permission to read it") from error
+    except (av.error.InvalidDataError, av.error.EOFError) as error:
+        raise DamagedError(f"{source}: is not a video, or is damaged or truncated") from error
+    except av.error.FFmpegError as error:
+        raise UnreadableError(f"{source}: cannot be read: {error.strerror or error}") from error
+
+
+def main_stream(container: InputContainer, name: str) -> VideoStream:
+    """The stream that shows the video; a cover image is none.
+
+    Args:
+        container: Open.
+        name: What to call it in errors.
+
+    Raises:
+        UnsupportedError: There is none, it is HDR, or its codec is not known here.
+    """
+    from av.stream import Disposition
+
+    av = libav()
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        what = "only a cover image and sound" if container.streams.video else "no video stream"
+        raise UnsupportedError(f"{name}: holds {what}; undark needs a video")
+    best = container.streams.best("video")
+    stream = next((item for item in streams if item is best), streams[0])
+    # PyAV gives None for a codec that it does not know, whatever its types say.
+    if stream.codec_context is None:  # pyright: ignore[reportUnnecessaryComparison]
+        raise UnsupportedError(
+            f"{name}: its video codec is not known to this PyAV {av.__version__}"
+        )
+    refuse_hdr(stream.codec_context.color_trc, name)
+    return stream
+
+
+def refuse_hdr(transfer: int, name: str) -> None:
+    """Refuse what has more than a standard range of brightness.
+
+    Args:
+        transfer: FFmpeg's number of the transfer function.
+        name: What to call the video in errors.
+
+    Raises:
+        UnsupportedError: It has.
+    """
+    if int(transfer) in _HDR:
+        raise UnsupportedError(
+            f"{name}: is HDR video ({_HDR[int(transfer)]}), which undark does not take;"
+            " convert it to standard range (SDR) first"
+        )

@@ -1,0 +1,211 @@
+"""Reading a video: its packets to be copied and its frames to be changed, damaged or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from undark.errors import DamagedError, UsageError
+from undark.io.video.libav import libav, main_stream, refuse_hdr
+from undark.io.video.options import Progress, Transcoding
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+__all__ = ["VideoReader"]
+
+# Packets of one stream may lie this many seconds behind those of another.
+_INTERLEAVED: Final = 3.0
+# Reading that fails so often in a row has come to what cannot be read.
+_MOST_FAILURES: Final = 200
+
+
+class _Channel(Protocol):
+    def put(self, item: Any) -> None: ...
+
+
+class VideoReader:
+    """Packets to be copied and decoded frames, in the order of the file.
+
+    Args:
+        container: Open, nothing read.
+        source: What to call it in errors.
+        options: Which part is wanted.
+
+    Raises:
+        UnsupportedError: It shows no video, or one that undark does not take.
+        UsageError: The part begins after its end.
+    """
+
+    def __init__(self, container: InputContainer, source: Path, options: Transcoding) -> None:
+        """Find the video stream and the part."""
+        self._av = libav()
+        self.container = container
+        self.source = source
+        self.stream: VideoStream = main_stream(container, str(source))
+        self.stream.thread_type = "AUTO"  # pyright: ignore[reportAttributeAccessIssue]
+        base = self.stream.time_base
+        self.base: Fraction = base or Fraction(1, 90000)
+        origin = self.stream.start_time
+        self._origin = float((origin or 0) * self.base)
+        self.begin = options.begin
+        self.end = options.end
+        self._last: int | None = None
+        self._bad: list[float] = []
+        self._lost = 0
+        self._early: list[Packet[Any]] = []
+        length = _length(container, self.stream)
+        self.length = min(length, self.end or length) - self.begin
+        if options.begin > 0.0:
+            if length and options.begin >= length:
+                raise UsageError(
+                    f"{source}: ends at {length:.2f} s, before the begin of the part,"
+                    f" {options.begin:g} s",
+                    argument="begin",
+                )
+            where = self.stream.start_time or 0
+            container.seek(where + int(options.begin / self.base), stream=self.stream)
+        self._items = self._decoded()
+
+    def shift(self, base: Fraction) -> int:
+        """What is taken from timestamps of that unit, so that a part begins at 0."""
+        return round((self._origin + self.begin) / base) if self.begin > 0.0 else 0
+
+    def first_frame(self) -> VideoFrame:
+        """The first frame to be changed; packets before it are kept for later.
+
+        Raises:
+            DamagedError: There is none.
+        """
+        for item in self._items:
+            if self.is_frame(item):
+                refuse_hdr(item.color_trc, str(self.source))
+                return item
+            self._early.append(item)
+        part = " in the part asked for" if self.begin or self.end else ""
+        raise DamagedError(f"{self.source}: is damaged or truncated: no frame can be read{part}")
+
+    def is_frame(self, item: Any) -> bool:
+        """Whether an item is a frame, and no packet."""
+        return isinstance(item, self._av.VideoFrame)
+
+    def frames(self) -> Iterator[VideoFrame]:
+        """The frames alone."""
+        yield self.first_frame()
+        yield from (item for item in self._items if self.is_frame(item))
+
+    def fill(self, channel: _Channel) -> None:
+        """Put all that follows the first frame into `channel`, and None at the end."""
+        for packet in self._early:
+            channel.put(packet)
+        self._early.clear()
+        for item in self._items:
+            channel.put(item)
+        channel.put(None)
+
+    def progress(self, frame: VideoFrame, frames: int) -> Progress:
+        """How far the video has come with `frame`, the number `frames`."""
+        done = self.time(frame) - self.begin
+        fraction = min(max(done / self.length, 0.0), 1.0) if self.length > 0 else 0.0
+        rate = float(self.stream.average_rate or 0)
+        return Progress(frames, fraction, max(round(self.length * rate), frames))
+
+    def time(self, frame: VideoFrame) -> float:
+        """Seconds from the video's begin."""
+        return float((frame.pts or 0) * self.base) - self._origin
+
+    def damages(self) -> Iterator[str]:
+        """Notices about what was passed over."""
+        if self._lost:
+            where = f"at {_clock(self._bad[0])}"
+            if _clock(self._bad[-1]) != _clock(self._bad[0]):
+                where = f"between {_clock(self._bad[0])} and {_clock(self._bad[-1])}"
+            yield f"damaged {where}: {self._lost} packets passed over"
+
+    def _decoded(self) -> Iterator[Any]:
+        """Frames and packets in the part asked for."""
+        ended = False
+        for packet in self._packets():
+            # A packet that ends a stream has no index of its own.
+            if packet.stream.index == self.stream.index:
+                if ended:
+                    continue
+                for frame in self._frames(packet):
+                    time = self.time(frame)
+                    if self.end is not None and time >= self.end:
+                        ended = True
+                        break
+                    # Half a tick of grace: times are given in decimals.
+                    if time >= self.begin - float(self.base) / 2:
+                        yield frame
+            elif packet.pts is not None or packet.dts is not None:
+                time = self._packet_time(packet)
+                if ended and time > (self.end or 0.0) + _INTERLEAVED:
+                    return
+                # A whole video keeps what comes before its first frame, as sound often does.
+                is_late = self.begin == 0.0 or time >= self.begin
+                if is_late and (self.end is None or time < self.end):
+                    yield packet
+
+    def _packets(self) -> Iterator[Packet[Any]]:
+        failures = 0
+        demuxed = self.container.demux()
+        while failures < _MOST_FAILURES:
+            try:
+                packet = next(demuxed)
+            except StopIteration:
+                return
+            except self._av.error.FFmpegError:
+                failures += 1
+                self._damaged()
+                demuxed = self.container.demux()
+                continue
+            failures = 0
+            yield packet
+
+    def _frames(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
+        try:
+            frames = packet.decode()
+        except self._av.error.FFmpegError:
+            self._damaged()
+            return
+        for frame in frames:
+            if frame.is_corrupt:
+                self._damaged()
+            if frame.pts is None:
+                frame.pts = 0 if self._last is None else self._last + self._tick()
+            # An encoder takes no frame that does not come later than the one before.
+            if self._last is not None and frame.pts <= self._last:
+                continue
+            self._last = frame.pts
+            yield frame
+
+    def _tick(self) -> int:
+        rate = self.stream.average_rate or Fraction(30)
+        return max(1, round(1 / rate / self.base))
+
+    def _packet_time(self, packet: Packet[Any]) -> float:
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        return float((stamp or 0) * packet.time_base) - self._origin
+
+    def _damaged(self) -> None:
+        self._lost += 1
+        self._bad.append(float((self._last or 0) * self.base) - self._origin)
+
+
+def _length(container: InputContainer, stream: VideoStream) -> float:
+    """Seconds, or 0 where the file does not tell."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return (container.duration or 0) / 1e6
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(max(int(seconds), 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

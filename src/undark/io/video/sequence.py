@@ -1,0 +1,41 @@
+"""Numbered images, which together are a video: names such as ``frame%05d.png``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePath
+from typing import Final
+
+from undark.errors import UnreadableError
+
+__all__ = ["is_sequence_name", "numbered_files", "numbered_path"]
+
+_NUMBER: Final = re.compile(r"%0?[0-9]*d")
+
+
+def is_sequence_name(path: PurePath) -> bool:
+    """Whether `path` stands for numbered images: ``frame%05d.png``."""
+    return _NUMBER.search(path.name) is not None
+
+
+def numbered_files(pattern: Path) -> list[tuple[int, Path]]:
+    """The files that a name such as ``frame%05d.png`` stands for, with their numbers, in order.
+
+    Raises:
+        UnreadableError: There is none.
+    """
+    before, after = _NUMBER.split(pattern.name, maxsplit=1)
+    found: list[tuple[int, Path]] = []
+    if pattern.parent.is_dir():
+        for path in pattern.parent.iterdir():
+            middle = path.name[len(before) : len(path.name) - len(after)]
+            if middle.isdecimal() and path.name == before + middle + after:
+                found.append((int(middle), path))
+    if not found:
+        raise UnreadableError(f"{pattern}: there are no such images")
+    return sorted(found)
+
+
+def numbered_path(pattern: Path, number: int) -> Path:
+    """The file of that number."""
+    return pattern.with_name(pattern.name % number)

@@ -1,0 +1,205 @@
+"""A video, frame by frame, to another video: all but its images stays as it was.
+
+One thread reads and decodes, the caller's changes frames, a third encodes and writes; between them
+are short queues, so memory does not grow with the video's length.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from queue import Empty, Full, Queue
+from typing import TYPE_CHECKING, Any, Final
+
+from undark.io.atomic import finish, not_written
+from undark.io.video.coding import codec_for
+from undark.io.video.containers import partial_path
+from undark.io.video.libav import open_video
+from undark.io.video.options import Progress, Transcoding
+from undark.io.video.planes import Change
+from undark.io.video.reader import VideoReader
+from undark.io.video.sequence import is_sequence_name, numbered_files
+from undark.io.video.writer import VideoWriter
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+
+__all__ = ["transcode"]
+
+_QUEUED: Final = 6
+_WAIT: Final = 0.2
+
+
+def transcode(
+    source: Path,
+    destination: Path,
+    change: Change,
+    options: Transcoding | None = None,
+    *,
+    progress: Callable[[Progress], None] | None = None,
+    notice: Callable[[str], None] | None = None,
+) -> None:
+    """Change every frame of a video.
+
+    Sound, subtitles, attachments, chapters and tags are copied as they are, timestamps are kept,
+    and so are rotation, colour tags, pixel shape and, where the codec can, depth. Damaged frames
+    are passed over. Until it is whole the file is named as `partial_path` says.
+
+    Args:
+        source: A video, or a name such as ``frame%05d.png``.
+        destination: Its suffix decides the container; missing folders are made.
+        change: Done to each frame, in this thread.
+        options: What else is to be done.
+        progress: Called after each frame. An exception that it raises stops the work: what is
+            done is brought to a playable end under the partial name, and the exception goes on.
+        notice: Called with a line for a person about what was left out or passed over.
+
+    Raises:
+        InputError: The video cannot be read, shows nothing, or is HDR.
+        OutputError: The result could not be written; nothing is left of it.
+        UsageError: The destination's kind cannot hold what is asked for.
+        MissingExtraError: PyAV is not installed.
+    """
+    options = options or Transcoding()
+    codec = codec_for(destination, options.coding)
+    with _opened(source, options.fps) as container:
+        reader = VideoReader(container, source, options)
+        first = reader.first_frame()
+        part = partial_path(destination)
+        try:
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            writer = VideoWriter(
+                part, reader, first, codec=codec, options=options, notice=notice or _nobody
+            )
+        except OSError as error:
+            raise not_written(destination, error) from error
+        try:
+            _run(reader, writer, first, change, progress or _nobody)
+        except _Stopped as stop:
+            with contextlib.suppress(OSError):
+                writer.close()
+            raise stop.cause from None
+        except BaseException as error:
+            with contextlib.suppress(Exception):
+                writer.close()
+            part.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise not_written(destination, error) from error
+            raise
+    finish(part, destination)
+    for line in reader.damages():
+        (notice or _nobody)(line)
+
+
+def _opened(source: Path, fps: float) -> InputContainer:
+    if not is_sequence_name(source):
+        return open_video(source)
+    first, _ = numbered_files(source)[0]
+    numbers = {"framerate": str(fps), "start_number": str(first)}
+    return open_video(source, format="image2", options=numbers)
+
+
+def _nobody(_: object) -> None:
+    """Progress or notices that nobody asked for."""
+
+
+class _Stopped(Exception):  # noqa: N818 - no error
+    """The caller's progress function has stopped the work."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__()
+        self.cause = cause
+
+
+class _EndedError(Exception):
+    """The other side of a queue is gone."""
+
+
+_END: Final = None
+
+
+class _Channel:
+    """A short queue that lets go of those who wait when the work ends."""
+
+    def __init__(self, over: threading.Event) -> None:
+        self._queue: Queue[Any] = Queue(_QUEUED)
+        self._over = over
+
+    def put(self, item: Any) -> None:
+        while True:
+            if self._over.is_set():
+                raise _EndedError
+            with contextlib.suppress(Full):
+                self._queue.put(item, timeout=_WAIT)
+                return
+
+    def get(self) -> Any:
+        while True:
+            with contextlib.suppress(Empty):
+                return self._queue.get(timeout=_WAIT)
+            if self._over.is_set():
+                raise _EndedError
+
+
+def _run(
+    reader: VideoReader,
+    writer: VideoWriter,
+    first: VideoFrame,
+    change: Change,
+    progress: Callable[[Progress], None],
+) -> None:
+    """Read in one thread, write in another, change frames in this one."""
+    over = threading.Event()
+    incoming, outgoing = _Channel(over), _Channel(over)
+    errors: list[BaseException] = []
+
+    def guarded(work: Callable[[_Channel], None], channel: _Channel) -> None:
+        try:
+            work(channel)
+        except _EndedError:
+            pass
+        except BaseException as error:
+            errors.append(error)
+            over.set()
+
+    threads = [
+        threading.Thread(target=guarded, args=(reader.fill, incoming), daemon=True),
+        threading.Thread(target=guarded, args=(writer.drain, outgoing), daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    stopped: _Stopped | None = None
+    frames = 0
+    try:
+        item: Any = first
+        while item is not _END:
+            if reader.is_frame(item):
+                outgoing.put(writer.changed(item, change))
+                frames += 1
+                try:
+                    progress(reader.progress(item, frames))
+                except BaseException as cause:
+                    raise _Stopped(cause) from cause
+            else:
+                outgoing.put(item)
+            item = incoming.get()
+        outgoing.put(_END)
+        threads[1].join()
+    except _EndedError:
+        pass
+    except _Stopped as stop:
+        stopped = stop
+        with contextlib.suppress(_EndedError):
+            outgoing.put(_END)
+            threads[1].join()
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    if errors:
+        raise errors[0]
+    if stopped is not None:
+        raise stopped

@@ -1,0 +1,369 @@
+"""Bodies of training data, held in memory as 8- or 16-bit pictures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undark.errors import DataError, InputError
+from undark.io.formats import is_readable_name
+from undark.io.pairs import TrainingPair, find_pairs
+from undark.io.photo import read_photo
+from undark.photo import FloatImage, Photo, area_resize, from_float, to_float
+from undark.pixels.colour import srgb_to_linear
+from undark.pixels.grid import Guide, mean_light
+from undark.train.data.darken import draw_darkness, read_camera, record
+from undark.train.data.fields import darken_locally
+from undark.train.data.hdr import load_hdr, photograph
+from undark.train.data.split import scenes_by_likeness, split_by_scene
+from undark.train.recipe import Data, Source
+
+__all__ = ["Dataset", "LoadedPair", "Side", "load_datasets", "load_pairs"]
+
+Notify = Callable[[str], None]
+
+_MEASURED_UNDER = (2.0, 4.0)
+"""How many EV under the held-out HDR images are photographed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPair:
+    """One pair in memory: H×W×3 in native depth, both of one size."""
+
+    name: str
+    low: NDArray[Any]
+    high: NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One whole picture as a step draws it, with its truth where it has one.
+
+    Glances are float32, and None without a glance or without a truth; the guide, H×W, tells the
+    level at which each pixel reads a grid of light, 255 for 1.
+    """
+
+    low: NDArray[Any]
+    high: NDArray[Any] | None
+    low_glance: FloatImage | None
+    high_glance: FloatImage | None = None
+    guide: NDArray[np.uint8] | None = None
+
+
+Side = Literal["pairs", "dark", "light"]
+"""What a body gives: pairs, dark photos or light ones."""
+
+
+class Dataset(Protocol):
+    """A body of data that whole pictures can be drawn from."""
+
+    source: Source
+    side: Side
+
+    def __len__(self) -> int:
+        """How many pictures it holds."""
+        ...
+
+    def draw(self, index: int, version: int) -> Sample:
+        """Picture or pair `index`; `version` changes what is made afresh now and then."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a method sees of whole pictures: a glance of that side, if not 0, and guides."""
+
+    glance: int
+    guides: bool = False
+
+    def at(self, low: NDArray[Any], high: NDArray[Any] | None) -> Sample:
+        if not self.glance:
+            return Sample(low, high, None)
+        seen = area_resize(low, self.glance, self.glance)
+        truth = None if high is None else area_resize(high, self.glance, self.glance)
+        return Sample(low, high, seen, truth, self._guide(low, seen) if self.guides else None)
+
+    @staticmethod
+    def _guide(low: NDArray[Any], glance: FloatImage) -> NDArray[np.uint8]:
+        levels = Guide.of(low, mean_light(glance)).read(low)
+        return np.rint(255 * levels).astype(np.uint8)
+
+
+class _Pairs:
+    """Real pairs, as they are."""
+
+    side: Side = "pairs"
+
+    def __init__(self, pairs: Sequence[LoadedPair], source: Source, *, look: _Look) -> None:
+        self.source = source
+        self._drawn = [look.at(pair.low, pair.high) for pair in pairs]
+
+    def __len__(self) -> int:
+        return len(self._drawn)
+
+    def draw(self, index: int, version: int) -> Sample:
+        del version
+        return self._drawn[index]
+
+
+class _Stack:
+    """Photos of one kind, dark or light, that no partner goes with."""
+
+    side: Side
+
+    def __init__(
+        self, photos: Sequence[NDArray[Any]], source: Source, *, side: Side, look: _Look
+    ) -> None:
+        self.source = source
+        self.side = side
+        self._drawn = [look.at(photo, None) for photo in photos]
+
+    def __len__(self) -> int:
+        return len(self._drawn)
+
+    def draw(self, index: int, version: int) -> Sample:
+        del version
+        return self._drawn[index]
+
+
+Make = Callable[[int, np.random.Generator], tuple[NDArray[Any], NDArray[Any]]]
+"""Makes a dark picture of number so-and-so and its truth."""
+
+
+class _Made:
+    """Pictures that are made; each is made anew when the version changes."""
+
+    side: Side = "pairs"
+
+    def __init__(self, count: int, make: Make, source: Source, *, look: _Look, seed: int) -> None:
+        self.source = source
+        self._count = count
+        self._make = make
+        self._look = look
+        self._seed = seed
+        self._made: dict[int, tuple[int, Sample]] = {}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def draw(self, index: int, version: int) -> Sample:
+        known = self._made.get(index)
+        if known is not None and known[0] == version:
+            return known[1]
+        low, high = self._make(index, np.random.default_rng((self._seed, index, version)))
+        drawn = self._look.at(low, high)
+        self._made[index] = (version, drawn)
+        return drawn
+
+
+def load_datasets(
+    data: Data, *, root: Path, glance: int, seed: int, notify: Notify, guides: bool = False
+) -> tuple[list[Dataset], dict[str, list[LoadedPair]]]:
+    """Read every source of a recipe.
+
+    Args:
+        data: The recipe's table.
+        root: The folder that ``--data`` names.
+        glance: Side of the glance in pixels; 0 for none.
+        seed: Of what is made at random.
+        notify: Told, a line each, what has no partner and what could not be read.
+        guides: Whether each picture needs the level by which its pixels read a grid of light.
+
+    Returns:
+        The datasets to draw from, and the held-out pairs by source name.
+
+    Raises:
+        DataError: A source is missing, empty, or has a pair of unequal size.
+    """
+    datasets: list[Dataset] = []
+    held: dict[str, list[LoadedPair]] = {}
+    look = _Look(glance, guides)
+    for number, source in enumerate(data.sources):
+        folder = root / source.path
+        name = source.name or folder.resolve().name
+        check: list[LoadedPair] = []
+        if source.kind == "render":
+            dataset, check = _rendered(folder, source, data, look, seed + number)
+        elif source.kind == "pairs":
+            learn, apart = _split(folder, source, data, notify, root)
+            pairs = load_pairs(learn, notify=notify, max_side=data.max_side)
+            dataset = _Pairs(pairs, source, look=look)
+            check = load_pairs(apart, notify=notify, max_side=data.max_side) if apart else []
+        elif source.kind in ("dark", "light"):
+            paths, apart = _stack_paths(folder, source, data, notify, root)
+            photos = _read_stack(paths, folder, notify, data.max_side)
+            dataset = _Stack(photos, source, side=source.kind, look=look)
+            check = load_pairs(apart, notify=notify, max_side=data.max_side) if apart else []
+        else:
+            dataset = _lit_dataset(source, root, data, look=look, seed=seed + number, notify=notify)
+        datasets.append(dataset)
+        if check:
+            held[name] = check
+    return datasets, held
+
+
+def _rendered(
+    folder: Path, source: Source, data: Data, look: _Look, seed: int
+) -> tuple[Dataset, list[LoadedPair]]:
+    """Photographs of HDR images, and some of the images that are held out."""
+    images = load_hdr(folder)
+    names = [TrainingPair(folder, folder, image.name, image.name) for image in images]
+    learn, apart = split_by_scene(names, held_out=data.held_out, run=1)
+    wanted, kept = ({pair.name for pair in part} for part in (learn, apart))
+    chosen = [image for image in images if image.name in wanted]
+    check = [
+        LoadedPair(
+            f"{image.name} {under:g} EV under",
+            *photograph(image, np.random.default_rng((1, place)), under=under),
+        )
+        for place, image in enumerate(images)
+        if image.name in kept
+        for under in _MEASURED_UNDER
+    ]
+
+    def make(index: int, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+        return photograph(chosen[index], random)
+
+    return _Made(len(chosen), make, source, look=look, seed=seed), check
+
+
+def _split(
+    folder: Path, source: Source, data: Data, notify: Notify, root: Path
+) -> tuple[list[TrainingPair], list[TrainingPair]]:
+    """The pairs of a folder to learn from, and those held out."""
+    if source.held_with:
+        _, apart = split_by_scene(
+            find_pairs(root / source.held_with).pairs, held_out=data.held_out, run=data.run
+        )
+        scenes = {pair.scene for pair in apart}
+        pairs = find_pairs(folder).pairs
+        return (
+            [pair for pair in pairs if pair.scene not in scenes],
+            [pair for pair in pairs if pair.scene in scenes],
+        )
+    found = find_pairs(folder)
+    for path in found.unmatched:
+        notify(f"{path}: has no partner; left out")
+    pairs = found.pairs
+    if source.scenes == "likeness" and data.held_out > 0:
+        pairs = scenes_by_likeness(pairs)
+    return split_by_scene(pairs, held_out=data.held_out, run=data.run)
+
+
+def _stack_paths(
+    folder: Path, source: Source, data: Data, notify: Notify, root: Path
+) -> tuple[list[Path], list[TrainingPair]]:
+    """The photos of a stack, and held-out pairs where the folder is one of pairs.
+
+    Both stacks of one folder of pairs leave out the same scenes; they are measured once, with
+    the dark side.
+    """
+    paths = [
+        path
+        for path in _pictures(folder)
+        if not source.only or any(fnmatch(path.name, only) for only in source.only)
+    ]
+    if paths or not any(child.is_dir() or child.name == "pairs.csv" for child in folder.iterdir()):
+        return paths, []
+    learn, check = _split(folder, source, data, notify, root)
+    if source.kind != "dark":
+        return [pair.high for pair in learn], []
+    return [pair.low for pair in learn], check
+
+
+def _pictures(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder of photos")
+    return sorted(path for path in folder.iterdir() if is_readable_name(path))
+
+
+def _read_stack(
+    paths: Sequence[Path], folder: Path, notify: Notify, max_side: int
+) -> list[NDArray[Any]]:
+    photos = [p.pixels for p in _read_all(paths, notify, max_side) if p is not None]
+    if not photos:
+        raise DataError(f"{folder}: holds no readable photo")
+    return photos
+
+
+def _lit_dataset(
+    source: Source, root: Path, data: Data, *, look: _Look, seed: int, notify: Notify
+) -> Dataset:
+    folder = root / source.path
+    paths, _ = _stack_paths(folder, source, data, notify, root)
+    photos = _read_stack(paths, folder, notify, data.max_side)
+    if source.kind == "keep":
+        kept = [LoadedPair(str(i), pixels, pixels) for i, pixels in enumerate(photos)]
+        return _Pairs(kept, source, look=look)
+    camera = read_camera(root / source.camera) if source.camera else None
+
+    def make(index: int, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+        high = photos[index]
+        if source.darkness == "local":
+            return darken_locally(high, random)
+        drawn = draw_darkness(random, camera, night=source.darkness == "night")
+        return record(srgb_to_linear(to_float(high)), drawn, random), high
+
+    return _Made(len(photos), make, source, look=look, seed=seed)
+
+
+def load_pairs(
+    pairs: Sequence[TrainingPair], *, notify: Notify, max_side: int = 0
+) -> list[LoadedPair]:
+    """Read pairs, shrunk to `max_side` if not 0; an unreadable one is told of and left out.
+
+    Raises:
+        DataError: None can be read, or the two sides of one differ in size.
+    """
+    lows = _read_all([pair.low for pair in pairs], notify, max_side)
+    highs = _read_all([pair.high for pair in pairs], notify, max_side)
+    loaded: list[LoadedPair] = []
+    for pair, low, high in zip(pairs, lows, highs, strict=True):
+        if low is None or high is None:
+            continue
+        if low.pixels.shape != high.pixels.shape:
+            raise DataError(
+                f"{pair.low} is {low.width}×{low.height} but its partner {pair.high} is"
+                f" {high.width}×{high.height}; pairs must be of one size"
+            )
+        loaded.append(LoadedPair(pair.name, low.pixels, high.pixels))
+    if not loaded:
+        raise DataError(f"none of the {len(pairs)} pairs can be read")
+    return loaded
+
+
+def _read_all(paths: Sequence[Path], notify: Notify, max_side: int) -> list[Photo | None]:
+    def read(path: Path) -> Photo | InputError:
+        try:
+            return _shrunk(read_photo(path), max_side)
+        except InputError as error:
+            return error
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        results = list(pool.map(read, paths))
+    photos: list[Photo | None] = []
+    for result in results:
+        if isinstance(result, InputError):
+            notify(f"{result}; left out")
+            photos.append(None)
+        else:
+            photos.append(result)
+    return photos
+
+
+def _shrunk(photo: Photo, max_side: int) -> Photo:
+    """The photo, its longer side at most `max_side`; without alpha, which nobody learns from."""
+    share = max_side / max(photo.height, photo.width)
+    if not max_side or share >= 1.0:
+        return photo
+    rows, columns = (max(1, round(side * share)) for side in (photo.height, photo.width))
+    small = area_resize(photo.pixels, rows, columns)
+    return Photo(pixels=from_float(small, photo.pixels.dtype), gray=photo.gray)

@@ -1,0 +1,1 @@
+"""What is minimised: pure functions of tensors, one file for each kind of teacher."""

@@ -1,0 +1,272 @@
+"""Reinforcement: an agent learns to retouch in steps by what each step gains."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3 import PPO
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.utils import set_random_seed
+from stable_baselines3.common.vec_env import DummyVecEnv
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from undark.errors import RecipeError
+from undark.models.card import Scaling
+from undark.pixels.steps import STATE, STOP
+from undark.train.data.datasets import Dataset
+from undark.train.data.stream import Batch
+from undark.train.environment import Gallery, Retouch, Scene
+from undark.train.methods.base import Method
+from undark.train.nets.policy import Critic, Policy
+from undark.train.recipe import Recipe
+
+__all__ = ["Agent", "Options"]
+
+_FRESH = 40
+"""Steps of the loop after which synthetic darkness is made anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What PPO has to set; a step of the loop is one round of retouching and of learning from it.
+
+    Attributes:
+        environments: Photos retouched side by side.
+        horizon: Steps of each of them in a round.
+        epochs: Passes over a round's steps.
+        batch: Steps to a gradient.
+        discount: Of rewards to come.
+        trace: λ of generalised advantage estimation.
+        clip: How far the policy may move from the one that retouched.
+        entropy: Weight of the policy's entropy.
+        cost: Of each step of an episode.
+        structure: Weight of SSIM beside PSNR/10 in the reward.
+        hints: Tell the critic, in training alone, how far the truth is.
+    """
+
+    environments: int = 16
+    horizon: int = 64
+    epochs: int = 4
+    batch: int = 256
+    discount: float = 0.98
+    trace: float = 0.95
+    clip: float = 0.2
+    entropy: float = 0.01
+    cost: float = 0.005
+    structure: float = 1.0
+    hints: bool = True
+
+
+class _Rounds(IterableDataset[int]):
+    """The numbers of the loop's steps: scenes are drawn by the environments themselves."""
+
+    def __init__(self, start: int) -> None:
+        super().__init__()
+        self._start = start
+
+    def __iter__(self) -> Iterator[int]:
+        return itertools.count(self._start)
+
+
+class _ActorCritic(ActorCriticPolicy):
+    """Our two networks as stable-baselines3 calls them."""
+
+    def __init__(self, *args: Any, width: int, **kwargs: Any) -> None:
+        self._width = width
+        super().__init__(*args, **kwargs)
+
+    def _build(self, lr_schedule: Any) -> None:
+        hint = cast(spaces.Dict, self.observation_space).spaces.get("hint")
+        self.actor = Policy(STATE, STOP + 1, self._width)
+        self.critic = Critic(STATE, 0 if hint is None else cast(Any, hint.shape)[0], self._width)
+        self.optimizer = torch.optim.AdamW(self.parameters(), lr=lr_schedule(1.0))
+
+    def get_distribution(self, obs: Any) -> Any:
+        return self.action_dist.proba_distribution(self.actor(obs["glance"], obs["state"]))
+
+    def predict_values(self, obs: Any) -> Tensor:
+        return self.critic(obs["glance"], obs["state"], obs.get("hint", obs["state"][:, :0]))
+
+    def forward(self, obs: Any, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        chances = self.get_distribution(obs)
+        actions = chances.get_actions(deterministic=deterministic)
+        return actions, self.predict_values(obs), chances.log_prob(actions)
+
+    def evaluate_actions(self, obs: Any, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        chances = self.get_distribution(obs)
+        return self.predict_values(obs), chances.log_prob(actions), chances.entropy()
+
+
+class Agent(Method[Policy, Options]):
+    """Proximal policy optimisation on :class:`undark.train.environment.Retouch`.
+
+    A step of the loop is a round: some steps of retouching, then some gradients. Every round
+    begins with new episodes and its own seed, so a resumed run goes on as if it had never
+    stopped.
+    """
+
+    kind = "reinforcement"
+    papers: ClassVar[tuple[str, ...]] = (
+        "Schulman et al., Proximal Policy Optimization Algorithms, arXiv 1707.06347, 2017",
+        "Park et al., Distort-and-Recover, CVPR 2018",
+        "Hu et al., Exposure: A White-Box Photo Post-Processing Framework, TOG 2018",
+        "Pinto et al., Asymmetric Actor Critic for Image-Based Robot Learning, RSS 2018",
+    )
+    outputs = ("logits",)
+    Options: ClassVar[type[Any]] = Options
+    reads: ClassVar[tuple[str, ...]] = ("pairs", "darken", "keep", "dark")
+    diet: ClassVar[str] = (
+        "pairs of dark and light pictures in one folder (data), or dark photos alone (dark)"
+    )
+    defaults: ClassVar[dict[str, Any]] = {
+        "net.widths": [96],
+        "fit.steps": 300,
+        "fit.lr": 1e-3,
+        "fit.warmup": 5,
+        "fit.weight_decay": 0.0,
+        "fit.ema": 0.9,
+        "fit.precision": "32-true",
+        "fit.validate_every": 50,
+    }
+
+    def __init__(self, recipe: Recipe) -> None:
+        """Build the policy, its critic and the environments."""
+        super().__init__(recipe)
+        net, options = recipe.net, self.options
+        self.automatic_optimization = False
+        self.glance, self.multiple = net.glance, 1
+        self.gallery: Gallery | None = None
+        self.agent = PPO(
+            _ActorCritic,
+            DummyVecEnv([self._environment] * options.environments),
+            learning_rate=lambda _: self._rate,
+            n_steps=options.horizon,
+            batch_size=options.batch,
+            n_epochs=options.epochs,
+            gamma=options.discount,
+            gae_lambda=options.trace,
+            clip_range=options.clip,
+            ent_coef=options.entropy,
+            max_grad_norm=recipe.fit.clip or math.inf,
+            stats_window_size=options.environments * options.horizon,
+            policy_kwargs={"width": net.widths[0]},
+            device="cpu",
+        )
+        self.agent.set_logger(Logger(None, []))
+        self.actor_critic = cast(_ActorCritic, self.agent.policy)
+        self.network = self.actor_critic.actor
+
+    @classmethod
+    def check(cls, recipe: Recipe, options: Options) -> None:
+        """A glance that the policy can average, and rounds of whole batches."""
+        steps = options.environments * options.horizon
+        if recipe.net.glance < 16 or recipe.net.glance % 16:
+            raise RecipeError("net.glance: an agent's must be a multiple of 16")
+        if min(options.environments, options.horizon, options.epochs) < 1 or options.batch < 2:
+            raise RecipeError("options: environments, horizon, epochs must be 1, batch 2 at least")
+        if steps % options.batch:
+            raise RecipeError(
+                f"options.batch: must divide environments × horizon, which is {steps}"
+            )
+
+    @property
+    def _rate(self) -> float:
+        """The learning rate that the loop's schedule stands at."""
+        known = getattr(self, "actor_critic", None)
+        return self.recipe.fit.lr if known is None else known.optimizer.param_groups[0]["lr"]
+
+    def _environment(self) -> Monitor[Any, Any]:
+        options = self.options
+        return Monitor(
+            Retouch(self._draw, glance=self.glance, cost=options.cost, hints=options.hints)
+        )
+
+    def _draw(self, random: np.random.Generator) -> Scene:
+        assert self.gallery is not None  # the loop asks for `stream` first
+        return self.gallery(random)
+
+    def stream(self, datasets: Sequence[Dataset]) -> IterableDataset[Any]:
+        """The numbers of the rounds; the environments draw from `datasets`."""
+        options = self.options
+        self.gallery = Gallery(datasets, self.recipe.augment, structure=options.structure)
+        return _Rounds(self.batches)
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Policy and critic, clipped as one by PPO."""
+        return [{"params": list(self.actor_critic.parameters())}]
+
+    def configure_optimizers(self) -> Any:
+        """The loop's optimiser, which PPO then uses."""
+        found = super().configure_optimizers()
+        self.actor_critic.optimizer = found["optimizer"]
+        return found
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """A round of PPO; beside the loss, what an episode gained, its length and the entropy."""
+        del batch
+        assert self.gallery is not None
+        self.gallery.version = self.batches // _FRESH
+        agent, options = self.agent, self.options
+        agent.device = agent.rollout_buffer.device = self.device
+        seed = np.random.SeedSequence((self.recipe.seed, self.batches)).generate_state(1)[0]
+        set_random_seed(int(seed))  # stable-baselines3 shuffles by NumPy's global state
+        cast(DummyVecEnv, agent.env).seed(int(seed) >> 1)
+        noted = agent.logger.name_to_value
+        noted.clear()
+        try:
+            # One round; its second never comes, so what was noted is not cleared by logging it.
+            agent.learn(options.environments * options.horizon, log_interval=2)
+        except ValueError as error:  # so torch refuses logits that are not numbers
+            if "nan" not in str(error):
+                raise
+            noted["train/loss"] = math.nan
+        episodes = list(agent.ep_info_buffer or [])
+        values = {
+            "loss": noted["train/loss"],
+            "gain": np.mean([episode["r"] for episode in episodes]) if episodes else 0.0,
+            "steps": np.mean([episode["l"] for episode in episodes]) if episodes else 0.0,
+            "entropy": -noted["train/entropy_loss"],
+            "value": noted["train/value_loss"],
+        }
+        return {name: torch.tensor(float(value)) for name, value in values.items()}
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """One round."""
+        loss = super().training_step(batch, batch_idx)
+        # PPO has taken its gradients. Without any, this moves nothing, but the loop counts it.
+        optimizer = cast(Any, self.optimizers())
+        optimizer.zero_grad()
+        optimizer.step()
+        cast(Any, self.lr_schedulers()).step()
+        return loss
+
+    # What is exported.
+
+    def scaling(self) -> Scaling:
+        """Steps, chosen from the glance."""
+        return Scaling(mode="steps", multiple=1, minimum=1)
+
+    def shapes(self) -> dict[str, dict[int, Any]]:
+        """Glance and state."""
+        batch = torch.export.Dim("n")
+        return {"glance": {0: batch}, "state": {0: batch}}
+
+    def examples(self, random: np.random.Generator) -> list[tuple[Tensor, ...]]:
+        """Observations at random."""
+        return [
+            (
+                torch.from_numpy(random.random((n, 3, self.glance, self.glance), dtype=np.float32)),
+                torch.from_numpy(random.standard_normal((n, STATE), dtype=np.float32)),
+            )
+            for n in (2, 1, 5)
+        ]

@@ -1,0 +1,105 @@
+"""Camera RAW: a small DNG with a colour filter array stands for all of them."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from undark.errors import DamagedError, InputError, MissingExtraError
+from undark.io.metadata.tags import read_tags
+from undark.io.photo import output_format, read_photo, write_photo
+
+
+def make_dng(*, orientation: int = 1, top: int = 900) -> bytes:
+    """64×96 photosites (RGGB), neutral and brighter to the right; white is 4095."""
+    ramp = np.tile(np.linspace(64, top, 96), (64, 1))
+    identity = [
+        value for row in np.eye(3, dtype=int).tolist() for item in row for value in (item, 1)
+    ]
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer,
+        ramp.astype(np.uint16),
+        photometric=32803,
+        metadata=None,
+        software=False,
+        extratags=[
+            (271, 2, 0, "Maker", True),
+            (272, 2, 0, "Night 1", True),
+            (274, 3, 1, orientation, True),
+            (33421, 3, 2, (2, 2), True),
+            (33422, 1, 4, bytes([0, 1, 1, 2]), True),
+            (50706, 1, 4, bytes([1, 4, 0, 0]), True),
+            (50707, 1, 4, bytes([1, 1, 0, 0]), True),
+            (50708, 2, 0, "Maker Night 1", True),
+            (50714, 3, 1, 64, True),
+            (50717, 3, 1, 4095, True),
+            (50721, 10, 9, tuple(identity), True),
+            (50728, 5, 3, (1, 1, 1, 1, 1, 1), True),
+            (50778, 3, 1, 21, True),
+        ],
+    )
+    return buffer.getvalue()
+
+
+def test_a_dng_is_developed(tmp_path: Path) -> None:
+    pytest.importorskip("rawpy")
+    path = tmp_path / "nacht.DNG"
+    path.write_bytes(make_dng())
+    photo = read_photo(path)
+    assert (photo.format, photo.bit_depth, photo.pixels.shape) == ("RAW", 16, (64, 96, 3))
+    assert len(np.unique(photo.pixels)) > 256
+    assert photo.rgb().mean() < 0.4, "as dark as it was taken"
+    left, right = photo.rgb()[:, 10:20].mean(), photo.rgb()[:, -20:-10].mean()
+    assert left < right
+    assert photo.icc is not None
+    assert photo.exif is not None
+    main = read_tags(io.BytesIO(photo.exif)).directories[0]
+    assert main.entries[272].data == b"Night 1\0"
+    assert 50706 not in main.entries, "the result is no DNG"
+    assert output_format(photo) == ("TIFF", ".tif")
+    write_photo(photo, tmp_path / "nacht.tif")
+    again = read_photo(tmp_path / "nacht.tif")
+    assert again.format == "TIFF"
+    assert np.array_equal(again.pixels, photo.pixels)
+
+
+def test_a_dng_is_known_by_its_content_and_turned() -> None:
+    pytest.importorskip("rawpy")
+    photo = read_photo(make_dng(orientation=6))
+    assert (photo.format, photo.width, photo.height) == ("RAW", 64, 96)
+    assert photo.exif is not None
+    tags = read_tags(io.BytesIO(photo.exif))
+    assert tags.directories[0].numbers(274, tags.layout) == (1,)
+
+
+def test_brightness_is_not_stretched() -> None:
+    pytest.importorskip("rawpy")
+    dim, bright = (read_photo(make_dng(top=top)).rgb().mean() for top in (400, 3000))
+    assert dim < bright / 2
+
+
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rawpy", None)
+    with pytest.raises(MissingExtraError, match=r"undark\[raw\]"):
+        read_photo(make_dng())
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.5, 0.9])
+def test_truncated(capfd: pytest.CaptureFixture[str], fraction: float) -> None:
+    pytest.importorskip("rawpy")
+    stored = make_dng()
+    with pytest.raises(DamagedError, match=r"^x\.dng: is (truncated|damaged)"):
+        read_photo(stored[: int(len(stored) * fraction)], name="x.dng")
+    assert capfd.readouterr().err == ""
+
+
+def test_not_raw_at_all() -> None:
+    pytest.importorskip("rawpy")
+    with pytest.raises(InputError, match=r"^x\.nef: "):
+        read_photo(b"a letter" * 100, name="x.nef")
