@@ -13,8 +13,10 @@ from undark.adjust import CONTROLS, Adjust
 from undark.errors import DeviceError, ModelError
 from undark.graph import Arrays, Signature, ask
 from undark.models import Card, Glance, Scaling, cards
-from undark.modes import MODES, Light, mode_of
+from undark.modes import MODES, ToneCurves, mode_of
+from undark.modes.relight import PlacedLight
 from undark.pixels.curves import sample_points
+from undark.pixels.grid import LEVELS, PLACES
 from undark.pixels.steps import STOP
 
 CARD = next(card for card in cards() if card.name == "relight")
@@ -33,7 +35,9 @@ def answers(inputs: Arrays, outputs: Sequence[str]) -> Arrays:
     known = {
         "enhanced": inputs.get("image", logits) * 2,
         "curves": np.stack([lifted] * 3)[None],
-        "map": np.full((1, 3, 4, 4), 1.2, np.float32),
+        "grid": np.ones((1, LEVELS, PLACES, PLACES), np.float32),
+        "colour": np.eye(3, dtype=np.float32)[None],
+        "black": np.zeros((1, 3), np.float32),
         "clean": np.ones((1, 2), np.float32),
         "logits": logits,
     }
@@ -85,11 +89,19 @@ def test_light_is_decided_by_the_modes_that_say_so(name: str) -> None:
     assert (light is not None) == mode.decides
     if light is None:
         return
-    assert light.curves.shape == (3, 64)
-    assert (light.gains is None) == mode.by_tables
+    assert isinstance(light, ToneCurves) == mode.by_tables
+    seen = light.steady(lambda wanted: wanted)
+    assert type(seen) is type(light)
+    none = {
+        ToneCurves: ToneCurves(np.stack([sample_points(64)] * 3)),
+        PlacedLight: PlacedLight(
+            np.zeros((LEVELS, PLACES, PLACES), np.float32),
+            np.eye(3, dtype=np.float32),
+            np.zeros(3, np.float32),
+        ),
+    }
     photo = Photo(np.full((30, 40, 3), 20, np.uint8))
-    plain = Light(np.stack([sample_points(64)] * 3))
-    bands = mode.bands(answers, photo, Adjust(), lambda _: None, light=plain)
+    bands = mode.bands(answers, photo, Adjust(), lambda _: None, light=none[type(light)])
     joined = np.concatenate([band for _, band in bands])
     np.testing.assert_allclose(joined, photo.rgb(), atol=1e-3)
 

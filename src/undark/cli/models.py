@@ -47,6 +47,7 @@ def models(
         for line in textwrap.wrap(card.summary, 80):
             result(f"{'':<16} {line}")
         result(f"{'':<16} {_size(model)}, {card.method}; {_headline(model)}")
+        result(f"{'':<16} licence: {card.licence}")
 
 
 def _described(model: Model) -> dict[str, Any]:
@@ -73,11 +74,14 @@ def _values(values: dict[str, float]) -> str:
 
 
 def _show_card(model: Model) -> None:
+    from undark.adjust import CONTROLS
     from undark.modes import mode_of
 
     card = model.card
     # First, for a mode that is not known is an error, and then nothing is to be shown.
-    how = mode_of(card).describe(card.scaling)
+    mode = mode_of(card)
+    how = mode.describe(card.scaling)
+    general = [name for name, control in CONTROLS.items() if control.general]
     result(f"{card.name}: {card.title}")
     result("")
     result(card.summary)
@@ -86,6 +90,7 @@ def _show_card(model: Model) -> None:
         ("method", card.method),
         ("size", f"{_size(model)}, {card.parameters:,} parameters"),
         ("large photos", how),
+        ("adjusts", ", ".join(name for name in CONTROLS if name in {*general, *mode.controls})),
         ("licence", card.licence),
         ("recipe", card.recipe),
         *(("learned from", _source(item.name, item.licence, item.source)) for item in card.data),

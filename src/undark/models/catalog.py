@@ -29,6 +29,7 @@ DEFAULT: Final = "relight"
 
 ENTRIES: Final = (
     Entry(name="relight", stem="relight"),
+    Entry(name="relight-open", stem="relight-open"),
     Entry(name="unet", stem="unet"),
     Entry(name="pix2pix", stem="pix2pix"),
     Entry(name="cyclegan", stem="cyclegan"),

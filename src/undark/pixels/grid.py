@@ -156,9 +156,9 @@ def read_grid(
     levels, high, wide = grid.shape
     rows, columns = guide.shape
     height, width = size or (rows, columns)
-    across = _weights(np.arange(left, left + columns), width, wide)
-    down = _weights(np.arange(top, top + rows), height, high)
-    tall: NDArray[np.float32] = np.tensordot(down, grid, (1, 1)).transpose(0, 2, 1)
+    across = _weights(left, columns, width, wide)
+    down = _weights(top, rows, height, high)
+    tall = as_floats(np.tensordot(down, grid, (1, 1)).transpose(0, 2, 1))  # rows×w×L
     stops = np.empty(guide.shape, np.float32)
     step = max(1, _PIECE_PIXELS // columns)
     for first in range(0, rows, step):
@@ -178,10 +178,10 @@ def read_grid(
     return stops
 
 
-def _weights(at: NDArray[np.intp], count: int, cells: int) -> NDArray[np.float32]:
-    """How much each of `cells` counts for the pixels `at` along a side of `count` pixels."""
-    place = (at + 0.5) / count * (cells - 1)
-    return np.clip(1.0 - np.abs(place[:, None] - np.arange(cells)), 0.0, 1.0).astype(np.float32)
+def _weights(first: int, some: int, count: int, cells: int) -> NDArray[np.float32]:
+    """How much each of `cells` counts for `some` pixels from `first` on of a side of `count`."""
+    place = (np.arange(some) + (first + 0.5)) / count * (cells - 1)
+    return as_floats(np.clip(1.0 - np.abs(place[:, None] - np.arange(cells)), 0.0, 1.0))
 
 
 def light_up(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import ParamSpec, TypeVar
 
 import torch
@@ -18,11 +20,21 @@ _LONG = 3000
 
 
 def fused(function: Callable[_P, _R], *, steps: int) -> Callable[_P, _R]:
-    """`function` compiled by ``torch.compile`` for a run of so many `steps`, else as it is.
+    """`function`, compiled by ``torch.compile`` at its first call in a run of many `steps`.
 
-    On a processor the compiler needs a C++ compiler at hand. The result is the same but for
-    rounding.
+    A short run, and a machine without a C++ compiler, take it as it is. The result is the same but
+    for rounding.
     """
     if steps < _LONG or not any(map(shutil.which, ("c++", "g++", "clang++"))):
         return function
-    return torch.compile(function, dynamic=False)
+
+    @cache
+    def compiled() -> Callable[_P, _R]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the compiler's own, about itself
+            return torch.compile(function, dynamic=False)
+
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        return compiled()(*args, **kwargs)
+
+    return call

@@ -62,8 +62,8 @@ class Source:
             that are darkened by the physical model. ``keep``: well-lit photos that are their own
             truth, so that bright photos are left alone. ``render``: a folder of HDR images, of
             which photos are made (:mod:`undark.train.data.hdr`). ``dark`` and ``light``: a stack
-            of dark and one of light photos without pairing. Of a folder of pairs, all but ``dark`` take
-            the light side, and the pairs that are held out serve validation.
+            of dark and one of light photos without pairing. Of a folder of pairs, all but ``dark``
+            take the light side, and the pairs that are held out serve validation.
         path: Folder, relative to the run's `data`.
         weight: Fraction of the draws, relative to the other sources.
         name: As the card names it; by default the folder's name.

@@ -5,8 +5,8 @@ over a blurred base in [-5, 5], ``NAME.png`` that base (16 bit, small), from ``l
 log2.
 
 The truth is a fusion of exposures (Mertens, Kautz and Van Reeth, "Exposure Fusion", Pacific
-Graphics 2007) around the one at which what is lit is right: lit subjects keep their texture, the rest is
-lifted by some two stops, a black sky stays black. A night is no day.
+Graphics 2007) around the one at which what is lit is right: lit subjects keep their texture, the
+rest is lifted by some two stops, a black sky stays black. A night is no day.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ __all__ = [
     "mean_light",
     "occupied",
     "read",
+    "read_whole",
 ]
 
 MOST_STOPS = 8.0
@@ -68,6 +69,19 @@ def read(grid: Tensor, guide: Tensor, where: Tensor) -> Tensor:
     return F.grid_sample(grid[:, None], 2.0 * at - 1.0, padding_mode="border", align_corners=True)[
         :, 0
     ]
+
+
+def read_whole(grid: Tensor, guide: Tensor) -> Tensor:
+    """As :func:`read`, for all pixels of whole photos; OpenVINO reads no grid of three dimensions.
+
+    Args:
+        grid: N×L×h×w, gains in EV.
+        guide: N×1×H×W, the pixels' levels.
+    """
+    rows, columns = guide.shape[2:]
+    down, across = (_hats(side, PLACES, guide.device) for side in (rows, columns))
+    wide = torch.matmul(torch.matmul(down, grid), across.T)
+    return (_hat_levels(guide) * wide).sum(1, keepdim=True)
 
 
 def light_up(image: Tensor, stops: Tensor, colour: Tensor, black: Tensor) -> Tensor:

@@ -161,8 +161,6 @@ class RelightNet(Levels):
         dropout: Of the encoder's hidden layer.
     """
 
-    where: Tensor
-
     def __init__(
         self,
         *,
@@ -187,9 +185,6 @@ class RelightNet(Levels):
         self.detail = nn.Conv2d(3, fine, 4, 2, 1)
         self.blend = nn.Conv2d(2 * fine, fine, 3, 1, 1)
         self.last = nn.Conv2d(fine, 12, 3, 1, 1)
-        place = (torch.arange(glance) + 0.5) / glance
-        where = torch.stack(torch.meshgrid(place, place, indexing="xy"))[None]
-        self.register_buffer("where", where, persistent=False)
         self._initialise()
 
     def _initialise(self) -> None:
@@ -212,8 +207,7 @@ class RelightNet(Levels):
 
     def look(self, glance: Tensor, grid: Tensor) -> Tensor:
         """The gains, N×1×glance×glance in EV, that the glance itself reads from a grid."""
-        guide = lit.level(lit.luminance(glance), lit.mean_light(glance))
-        return lit.read(grid, guide, self.where.expand(glance.shape[0], -1, -1, -1))
+        return lit.read_whole(grid, lit.level(lit.luminance(glance), lit.mean_light(glance)))
 
     def forward(
         self, image: Tensor, gain: Tensor, glance: Tensor, control: Tensor, applied: Tensor
