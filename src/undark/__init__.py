@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from undark import errors, models
+    from undark.adjust import Adjust
     from undark.engine.enhancer import Enhancer, enhance
     from undark.engine.video import VideoEnhancer
     from undark.io.photo import read_photo, write_photo
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Adjust",
     "Enhancer",
     "Photo",
     "VideoEnhancer",
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 _HOMES: Final = {
+    "Adjust": "undark.adjust",
     "Enhancer": "undark.engine.enhancer",
     "Photo": "undark.photo",
     "VideoEnhancer": "undark.engine.video",
