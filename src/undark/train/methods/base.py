@@ -90,7 +90,7 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
         super().__init__()
         self.recipe = recipe
         self.options = self.read_options(recipe)
-        self.batches = 0
+        self.batches: int = 0
         self.losses_now: dict[str, float] = {}
 
     @classmethod

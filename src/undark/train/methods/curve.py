@@ -91,8 +91,8 @@ class Curve(Method[CurveNet, Options]):
     def __init__(self, recipe: Recipe) -> None:
         """Build the network for the recipe's glance and wanted level."""
         super().__init__(recipe)
-        self.network = CurveNet(glance=recipe.net.glance, wanted=self.options.wanted)
-        self.glance = recipe.net.glance
+        self.network: CurveNet = CurveNet(glance=recipe.net.glance, wanted=self.options.wanted)
+        self.glance: int = recipe.net.glance
         self.multiple = 1
 
     @classmethod

@@ -103,18 +103,20 @@ class CycleGAN(Method[UNet, Options]):
     def __init__(self, recipe: Recipe) -> None:
         """Build the U-Net of the recipe's sizes, the camera and the discriminators."""
         super().__init__(recipe)
-        self.network = make_unet(recipe.net)
-        self.glance = recipe.net.glance
-        self.multiple = self.network.multiple
-        self.reverse = Darkener()
+        self.network: UNet = make_unet(recipe.net)
+        self.glance: int = recipe.net.glance
+        self.multiple: int = self.network.multiple
+        self.reverse: Darkener = Darkener()
         options = self.options
-        self.discriminators = torch.nn.ModuleDict(
+        self.discriminators: torch.nn.ModuleDict = torch.nn.ModuleDict(
             {
                 name: PatchDiscriminator(3, widths=options.discriminator, spectral=options.spectral)
                 for name in ("local", "overall", "dark")
             }
         )
-        self.pools = torch.nn.ModuleDict({name: Pool(options.pool) for name in self.discriminators})
+        self.pools: torch.nn.ModuleDict = torch.nn.ModuleDict(
+            {name: Pool(options.pool) for name in self.discriminators}
+        )
 
     @classmethod
     def check(cls, recipe: Recipe, options: Options) -> None:

@@ -71,10 +71,10 @@ class Pix2Pix(Method[UNet, Options]):
     def __init__(self, recipe: Recipe) -> None:
         """Build the generator of the recipe's sizes, and the discriminator."""
         super().__init__(recipe)
-        self.network = make_unet(recipe.net)
-        self.glance = recipe.net.glance
-        self.multiple = self.network.multiple
-        self.discriminator = PatchDiscriminator(
+        self.network: UNet = make_unet(recipe.net)
+        self.glance: int = recipe.net.glance
+        self.multiple: int = self.network.multiple
+        self.discriminator: PatchDiscriminator = PatchDiscriminator(
             6, widths=self.options.discriminator, spectral=self.options.spectral
         )
 

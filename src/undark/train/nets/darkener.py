@@ -29,12 +29,12 @@ class Darkener(nn.Module):
     def __init__(self) -> None:
         """Begin in the middle of what :func:`~undark.train.data.darken.draw_darkness` draws."""
         super().__init__()
-        self.log_shot = nn.Parameter(torch.tensor(math.log(4e-4)))
-        self.log_read = nn.Parameter(torch.full((3,), math.log(6e-4)))
-        self.log_correlation = nn.Parameter(torch.tensor(math.log(0.6)))
-        self.pedestal = nn.Parameter(torch.zeros(3))
-        self.log_gamma = nn.Parameter(torch.tensor(0.0))
-        self.log_balance = nn.Parameter(torch.zeros(3))
+        self.log_shot: nn.Parameter = nn.Parameter(torch.tensor(math.log(4e-4)))
+        self.log_read: nn.Parameter = nn.Parameter(torch.full((3,), math.log(6e-4)))
+        self.log_correlation: nn.Parameter = nn.Parameter(torch.tensor(math.log(0.6)))
+        self.pedestal: nn.Parameter = nn.Parameter(torch.zeros(3))
+        self.log_gamma: nn.Parameter = nn.Parameter(torch.tensor(0.0))
+        self.log_balance: nn.Parameter = nn.Parameter(torch.zeros(3))
 
     def forward(
         self, light: Tensor, glance: Tensor, level: Tensor, *, noise: bool = True

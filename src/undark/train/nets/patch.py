@@ -42,8 +42,8 @@ class PatchDiscriminator(nn.Module):
             channels = width
         last = nn.Conv2d(channels, 1, 4, 1, 1)
         layers.append(spectral_norm(last) if spectral else last)
-        self.layers = nn.Sequential(*layers)
-        self.smallest = 3 * 2 ** len(widths)
+        self.layers: nn.Sequential = nn.Sequential(*layers)
+        self.smallest: int = 3 * 2 ** len(widths)
 
     def forward(self, picture: Tensor) -> Tensor:
         """N×inputs×H×W in [0, 1] to N×1×h×w logits, above 0 for real.
