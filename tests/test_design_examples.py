@@ -46,7 +46,13 @@ def changed(text: str, change: str) -> str:
     return text
 
 
-@pytest.mark.parametrize("title", SECTIONS)
+# A learning method is trained and exported, in a process that imports PyTorch.
+SLOW = {"A learning method": pytest.mark.slow}
+
+
+@pytest.mark.parametrize(
+    "title", [pytest.param(title, marks=SLOW.get(title, ())) for title in SECTIONS]
+)
 def test_a_part_is_one_file_and_its_line(title: str, tmp_path: Path) -> None:
     if title in NEEDS:
         pytest.importorskip(NEEDS[title])
