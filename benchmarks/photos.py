@@ -5,7 +5,7 @@
 
 Prints a Markdown table. Each photo is enhanced in a process of its own that has done nothing
 before, so its peak memory is that of the photo and of everything the process loads; the fastest
-of `--repeat` runs counts. The photo is a picture of scikit-image's, enlarged, with a tenth of its
+of `--repeat` runs counts. The photo is an image of scikit-image's, enlarged, with a tenth of its
 light and the noise of a small sensor.
 """
 

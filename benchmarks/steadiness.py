@@ -2,7 +2,7 @@
 
     python benchmarks/steadiness.py [--sheet docs/images/video.jpg]
 
-A camera pans over pictures of scikit-image's, 48 frames each with a cut between, in light that
+A camera pans over images of scikit-image's, 48 frames each with a cut between, in light that
 trembles by 3 %; a lamp crosses the second. Each frame is darkened with the noise model of training
 (`undark.train.data.darken`: 4 EV less, shot and read noise) and goes to H.264 and back. Prints a
 Markdown table: PSNR and SSIM against the bright frames, and flicker, the mean change from frame to

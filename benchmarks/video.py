@@ -6,7 +6,7 @@
 Prints a Markdown table. For each size the clip is first scaled to it and written nearly without
 loss. *Bare* decodes and encodes it in one PyAV loop, with the same encoder, preset and quality as
 `undark enhance`, and nothing between. *Bright* does so too, but hands the encoder frames that were
-brightened beforehand: a bright picture costs it more than a dark one, whatever made it so. Each run
+brightened beforehand: a bright image costs it more than a dark one, whatever made it so. Each run
 is a process of its own; the fastest of `--repeat` counts. Shares are of the processor's time.
 """
 

@@ -55,7 +55,7 @@ SHARED: Final = settings(
 def darkened(
     image: NDArray[np.uint8], *, light: float = 0.04, noise: float = 0.004
 ) -> NDArray[np.uint8]:
-    """An H×W×3 uint8 picture as if taken with `light` of the light: noise first, then 8 bits."""
+    """An H×W×3 uint8 image as if taken with `light` of the light: noise first, then 8 bits."""
     rng = np.random.default_rng(0)
     linear = srgb_to_linear(image.astype(np.float32) / np.float32(255)) * np.float32(light)
     shot = rng.normal(0, 1, linear.shape) * np.sqrt(linear * noise + noise**2 / 4)

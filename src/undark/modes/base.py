@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 PICTURE = (None, 3, None, None)
-"""Shape of pictures of any size, RGB in [0, 1]: N×3×H×W."""
+"""Shape of images of any size, RGB in [0, 1]: N×3×H×W."""
 
 Progress = Callable[[float], None]
 """Called with the fraction done, rising to 1."""
@@ -161,7 +161,7 @@ class Mode(ABC):
         return photo.glance(self.glance.height, self.glance.width)
 
     def extra_inputs(self, photo: Photo) -> Arrays:
-        """What the graph takes beside the picture: its ``glance``, if it has one."""
+        """What the graph takes beside the image: its ``glance``, if it has one."""
         return {} if self.glance is None else {"glance": to_nchw(self.look(photo))}
 
 

@@ -1,4 +1,4 @@
-"""Datasets to learn from, held in memory as 8- or 16-bit pictures."""
+"""Datasets to learn from, held in memory as 8- or 16-bit images."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LoadedPair:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One whole picture as a step draws it, with its truth where it has one.
+    """One whole image as a step draws it, with its truth where it has one.
 
     Glances are float32, and None without a glance or without a truth.
     """
@@ -53,13 +53,13 @@ Side = Literal["pairs", "dark", "light"]
 
 
 class Dataset(Protocol):
-    """A set of data that whole pictures can be drawn from."""
+    """A set of data that whole images can be drawn from."""
 
     source: Source
     side: Side
 
     def __len__(self) -> int:
-        """How many pictures it holds."""
+        """How many images it holds."""
         ...
 
     def draw(self, index: int, version: int) -> Sample:

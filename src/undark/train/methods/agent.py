@@ -130,7 +130,7 @@ class Agent(Method[Policy, Options]):
     Options: ClassVar[type[Any]] = Options
     reads: ClassVar[tuple[str, ...]] = ("pairs", "darken", "keep", "dark")
     diet: ClassVar[str] = (
-        "pairs of dark and light pictures in one folder (data), or dark photos alone (dark)"
+        "pairs of dark and light images in one folder (data), or dark photos alone (dark)"
     )
     defaults: ClassVar[dict[str, Any]] = {
         "net.widths": [96],

@@ -1,4 +1,4 @@
-"""What every method shares: optimiser, step count, validation on whole pictures."""
+"""What every method shares: optimiser, step count, validation on whole images."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
     Options: ClassVar[type[Any]] = NoOptions
     reads: ClassVar[tuple[str, ...]] = ("pairs", "darken", "keep")
     needs: ClassVar[tuple[str, ...]] = ()
-    diet: ClassVar[str] = "pairs of dark and light pictures in one folder (data)"
+    diet: ClassVar[str] = "pairs of dark and light images in one folder (data)"
     defaults: ClassVar[dict[str, Any]] = {}
     places: ClassVar[bool] = False
 
@@ -265,14 +265,14 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
         """Take the step from the checkpoint."""
         self.batches = checkpoint["batches"]
 
-    # Whole pictures.
+    # Whole images.
 
     def graph(self) -> Graph:
         """The network as it stands, in evaluation mode, for modes to run."""
         return NetworkGraph(self.network.eval(), list(self.shapes()), self.outputs)
 
     def enhance(self, low: NDArray[Any], *, graph: Graph | None = None) -> NDArray[np.uint8]:
-        """A whole picture as the exported model will make it, by the very mode that will run it.
+        """A whole image as the exported model will make it, by the very mode that will run it.
 
         Args:
             low: H×W×3 of any depth.
@@ -305,5 +305,5 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
 
 
 def _ignore(fraction: float) -> None:
-    """Progress on one picture, which nobody watches in training."""
+    """Progress on one image, which nobody watches in training."""
     del fraction

@@ -121,7 +121,7 @@ class Curve(Method[CurveNet, Options]):
         return {"loss": total, **terms}
 
     def _noise(self, image: Tensor, stops: Tensor) -> Tensor:
-        """What cleaning leaves, on pictures made of the first photos of the batch."""
+        """What cleaning leaves, on images made of the first photos of the batch."""
         with torch.no_grad():
             relit = expose(to_linear(image), torch.exp2(stops))[: self.options.twins]
         random = np.random.default_rng((self.recipe.seed, self.batches))

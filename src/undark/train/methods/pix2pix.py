@@ -1,4 +1,4 @@
-"""Pix2Pix: a picture translated into another under the eye of a discriminator.
+"""Pix2Pix: an image translated into another under the eye of a discriminator.
 
 Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks" (CVPR 2017).
 """
@@ -43,7 +43,7 @@ class Options:
 
 
 class Pix2Pix(Method[UNet, Options]):
-    """A U-Net generator against a PatchGAN that sees the dark picture beside the bright one.
+    """A U-Net generator against a PatchGAN that sees the dark image beside the bright one.
 
     The generator minimises adversarial + λ·reconstruction, the discriminator holds real patches
     against ones and fake patches against zeros, halved as in the paper. The reconstruction is the
@@ -100,7 +100,7 @@ class Pix2Pix(Method[UNet, Options]):
         """Both players' losses; ``generator`` and ``discriminator`` are the plotted two."""
         options = self.options
         done = reconstruct(self.network, batch, self.recipe.loss)
-        # The dark picture is shown relit: at a mean level of 16 of 255 a convolution sees black.
+        # The dark image is shown relit: at a mean level of 16 of 255 a convolution sees black.
         condition = done.relit.detach().float()
         fake = torch.cat((condition, done.output.clamp(-0.1, 1.1)), dim=1)
         real = torch.cat((condition, batch["truth"]), dim=1)

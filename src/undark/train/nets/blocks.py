@@ -84,7 +84,7 @@ class Levels(nn.Module, ABC):
         """Build the levels.
 
         Args:
-            widths: Channels of each level, the largest picture first.
+            widths: Channels of each level, the largest image first.
             down: Residual blocks of each level on the way down.
             up: Residual blocks of each level but the deepest on the way up.
             context: Features that modulate the blocks; 0 for none.

@@ -211,7 +211,7 @@ class UNet(Levels):
         self.head: nn.Conv2d = convolve(widths[0], 4 * 8 if self.shuffles else 8)
         self.last: nn.Conv2d = convolve(8 + inputs, 3)
         self.keep: nn.Linear | None = nn.Linear(context, 1) if context else None
-        # With nothing that relights it, the picture itself is where to begin.
+        # With nothing that relights it, the image itself is where to begin.
         self.through: nn.Parameter | None = None if glance else nn.Parameter(torch.ones(()))
         self._initialise()
 
@@ -275,7 +275,7 @@ class UNet(Levels):
         if self.through is not None:
             return output + self.through * image
         if self.keep is not None and context is not None:
-            # Adding to the noisy picture learns slowly: noise must first be cancelled. So the
-            # network draws the picture itself, and the glance says how much may pass unchanged.
+            # Adding to the noisy image learns slowly: noise must first be cancelled. So the
+            # network draws the image itself, and the glance says how much may pass unchanged.
             output = output + self.keep(context)[:, :, None, None] * relit
         return output
