@@ -295,7 +295,7 @@ def test_ctrl_c_leaves_a_playable_part(tmp_path: Path, curve_model: Path) -> Non
     os.kill(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert f"{part}: the part that was done" in stderr
+    assert f"{part}: the part that was finished" in stderr
     assert "Traceback" not in stderr
     assert not (tmp_path / "a.undark.mkv").exists()
     assert 0 < len(pictures(part)) < 400

@@ -54,7 +54,7 @@ def _control(name: str) -> Any:
 Begin = Annotated[
     str | None,
     typer.Option(
-        "--from", metavar="TIME", help="Video: begin there; seconds, or 1:30, or 1:02:03.5."
+        "--from", metavar="TIME", help="Video: start there; seconds, or 1:30, or 1:02:03.5."
     ),
 ]
 
@@ -102,12 +102,14 @@ Format = Annotated[
     ),
 ]
 
-Fps = Annotated[float, typer.Option("--fps", metavar="N", help="Images a second of numbered ones.")]
+Fps = Annotated[
+    float, typer.Option("--fps", metavar="N", help="Frames a second for numbered images.")
+]
 
 InPlace = Annotated[
     bool,
     typer.Option(
-        "--in-place", help="Replace the photos themselves; done again, it enhances again."
+        "--in-place", help="Replace the photos themselves; a second run enhances them again."
     ),
 ]
 
@@ -142,7 +144,7 @@ Output = Annotated[
     ),
 ]
 
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do again what is already there.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that already exist.")]
 
 Precision = Annotated[
     str,
@@ -165,7 +167,7 @@ Preset = Annotated[
 Preview = Annotated[
     str | None,
     typer.Option(
-        "--preview", metavar="KIND", help="Video: before and after in one: side or split."
+        "--preview", metavar="KIND", help="Video: before and after in one frame: side or split."
     ),
 ]
 
@@ -180,9 +182,7 @@ Quality = Annotated[
     ),
 ]
 
-Recursive = Annotated[
-    bool, typer.Option("--recursive", help="Take the folders inside folders too.")
-]
+Recursive = Annotated[bool, typer.Option("--recursive", help="Include the folders inside folders.")]
 
 Runtime = Annotated[
     str,
@@ -196,7 +196,7 @@ SaveSteps = Annotated[
     typer.Option(
         "--save-steps",
         metavar="FILE",
-        help="Keep them for `undark apply`: a .json for one photo, else a folder.",
+        help="Save the steps for `undark apply`: a .json for one photo, otherwise a folder.",
     ),
 ]
 

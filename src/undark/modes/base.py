@@ -25,7 +25,6 @@ __all__ = [
     "Mode",
     "Progress",
     "glance_shape",
-    "picture_signature",
 ]
 
 PICTURE = (None, 3, None, None)
@@ -104,9 +103,14 @@ class Mode(ABC):
         self.glance = glance
 
     @classmethod
-    @abstractmethod
     def signature(cls, card: Card) -> Signature:
-        """Inputs and outputs that the graph of `card` must have."""
+        """Inputs and outputs that the graph of `card` must have.
+
+        By default ``image`` and, where the card has one, ``glance`` in; ``enhanced`` out.
+        """
+        return Signature(
+            {"image": PICTURE, **glance_shape(card)}, {"enhanced": PICTURE}, frozenset(("image",))
+        )
 
     @classmethod
     @abstractmethod
@@ -170,10 +174,3 @@ def glance_shape(card: Card) -> dict[str, Shape]:
     if card.glance is None:
         return {}
     return {"glance": (None, 3, card.glance.height, card.glance.width)}
-
-
-def picture_signature(card: Card) -> Signature:
-    """``image`` and, where the card has one, ``glance`` in; ``enhanced`` out."""
-    return Signature(
-        {"image": PICTURE, **glance_shape(card)}, {"enhanced": PICTURE}, frozenset(("image",))
-    )

@@ -176,9 +176,11 @@ class Agent(Method[Policy, Options]):
         """A glance that the policy can average, and rounds of whole batches."""
         steps = options.environments * options.horizon
         if recipe.net.glance < 16 or recipe.net.glance % 16:
-            raise RecipeError("net.glance: an agent's must be a multiple of 16")
+            raise RecipeError("net.glance: must be a multiple of 16 for an agent")
         if min(options.environments, options.horizon, options.epochs) < 1 or options.batch < 2:
-            raise RecipeError("options: environments, horizon, epochs must be 1, batch 2 at least")
+            raise RecipeError(
+                "options: environments, horizon and epochs must be at least 1, batch at least 2"
+            )
         if steps % options.batch:
             raise RecipeError(
                 f"options.batch: must divide environments × horizon, which is {steps}"

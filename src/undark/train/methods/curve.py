@@ -25,10 +25,10 @@ __all__ = ["Curve", "Options"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is told, and the weights of the terms; see :mod:`undark.train.losses.zero_reference`.
+    """The wanted brightness and weights; see :mod:`undark.train.losses.zero_reference`.
 
     Attributes:
-        wanted: Mean luma that a dark photo should get, in (0, 1). The one thing that is told: no
+        wanted: Mean luma that a dark photo should get, in (0, 1). The one thing that is given: no
             dark photo says how bright it should be.
         exposure: Weight of the term that holds the network to `wanted`.
         spatial: Weight of spatial consistency.
