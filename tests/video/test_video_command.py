@@ -1,4 +1,4 @@
-"""`undark enhance` with films: videos, numbered pictures, animations."""
+"""`undark enhance` with videos: files, numbered images, animations."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_photos_and_videos_of_a_folder_are_both_done(
     dark_photo(folder / "a.png")
     write_video(folder / "sub" / "b.mkv", grainy(scene(14), 5))
     (folder / "c.partial.mp4").write_bytes(b"left by a stop")
-    (folder / "bad.mov").write_bytes(b"no film")
+    (folder / "bad.mov").write_bytes(b"no video")
     done = undark(folder, "--recursive", "-o", tmp_path / "out")
     assert done.exit_code == 1
     assert sorted(p.name for p in (tmp_path / "out").rglob("*.*")) == ["a.png", "b.mkv"]
@@ -299,5 +299,5 @@ def test_ctrl_c_leaves_a_playable_part(tmp_path: Path, curve_model: Path) -> Non
     assert "Traceback" not in stderr
     assert not (tmp_path / "a.undark.mkv").exists()
     assert 0 < len(pictures(part)) < 400
-    with av.open(str(part)) as film:
-        assert film.streams.audio
+    with av.open(str(part)) as video:
+        assert video.streams.audio
