@@ -91,9 +91,7 @@ def in_process_of_its_own(*arguments: str) -> str:
 
 def row(result: dict[str, Any], megapixels: float) -> str:
     seconds = result["seconds"]
-    fractions = " | ".join(
-        f"{result[part] / seconds:.0%}" for part in ("decode", "network", "encode")
-    )
+    parts = " | ".join(f"{result[part] / seconds:.0%}" for part in ("decode", "network", "encode"))
     return (
         f"| {megapixels:g} | {result['size']} | {result['runtime']} | {seconds:.2f} | {parts} "
         f"| {result['load']:.2f} | {result['peak']:.0f} |"
