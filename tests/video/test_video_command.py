@@ -225,7 +225,7 @@ def test_sixteen_bit_pictures_stay_so(undark: Undark, tmp_path: Path) -> None:
 def test_a_missing_sequence_is_a_line(undark: Undark, tmp_path: Path) -> None:
     done = undark(tmp_path / "no%03d.png")
     assert done.exit_code == 1
-    assert "there are no such pictures" in done.stderr
+    assert "there are no such images" in done.stderr
 
 
 @pytest.mark.parametrize("alpha", [False, True])
