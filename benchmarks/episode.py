@@ -1,4 +1,4 @@
-"""A strip of pictures: a photo after each step that an agent takes on it.
+"""A strip of images: a photo after each step that an agent takes on it.
 
 python benchmarks/episode.py PHOTO -m agent -o docs/images/episode.jpg
 """

@@ -5,7 +5,7 @@
 
 Prints a Markdown table. Each photo is enhanced in a process of its own that has done nothing
 before, so its peak memory is that of the photo and of everything the process loads; the fastest
-of `--repeat` runs counts. The photo is a picture of scikit-image's, enlarged, with a tenth of its
+of `--repeat` runs counts. The photo is an image of scikit-image's, enlarged, with a tenth of its
 light and the noise of a small sensor.
 """
 
@@ -91,9 +91,9 @@ def in_process_of_its_own(*arguments: str) -> str:
 
 def row(result: dict[str, Any], megapixels: float) -> str:
     seconds = result["seconds"]
-    shares = " | ".join(f"{result[part] / seconds:.0%}" for part in ("decode", "network", "encode"))
+    parts = " | ".join(f"{result[part] / seconds:.0%}" for part in ("decode", "network", "encode"))
     return (
-        f"| {megapixels:g} | {result['size']} | {result['runtime']} | {seconds:.2f} | {shares} "
+        f"| {megapixels:g} | {result['size']} | {result['runtime']} | {seconds:.2f} | {parts} "
         f"| {result['load']:.2f} | {result['peak']:.0f} |"
     )
 

@@ -1,4 +1,4 @@
-"""Draw the pictures of README and docs from the examples.
+"""Draw the images of README and docs from the examples.
 
     python benchmarks/pictures.py
 

@@ -7,7 +7,7 @@ Prints a Markdown table for each set. The scenes are those that a training with 
 and `run = 4` does not see (`undark.train.data.split`); a model trained with another choice, or on
 all, has seen some of them. `--report` writes the HTML report of each set.
 
-| set | pictures |
+| set | images |
 |---|---|
 | lol-v1 | `lol_v1_train`: pairs of the held-out scenes |
 | sice | `sice_train`: pairs of the held-out scenes |
@@ -58,7 +58,7 @@ def all_held_out(data: Path) -> list[TrainingPair]:
 
 
 def kept(data: Path) -> Samples:
-    """Each light picture once: several dark ones may share it."""
+    """Each light image once: several dark ones may share it."""
     lights = dict.fromkeys(pair.high for pair in all_held_out(data))
     return Samples.of_images("light sides of held-out pairs", list(lights), to_themselves=True)
 
@@ -85,7 +85,7 @@ def opened(model: str, threads: int | None) -> Contender:
 
 
 def matched_psnr(samples: Samples, contenders: list[Contender], report: Report) -> dict[str, float]:
-    """Mean PSNR by the protocol gt-mean on the pictures of `report`."""
+    """Mean PSNR by the protocol gt-mean on the images of `report`."""
     done = {result.image for result in report.contenders[0].images}
     prepare = protocol("gt-mean").prepare
     found: dict[str, list[float]] = {item.name: [] for item in contenders}
@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--baselines", action="store_true")
     parser.add_argument("--only", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--matched", action="store_true", help="also by the protocol gt-mean")
-    parser.add_argument("--limit", type=int, help="pictures of a set, evenly spread")
+    parser.add_argument("--limit", type=int, help="images of a set, evenly spread")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--features", type=Path, help="weights of MobileNetV2")
     parser.add_argument("--report", type=Path, help="folder for a report of each set")

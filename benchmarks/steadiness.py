@@ -1,13 +1,13 @@
-"""How near an enhanced film is to the bright one that was darkened, and how much it flickers.
+"""How near an enhanced video is to the bright one that was darkened, and how much it flickers.
 
     python benchmarks/steadiness.py [--sheet docs/images/video.jpg]
 
-A camera pans over pictures of scikit-image's, 48 frames each with a cut between, in light that
+A camera pans over images of scikit-image's, 48 frames each with a cut between, in light that
 trembles by 3 %; a lamp crosses the second. Each frame is darkened with the noise model of training
 (`undark.train.data.darken`: 4 EV less, shot and read noise) and goes to H.264 and back. Prints a
 Markdown table: PSNR and SSIM against the bright frames, and flicker, the mean change from frame to
-frame of the result's mean level beyond the bright film's own, in 8-bit levels. `--sheet` draws
-frames of the dark film, of undark's and of the bright one.
+frame of the result's mean level beyond the bright video's own, in 8-bit levels. `--sheet` draws
+frames of the dark video, of undark's and of the bright one.
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ def dark_film(frames: list[np.ndarray], path: Path) -> list[tuple[float, np.ndar
             picture.pts, picture.time_base = number, Fraction(1, FPS)
             file.mux(stream.encode(picture))
         file.mux(stream.encode(None))
-    with av.open(str(path)) as film:
+    with av.open(str(path)) as video:
         return [
             (float(frame.time or 0), frame.to_ndarray(format="rgb24"))
-            for frame in film.decode(video=0)
+            for frame in video.decode(video=0)
         ]
 
 
@@ -97,14 +97,14 @@ def draw(
     dark: list[tuple[float, np.ndarray]],
     truth: list[np.ndarray],
 ) -> None:
-    """Six frames of each film, one beneath the other, in time."""
+    """Six frames of each video, one beneath the other, in time."""
     light = [enhance(frame, time) for time, frame in dark]
     chosen = range(FRAMES // 4, len(truth), FRAMES // 2)
-    films = {"dark": [frame for _, frame in dark], "undark": light, "as it was": truth}
+    videos = {"dark": [frame for _, frame in dark], "undark": light, "as it was": truth}
     sheet = image_grid(
-        [[film[i] for i in chosen] for film in films.values()],
+        [[video[i] for i in chosen] for video in videos.values()],
         labels=[f"{dark[i][0]:.1f} s" for i in chosen],
-        captions=list(films),
+        captions=list(videos),
         cell_width=240,
     )
     write_photo(Photo(sheet), path, quality=86, overwrite=True)
@@ -131,7 +131,7 @@ def main() -> None:
     if sheet is not None:
         draw(sheet, steady(VideoEnhancer()), dark, truth)
     ways: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
-        "the dark film itself": lambda frame, _: frame,
+        "the dark video itself": lambda frame, _: frame,
         "each frame by itself": alone(VideoEnhancer()),
         "undark": steady(VideoEnhancer()),
         "undark, `--denoise 1`": steady(VideoEnhancer(denoise=1.0)),

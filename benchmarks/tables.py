@@ -37,7 +37,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("name", nargs="*", help="by default all; see --list")
-    parser.add_argument("--data", type=Path, help="holds the folders of pictures")
+    parser.add_argument("--data", type=Path, help="holds the folders of images")
     parser.add_argument("--list", action="store_true", help="tell the tables' names")
     options = parser.parse_args()
     if options.list:

@@ -1,8 +1,8 @@
-"""Do tiles agree with the whole? Differences, in levels of 255, by model and picture.
+"""Do tiles agree with the whole? Differences, in levels of 255, by model and image.
 
     python benchmarks/tiles.py [--model NAME]
 
-Prints a Markdown table: each picture is enhanced once whole and once in the tiles that the card
+Prints a Markdown table: each image is enhanced once whole and once in the tiles that the card
 names, in float, and the two are compared. The seam figure is the mean difference within two pixels
 of a tile's edge over the mean difference elsewhere: 1 means that no seam can be told.
 """
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--model", default="default")
     model = resolve(parser.parse_args().model)
     own = model.card.scaling
-    print("| picture | tile, overlap | mean | 99.9 % | largest | at seams over elsewhere |")
+    print("| image | tile, overlap | mean | 99.9 % | largest | at seams over elsewhere |")
     print("|---|---|---|---|---|---|")
     for name, image in (("gradient", gradient(1400, 2000)), ("photo", dark_photo(1400, 2000))):
         whole = enhanced(model, 4096, 128, image)

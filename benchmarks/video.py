@@ -1,4 +1,4 @@
-"""Frames a second, shares of the stages and peak memory of a film, by its size.
+"""Frames a second, fractions of the stages and peak memory of a video, by its size.
 
     python benchmarks/video.py CLIP
     python benchmarks/video.py CLIP --heights 1080 2160 --preset medium --denoise
@@ -6,8 +6,8 @@
 Prints a Markdown table. For each size the clip is first scaled to it and written nearly without
 loss. *Bare* decodes and encodes it in one PyAV loop, with the same encoder, preset and quality as
 `undark enhance`, and nothing between. *Bright* does so too, but hands the encoder frames that were
-brightened beforehand: a bright picture costs it more than a dark one, whatever made it so. Each run
-is a process of its own; the fastest of `--repeat` counts. Shares are of the processor's time.
+brightened beforehand: a bright image costs it more than a dark one, whatever made it so. Each run
+is a process of its own; the fastest of `--repeat` counts. Fractions are of the processor's time.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def scale(clip: Path, path: Path, height: int, frames: int) -> None:
         stream: Any = None
         number = 0
         while number < frames:
-            with av.open(str(clip)) as film:
-                for frame in film.decode(video=0):
+            with av.open(str(clip)) as video:
+                for frame in video.decode(video=0):
                     if stream is None:
                         options = {"preset": "ultrafast", "crf": "12"}
                         stream = file.add_stream("libx264", rate=30, options=options)
@@ -67,14 +67,14 @@ def bare(path: Path, preset: str, table: bool = False) -> dict[str, float]:
     begin = perf_counter()
     spent = 0.0
     frames = 0
-    with av.open(str(path)) as film, av.open(str(path.with_name("bare.mp4")), "w") as file:
-        source = film.streams.video[0]
+    with av.open(str(path)) as video, av.open(str(path.with_name("bare.mp4")), "w") as file:
+        source = video.streams.video[0]
         source.thread_type = "AUTO"
         options = {"preset": preset, "crf": str(CRF)}
         stream: Any = file.add_stream("libx264", rate=source.average_rate, options=options)
         stream.width, stream.height, stream.pix_fmt = source.width, source.height, "yuv420p"
         stream.codec_context.time_base = source.time_base
-        for frame in film.decode(source):
+        for frame in video.decode(source):
             shown = frame
             if table:
                 started = perf_counter()
@@ -96,9 +96,9 @@ def decoded(path: Path) -> dict[str, float]:
     import av
 
     begin = process_time()
-    with av.open(str(path)) as film:
-        film.streams.video[0].thread_type = "AUTO"
-        for _ in film.decode(video=0):
+    with av.open(str(path)) as video:
+        video.streams.video[0].thread_type = "AUTO"
+        for _ in video.decode(video=0):
             pass
     return {"busy": process_time() - begin}
 
@@ -190,9 +190,9 @@ def main() -> None:
             decode = fastest(1, *shared, "--run", "decode")
             result = fastest(options.repeat, *shared, *own, "--run", "enhance")
             fps = [run["frames"] / run["seconds"] for run in (plain, bright, result)]
-            shares = (decode["busy"], result["change"])
-            rest = result["all"] - sum(shares)
-            parts = " | ".join(f"{part / result['all']:.0%}" for part in (*shares, rest))
+            fractions = (decode["busy"], result["change"])
+            rest = result["all"] - sum(fractions)
+            parts = " | ".join(f"{part / result['all']:.0%}" for part in (*fractions, rest))
             print(
                 f"| {size_of(path)} | {fps[0]:.1f} | {fps[1]:.1f} | {fps[2]:.1f} "
                 f"| {fps[0] / fps[2]:.2f} | {fps[1] / fps[2]:.2f} | {parts} "
@@ -204,8 +204,8 @@ def main() -> None:
 def size_of(path: Path) -> str:
     import av
 
-    with av.open(str(path)) as film:
-        return f"{film.streams.video[0].width}×{film.streams.video[0].height}"
+    with av.open(str(path)) as video:
+        return f"{video.streams.video[0].width}×{video.streams.video[0].height}"
 
 
 if __name__ == "__main__":

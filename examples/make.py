@@ -4,8 +4,8 @@
 
 needs the [train] extra. The pictures are darkened by the physical model of
 `undark.train.data.darken`, with the darkness of each written down here. With HDR, a folder of
-high-dynamic-range images as `undark.train.data.hdr` reads it, two scenes are photographed as a camera
-exposes for what is bright in them.
+high-dynamic-range images as `undark.train.data.hdr` reads it, two scenes are photographed as a
+camera exposes for what is bright in them.
 """
 
 from __future__ import annotations

@@ -256,8 +256,8 @@ def test_an_input_without_its_model_fails_alone(
 ) -> None:
     item = pair(tmp_path, "a.png")
     dark_photo(item.source)
-    film = pair(tmp_path, "a.mp4")
-    events = list(Job([item, film], enhancer).run())
+    video = pair(tmp_path, "a.mp4")
+    events = list(Job([item, video], enhancer).run())
     assert last_words(events) == {"a.png": Done, "a.mp4": Failed}
     (failed,) = [event for event in events if isinstance(event, Failed)]
     assert "is a video, and there is no model for one" in str(failed.error)

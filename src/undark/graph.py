@@ -30,8 +30,8 @@ class Graph(Protocol):
     Example:
         >>> def brighter(inputs, outputs):
         ...     return {"enhanced": 2 * inputs["image"]}
-        >>> picture = np.full((1, 3, 2, 2), 0.25, np.float32)
-        >>> float(ask(brighter, {"image": picture}, ["enhanced"])["enhanced"].max())
+        >>> image = np.full((1, 3, 2, 2), 0.25, np.float32)
+        >>> float(ask(brighter, {"image": image}, ["enhanced"])["enhanced"].max())
         0.5
     """
 

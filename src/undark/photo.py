@@ -57,10 +57,10 @@ def from_float(values: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any
 
 
 def area_resize(pixels: NDArray[Any], height: int, width: int) -> FloatImage:
-    """The whole picture shrunk by area averaging to `height`×`width`, as float32 in [0, 1].
+    """The whole image shrunk by area averaging to `height`×`width`, as float32 in [0, 1].
 
-    Averages in float, so a dark 8-bit picture keeps the fractions of a level that decide its
-    exposure, and works in bands, so a large photo is never held in float as a whole. A picture
+    Averages in float, so a dark 8-bit image keeps the fractions of a level that decide its
+    exposure, and works in bands, so a large photo is never held in float as a whole. An image
     smaller than the target is enlarged bilinearly.
 
     Args:
@@ -89,7 +89,7 @@ def area_resize(pixels: NDArray[Any], height: int, width: int) -> FloatImage:
 def _resize(values: FloatImage, height: int, width: int) -> FloatImage:
     rows, columns = values.shape[:2]
     if rows > height or columns > width:
-        # A thin picture shrinks along one side and grows along the other: average first.
+        # A thin image shrinks along one side and grows along the other: average first.
         values = _scaled(values, min(rows, height), min(columns, width), cv2.INTER_AREA)
     if values.shape[:2] != (height, width):
         values = _scaled(values, height, width, cv2.INTER_LINEAR)
@@ -122,7 +122,7 @@ class Encoding:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Photo:
-    """One picture and all that must survive enhancing it.
+    """One image and all that must survive enhancing it.
 
     Attributes:
         pixels: H×W×3 RGB, upright (orientation already applied), in native depth: uint8,

@@ -55,7 +55,7 @@ SHARED: Final = settings(
 def darkened(
     image: NDArray[np.uint8], *, light: float = 0.04, noise: float = 0.004
 ) -> NDArray[np.uint8]:
-    """An H×W×3 uint8 picture as if taken with `light` of the light: noise first, then 8 bits."""
+    """An H×W×3 uint8 image as if taken with `light` of the light: noise first, then 8 bits."""
     rng = np.random.default_rng(0)
     linear = srgb_to_linear(image.astype(np.float32) / np.float32(255)) * np.float32(light)
     shot = rng.normal(0, 1, linear.shape) * np.sqrt(linear * noise + noise**2 / 4)
@@ -89,7 +89,7 @@ class ModelContract:
     def graph(cls, model: Model) -> Any:
         return onnx.load_from_string(model.read())
 
-    def test_its_card_says_where_it_comes_from(self, model: Model):
+    def test_its_card_says_where_it_comes_from(self, model: Model) -> None:
         card = model.card
         for text in (card.name, card.title, card.summary, card.licence, card.recipe):
             assert text.strip()
@@ -108,22 +108,22 @@ class ModelContract:
             assert metric.pictures > 0
             assert metric.values
 
-    def test_its_card_survives_writing(self, model: Model, tmp_path: Path):
+    def test_its_card_survives_writing(self, model: Model, tmp_path: Path) -> None:
         path = tmp_path / "card.json"
         path.write_text(model.card.dump(), encoding="utf-8")
         assert Card.load(path) == model.card
 
-    def test_its_mode_knows_it(self, model: Model):
+    def test_its_mode_knows_it(self, model: Model) -> None:
         mode = mode_of(model.card)
         assert mode.describe(model.card.scaling).strip()
         signature = mode.signature(model.card)
         assert signature.inputs
         assert signature.outputs
 
-    def test_its_weights_are_those_of_the_card_and_small(self, model: Model):
+    def test_its_weights_are_those_of_the_card_and_small(self, model: Model) -> None:
         assert len(model.read()) < 10_000_000
 
-    def test_its_graph_is_plain_onnx(self, graph: Any):
+    def test_its_graph_is_plain_onnx(self, graph: Any) -> None:
         onnx.checker.check_model(graph, full_check=True)
         versions = {item.domain: item.version for item in graph.opset_import}
         assert set(versions) <= {"", "ai.onnx"}
@@ -132,14 +132,16 @@ class ModelContract:
 
     @given(height=st.integers(1, 200), width=st.integers(1, 200))
     @SHARED
-    def test_any_size_works(self, enhancer: Enhancer, height: int, width: int):
+    def test_any_size_works(self, enhancer: Enhancer, height: int, width: int) -> None:
         image = np.random.default_rng(1).integers(0, 90, (height, width, 3), dtype=np.uint8)
         result = enhancer(image)
         assert result.shape == image.shape
         assert result.dtype == image.dtype
 
     @pytest.mark.parametrize("level", [0.0, 1.0, None])
-    def test_black_white_and_noise_give_numbers(self, enhancer: Enhancer, level: float | None):
+    def test_black_white_and_noise_give_numbers(
+        self, enhancer: Enhancer, level: float | None
+    ) -> None:
         image = np.random.default_rng(2).random((72, 104, 3), dtype=np.float32)
         if level is not None:
             image = np.full_like(image, level)
@@ -148,19 +150,19 @@ class ModelContract:
         assert result.min() >= 0
         assert result.max() <= 1
 
-    def test_it_gives_the_same_twice(self, model: Model, enhancer: Enhancer):
+    def test_it_gives_the_same_twice(self, model: Model, enhancer: Enhancer) -> None:
         image = darkened(data.coffee()[::4, ::4])
         again = Enhancer(model, runtime="onnxruntime", device="cpu")
         np.testing.assert_array_equal(enhancer(image), again(image))
 
-    def test_runtimes_agree(self, model: Model, enhancer: Enhancer):
+    def test_runtimes_agree(self, model: Model, enhancer: Enhancer) -> None:
         image = darkened(data.coffee()[::2, ::2])
         precisions: tuple[tuple[Precision, int], ...] = (("exact", 2), ("auto", 4))
         for precision, most in precisions:
             other = Enhancer(model, runtime="openvino", device="cpu", precision=precision)
             assert np.abs(enhancer(image).astype(int) - other(image)).max() <= most
 
-    def test_deep_photos_are_computed_exactly(self, model: Model):
+    def test_deep_photos_are_computed_exactly(self, model: Model) -> None:
         image = darkened(data.coffee()[::4, ::4]).astype(np.float32) / 255
         chosen = Enhancer(model, runtime="openvino", device="cpu", precision="auto")
         exact = Enhancer(model, runtime="openvino", device="cpu", precision="exact")
@@ -171,7 +173,7 @@ class ModelContract:
         tile = model.card.scaling.tile
         return tile * 9 // 8 + 3, tile * 10 // 8 + 1
 
-    def test_tiled_and_whole_agree(self, model: Model, enhancer: Enhancer, whole: Enhancer):
+    def test_tiled_and_whole_agree(self, model: Model, enhancer: Enhancer, whole: Enhancer) -> None:
         if not mode_of(model.card).tiled:
             pytest.skip("does not work in tiles")
         height, width = self.large(model)
@@ -181,7 +183,9 @@ class ModelContract:
         assert difference.mean() < 0.25
         assert difference.max() <= 6
 
-    def test_a_gradient_shows_no_seam(self, model: Model, enhancer: Enhancer, whole: Enhancer):
+    def test_a_gradient_shows_no_seam(
+        self, model: Model, enhancer: Enhancer, whole: Enhancer
+    ) -> None:
         height, width = self.large(model)
         down = np.linspace(0, 0.1, height, dtype=np.float32)[:, None, None]
         across = np.linspace(0, 0.1, width, dtype=np.float32)[None, :, None]
@@ -195,7 +199,7 @@ class ModelContract:
             steps = np.diff(result.mean(axis=2), axis=0)
             assert np.abs(np.diff(steps, axis=0)).max() < 2 / 255
 
-    def test_strength_zero_is_the_source_and_between_lies_between(self, enhancer: Enhancer):
+    def test_strength_zero_is_the_source_and_between_lies_between(self, enhancer: Enhancer) -> None:
         image = darkened(data.coffee()[::4, ::4])
         np.testing.assert_array_equal(enhancer.enhance(image, strength=0), image)
         half, full = enhancer.enhance(image, strength=0.5).astype(float), enhancer(image)
@@ -204,7 +208,7 @@ class ModelContract:
         else:
             assert np.abs(half - (image + full.astype(float)) / 2).max() <= 1.01
 
-    def test_denoise_is_obeyed_or_refused(self, enhancer: Enhancer):
+    def test_denoise_is_obeyed_or_refused(self, enhancer: Enhancer) -> None:
         image = darkened(data.coffee()[::4, ::4])
         if "denoise" not in enhancer.controls:
             with pytest.raises(UsageError, match="denoise"):
@@ -214,7 +218,7 @@ class ModelContract:
         assert abs(left.mean() - taken.mean()) < 12
         assert np.abs(np.diff(taken, axis=0)).mean() < np.abs(np.diff(left, axis=0)).mean()
 
-    def test_exposure_is_followed_without_blown_highlights(self, enhancer: Enhancer):
+    def test_exposure_is_followed_without_blown_highlights(self, enhancer: Enhancer) -> None:
         image = darkened(data.coffee()[::4, ::4])
         neutral = enhancer(image)
         previous = None
@@ -229,7 +233,7 @@ class ModelContract:
             previous = result
 
     @pytest.mark.parametrize("light", [0.15, 0.04])
-    def test_a_dark_photo_becomes_bright(self, enhancer: Enhancer, light: float):
+    def test_a_dark_photo_becomes_bright(self, enhancer: Enhancer, light: float) -> None:
         truth = data.astronaut()
         dark = darkened(truth, light=light)
         result = enhancer(dark)
@@ -240,7 +244,7 @@ class ModelContract:
             wanted, was = truth[..., channel].mean(), dark[..., channel].mean()
             assert abs(result[..., channel].mean() - wanted) < abs(was - wanted)
 
-    def test_a_bright_photo_stays_nearly_as_it_is(self, enhancer: Enhancer):
+    def test_a_bright_photo_stays_nearly_as_it_is(self, enhancer: Enhancer) -> None:
         for image in (data.astronaut(), data.chelsea()):
             bright: NDArray[np.float32] = image.astype(np.float32) / 255
             result = enhancer(bright)

@@ -83,7 +83,7 @@ def test_the_catalog_is_listed_in_its_order(undark: Undark, catalog: Model) -> N
     assert [item["name"] for item in found] == [catalog.card.name] * len(names())
     text = undark("models").stdout
     assert text.count(catalog.card.title) == len(names())
-    assert "psnr 20 on nothing (plain, 1 pictures)" in text
+    assert "psnr 20 on nothing (plain, 1 images)" in text
 
 
 def test_evaluate_prints_numbers_with_their_protocol(

@@ -1,4 +1,4 @@
-"""Small films built on the spot, so that no test needs a file of somebody's."""
+"""Small videos built on the spot, so that no test needs a file of somebody's."""
 
 from video_files import curve_model
 

@@ -1,4 +1,4 @@
-"""`undark enhance` with films: videos, numbered pictures, animations."""
+"""`undark enhance` with videos: files, numbered images, animations."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_photos_and_videos_of_a_folder_are_both_done(
     dark_photo(folder / "a.png")
     write_video(folder / "sub" / "b.mkv", grainy(scene(14), 5))
     (folder / "c.partial.mp4").write_bytes(b"left by a stop")
-    (folder / "bad.mov").write_bytes(b"no film")
+    (folder / "bad.mov").write_bytes(b"no video")
     done = undark(folder, "--recursive", "-o", tmp_path / "out")
     assert done.exit_code == 1
     assert sorted(p.name for p in (tmp_path / "out").rglob("*.*")) == ["a.png", "b.mkv"]
@@ -225,7 +225,7 @@ def test_sixteen_bit_pictures_stay_so(undark: Undark, tmp_path: Path) -> None:
 def test_a_missing_sequence_is_a_line(undark: Undark, tmp_path: Path) -> None:
     done = undark(tmp_path / "no%03d.png")
     assert done.exit_code == 1
-    assert "there are no such pictures" in done.stderr
+    assert "there are no such images" in done.stderr
 
 
 @pytest.mark.parametrize("alpha", [False, True])
@@ -295,9 +295,9 @@ def test_ctrl_c_leaves_a_playable_part(tmp_path: Path, curve_model: Path) -> Non
     os.kill(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert f"{part}: the part that was done" in stderr
+    assert f"{part}: the part that was finished" in stderr
     assert "Traceback" not in stderr
     assert not (tmp_path / "a.undark.mkv").exists()
     assert 0 < len(pictures(part)) < 400
-    with av.open(str(part)) as film:
-        assert film.streams.audio
+    with av.open(str(part)) as video:
+        assert video.streams.audio

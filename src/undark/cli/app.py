@@ -24,7 +24,7 @@ from undark.cli.train import train
 
 __all__ = ["app", "main"]
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="undark",
     help="Bring dark photos to light, on your own machine.",
     no_args_is_help=True,

@@ -28,5 +28,5 @@ def seconds(text: str | None, option: str) -> float | None:
     except ValueError:
         total = math.nan
     if not 0.0 <= total < math.inf:
-        raise UsageError(f"{option} {text!r} is no time; write seconds, or 1:30, or 1:02:03.5")
+        raise UsageError(f"{option} {text!r} is not a time; write seconds, or 1:30, or 1:02:03.5")
     return total

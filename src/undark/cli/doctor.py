@@ -38,7 +38,7 @@ _PURPOSES: Final[Mapping[str, str]] = {
     "train": "undark train, undark export",
     "dev": "",
 }
-"""What the package's extras are for; one without a purpose is no matter of the user's."""
+"""What the package's extras are for; one without a purpose is not for users."""
 
 _REQUIREMENT: Final = re.compile(
     r"(?P<name>[A-Za-z0-9._-]+)\s*(\[(?P<extras>[^]]*)\])?[^;]*(;.*extra\s*==\s*['\"](?P<extra>[^'\"]+))?"

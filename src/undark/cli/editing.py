@@ -61,7 +61,7 @@ def run_job(
                 _tell(event, as_json, debug)
     except KeyboardInterrupt:
         for path in job.partials:
-            say(f"{path}: the part that was done")
+            say(f"{path}: the part that was finished")
         raise
     summary = job.summary
     if len(pairs) > 1:
@@ -81,7 +81,7 @@ def _tell(event: Event, as_json: bool, debug: bool) -> None:
             else:
                 result(str(destination))
         case Skipped(source, destination):
-            say(f"{destination}: skipped, it is already there (--overwrite does it again)")
+            say(f"{destination}: skipped, it already exists (--overwrite replaces it)")
             if as_json:
                 result_json(record(source, destination, "skipped", 0.0))
         case Notice(source, _, text):
@@ -121,7 +121,7 @@ def record(
 
 def tell_steps(name: Path | str, steps: Sequence[Step]) -> None:
     """The steps that one photo is edited in, a line each."""
-    say(f"{name}: {len(steps)} steps" if steps else f"{name}: no step; it is left as it is")
+    say(f"{name}: {len(steps)} steps" if steps else f"{name}: no steps; the photo stays as it is")
     for number, step in enumerate(steps, start=1):
         say(f"  {number:2} {step}")
 

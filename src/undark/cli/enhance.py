@@ -92,7 +92,7 @@ def enhance(
 ) -> None:
     """Enhance dark photos and videos.
 
-    Each result's path is written on stdout. What is already there is skipped.
+    Each result's path is written on stdout. Results that already exist are skipped.
     """
     from undark.io.formats import format_named
 
@@ -103,7 +103,7 @@ def enhance(
         if len(inputs) > 1:
             raise UsageError("- (stdin) cannot be mixed with other inputs")
         if in_place:
-            raise UsageError("- (stdin) has no place to be replaced in; leave out --in-place")
+            raise UsageError("- (stdin) cannot be replaced in place; leave out --in-place")
         _Stream(output, written, quality, overwrite, as_json).run(asked)
         return
 
@@ -170,7 +170,7 @@ class _Asked:
             )
         if only_photos and self.denoise is not None and "denoise" not in enhancer.controls:
             raise UsageError(
-                f"the model {enhancer.card.name} cannot be told how much to denoise;"
+                f"the model {enhancer.card.name} does not let you choose how much to denoise;"
                 " leave out --denoise"
             )
         return enhancer
@@ -247,7 +247,7 @@ class _Stream:
         self._as_json = as_json
 
     def run(self, asked: _Asked) -> None:
-        """Read, enhance and write the photo; what makes no sense is refused before.
+        """Read, enhance and write the photo; wrong usage is refused first.
 
         Raises:
             UsageError: The photo and something else, or a console, would share stdout, or the
@@ -271,7 +271,7 @@ class _Stream:
 
         output = self._output
         if output is not None and output.exists() and not self._overwrite:
-            say(f"{output}: skipped, it is already there (--overwrite does it again)")
+            say(f"{output}: skipped, it already exists (--overwrite replaces it)")
             if self._as_json:
                 result_json(record(_STDIN, output, "skipped", 0.0))
             return

@@ -1,4 +1,4 @@
-"""`undark evaluate`: models and baselines measured on pictures."""
+"""`undark evaluate`: models and baselines measured on images."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def evaluate(
             "--data",
             metavar="DIR",
             help="Folder of pairs: low/ + high/, dark/ + light/, input/ + target/, "
-            "low_light/ + ground_truth/, or a pairs.csv; or of pictures without truths.",
+            "low_light/ + ground_truth/, or a pairs.csv; or of images without truths.",
         ),
     ],
     model: Annotated[
@@ -65,7 +65,7 @@ def evaluate(
     as_json: Json = False,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", min=1, metavar="N", help="Measure only N pictures, evenly spread."),
+        typer.Option("--limit", min=1, metavar="N", help="Measure only N images, evenly spread."),
     ] = None,
     features: Annotated[
         Path | None,
@@ -85,7 +85,7 @@ def evaluate(
     precision: Precision = "auto",
     debug: Debug = False,  # noqa: ARG001 - read by @command
 ) -> None:
-    """Measure models on dark pictures, with or without their well-lit truths."""
+    """Measure models on dark images, with or without their well-lit truths."""
     from undark.evaluate import protocol as protocols
     from undark.evaluate import run
     from undark.evaluate.memory import Origin
@@ -130,7 +130,7 @@ def _report(found: Report, data: Path, *, as_json: bool) -> None:
     for note in found.notes:
         say(note)
     if not found.has_truth:
-        say(f"{data}: no pairs in it; its pictures are measured without truths")
+        say(f"{data}: no pairs in it; its images are measured without truths")
     if as_json:
         result_json(found.as_dict(), indent=2)
     else:

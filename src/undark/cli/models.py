@@ -66,7 +66,7 @@ def _headline(model: Model) -> str:
     if not model.card.metrics:
         return "not measured"
     first = model.card.metrics[0]
-    return f"{_values(first.values)} on {first.on} ({first.protocol}, {first.pictures} pictures)"
+    return f"{_values(first.values)} on {first.on} ({first.protocol}, {first.pictures} images)"
 
 
 def _values(values: dict[str, float]) -> str:
@@ -97,7 +97,7 @@ def _show_card(model: Model) -> None:
         *(
             (
                 "measured",
-                f"{item.on}, {item.protocol}, {item.pictures} pictures: {_values(item.values)}",
+                f"{item.on}, {item.protocol}, {item.pictures} images: {_values(item.values)}",
             )
             for item in card.metrics
         ),

@@ -1,4 +1,4 @@
-"""Opening what a command needs: a model, telling once what runs it, or the training room."""
+"""Opening what a command needs: a model, telling once what runs it, or the training package."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Engine(TypedDict):
 
 
 def learning() -> ModuleType:
-    """The training room, imported now: it brings PyTorch, which no other command needs.
+    """The training package, imported now: it brings PyTorch, which no other command needs.
 
     Raises:
         MissingExtraError: A package of the extra ``train`` is not installed.
@@ -37,12 +37,12 @@ def learning() -> ModuleType:
     from undark.errors import MissingExtraError
 
     try:
-        import undark.train as room
+        import undark.train as package
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("undark"):
             raise
         raise MissingExtraError("training and export", "train") from error
-    return room
+    return package
 
 
 def open_enhancer(model: str, engine: Engine) -> Enhancer:

@@ -55,7 +55,7 @@ def _control(name: str) -> Any:
 Begin = Annotated[
     str | None,
     typer.Option(
-        "--from", metavar="TIME", help="Video: begin there; seconds, or 1:30, or 1:02:03.5."
+        "--from", metavar="TIME", help="Video: start there; seconds, or 1:30, or 1:02:03.5."
     ),
 ]
 
@@ -105,12 +105,14 @@ Format = Annotated[
     ),
 ]
 
-Fps = Annotated[float, typer.Option("--fps", metavar="N", help="Images a second of numbered ones.")]
+Fps = Annotated[
+    float, typer.Option("--fps", metavar="N", help="Frames a second for numbered images.")
+]
 
 InPlace = Annotated[
     bool,
     typer.Option(
-        "--in-place", help="Replace the photos themselves; done again, it enhances again."
+        "--in-place", help="Replace the photos themselves; a second run enhances them again."
     ),
 ]
 
@@ -145,7 +147,7 @@ Output = Annotated[
     ),
 ]
 
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do again what is already there.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that already exist.")]
 
 Precision = Annotated[
     str,
@@ -168,7 +170,7 @@ Preset = Annotated[
 Preview = Annotated[
     str | None,
     typer.Option(
-        "--preview", metavar="KIND", help="Video: before and after in one: side or split."
+        "--preview", metavar="KIND", help="Video: before and after in one frame: side or split."
     ),
 ]
 
@@ -183,9 +185,7 @@ Quality = Annotated[
     ),
 ]
 
-Recursive = Annotated[
-    bool, typer.Option("--recursive", help="Take the folders inside folders too.")
-]
+Recursive = Annotated[bool, typer.Option("--recursive", help="Include the folders inside folders.")]
 
 Runtime = Annotated[
     str,
@@ -199,7 +199,7 @@ SaveSteps = Annotated[
     typer.Option(
         "--save-steps",
         metavar="FILE",
-        help="Keep them for `undark apply`: a .json for one photo, else a folder.",
+        help="Save the steps for `undark apply`: a .json for one photo, otherwise a folder.",
     ),
 ]
 

@@ -89,7 +89,7 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
         try:
             function(*args, **kwargs)
         except KeyboardInterrupt:
-            say("stopped; what is finished stays, and the same command goes on from there")
+            say("stopped; finished results are kept, and the same command continues from there")
             raise typer.Exit(INTERRUPTED) from None
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise

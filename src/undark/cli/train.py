@@ -50,13 +50,15 @@ def train(
     ] = None,
     start: Annotated[
         str | None,
-        typer.Option("--from", metavar="MODEL", help="Begin from these weights, not from chance."),
+        typer.Option(
+            "--from", metavar="MODEL", help="Start from these weights, not from random ones."
+        ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in --out where it stopped.")
+        bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")
     ] = False,
     device: Annotated[
-        str, typer.Option("--device", metavar="NAME", help="Where to learn: auto, cpu or cuda.")
+        str, typer.Option("--device", metavar="NAME", help="Where to train: auto, cpu or cuda.")
     ] = "auto",
     debug: Debug = False,  # noqa: ARG001 - read by @command
 ) -> None:
@@ -75,6 +77,6 @@ def train(
             notify=say,
         )
     except KeyboardInterrupt:
-        say("stopped; the same command with --resume goes on from the last checkpoint")
+        say("stopped; the same command with --resume continues from the last checkpoint")
         raise typer.Exit(INTERRUPTED) from None
     result(str(done.weights))

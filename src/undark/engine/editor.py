@@ -112,8 +112,8 @@ class Editor(ABC):
             **controls: Fields of `adjust` by name, such as ``strength=0.5``, ``exposure=1`` (EV)
                 or ``denoise=0``; they take the place of those in `adjust`. With strength 0 and
                 exposure 0 the source comes back bit for bit. A model whose mode acts on a control
-                itself (:attr:`Enhancer.controls`) is told; else strength blends source and
-                result, and exposure is added to the result, its highlights rolling off.
+                itself (:attr:`Enhancer.controls`) gets its value; otherwise strength blends
+                source and result, and exposure is added to the result, its highlights rolling off.
 
         Returns:
             The same type, size, depth and alpha. Greyscale stays greyscale.

@@ -243,7 +243,7 @@ class _Closed:
 
     def __call__(self, inputs: Arrays, outputs: Sequence[str]) -> Arrays:
         del inputs, outputs
-        raise UsageError("the enhancer is closed; make another")
+        raise UsageError("the enhancer is closed; create another")
 
 
 _opening = threading.Lock()

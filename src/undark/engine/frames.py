@@ -62,7 +62,7 @@ class Way(ABC):
 
     Args:
         enhancer: The model.
-        adjust: What is asked; `denoise` is no matter of a way's.
+        adjust: What is asked; a way ignores `denoise`.
         smoother: Has seen the frame that is worked on.
     """
 

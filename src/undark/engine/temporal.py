@@ -48,8 +48,8 @@ class TemporalSmoother:
 
     def __init__(self) -> None:
         """Begin with nothing seen."""
-        self.cut = True
-        self.hurry = False
+        self.cut: bool = True
+        self.hurry: bool = False
         self._time = -math.inf
         self._last: Floats | None = None
         self._settled: Floats | None = None

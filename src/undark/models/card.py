@@ -61,7 +61,7 @@ class DataSource:
 class Metric:
     """One measured result: on what, by which protocol, with which values.
 
-    `values` maps metric names ("psnr", "ssim", ...) to means over `pictures` pictures.
+    `values` maps metric names ("psnr", "ssim", ...) to means over `pictures` images.
     """
 
     on: str

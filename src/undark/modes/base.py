@@ -27,11 +27,10 @@ __all__ = [
     "Progress",
     "ToneCurves",
     "glance_shape",
-    "picture_signature",
 ]
 
 PICTURE = (None, 3, None, None)
-"""Shape of pictures of any size, RGB in [0, 1]: N×3×H×W."""
+"""Shape of images of any size, RGB in [0, 1]: N×3×H×W."""
 
 Progress = Callable[[float], None]
 """Called with the fraction done, rising to 1."""
@@ -124,9 +123,14 @@ class Mode(ABC):
         self.glance = glance
 
     @classmethod
-    @abstractmethod
     def signature(cls, card: Card) -> Signature:
-        """Inputs and outputs that the graph of `card` must have."""
+        """Inputs and outputs that the graph of `card` must have.
+
+        By default ``image`` and, where the card has one, ``glance`` in; ``enhanced`` out.
+        """
+        return Signature(
+            {"image": PICTURE, **glance_shape(card)}, {"enhanced": PICTURE}, frozenset(("image",))
+        )
 
     @classmethod
     @abstractmethod
@@ -181,7 +185,7 @@ class Mode(ABC):
         return photo.glance(self.glance.height, self.glance.width)
 
     def extra_inputs(self, photo: Photo) -> Arrays:
-        """What the graph takes beside the picture: its ``glance``, if it has one."""
+        """What the graph takes beside the image: its ``glance``, if it has one."""
         return {} if self.glance is None else {"glance": to_nchw(self.look(photo))}
 
 
@@ -190,10 +194,3 @@ def glance_shape(card: Card) -> dict[str, Shape]:
     if card.glance is None:
         return {}
     return {"glance": (None, 3, card.glance.height, card.glance.width)}
-
-
-def picture_signature(card: Card) -> Signature:
-    """``image`` and, where the card has one, ``glance`` in; ``enhanced`` out."""
-    return Signature(
-        {"image": PICTURE, **glance_shape(card)}, {"enhanced": PICTURE}, frozenset(("image",))
-    )

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undark.adjust import Adjust
-from undark.graph import Graph, Signature
-from undark.models.card import Card, Scaling
-from undark.modes.base import Band, Light, Mode, Progress, picture_signature
+from undark.graph import Graph
+from undark.models.card import Scaling
+from undark.modes.base import Band, Light, Mode, Progress
 from undark.modes.tiling import forward, rows_at_a_time, run_whole, walk
 from undark.photo import FloatImage, Photo, area_resize
 from undark.pixels.guided import guided_coefficients
@@ -36,11 +36,6 @@ class Guided(Mode):
     """Runs a graph on the photo reduced to `Scaling.max_side`; a smaller photo as it is."""
 
     name = "guided"
-
-    @classmethod
-    def signature(cls, card: Card) -> Signature:
-        """``image`` and, where the card has one, ``glance`` in; ``enhanced`` out."""
-        return picture_signature(card)
 
     @classmethod
     def describe(cls, scaling: Scaling) -> str:

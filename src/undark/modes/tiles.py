@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from undark.adjust import Adjust
-from undark.graph import Graph, Signature
-from undark.models.card import Card, Scaling
-from undark.modes.base import Band, Light, Mode, Progress, picture_signature
+from undark.graph import Graph
+from undark.models.card import Scaling
+from undark.modes.base import Band, Light, Mode, Progress
 from undark.modes.tiling import run_tiles
 from undark.photo import Photo
 
@@ -22,11 +22,6 @@ class Tiles(Mode):
 
     name = "tiles"
     tiled = True
-
-    @classmethod
-    def signature(cls, card: Card) -> Signature:
-        """``image`` and, where the card has one, ``glance`` in; ``enhanced`` out."""
-        return picture_signature(card)
 
     @classmethod
     def describe(cls, scaling: Scaling) -> str:

@@ -228,7 +228,7 @@ def plan_tiles(height: int, width: int, tile: int, overlap: int, multiple: int) 
 def forward(
     graph: Graph, image: FloatImage, extra: Arrays, scaling: Scaling, *, feed: Feed = as_image
 ) -> FloatImage:
-    """Run the graph on a picture of any size: pad by reflection, run, clamp to [0, 1], crop.
+    """Run the graph on an image of any size: pad by reflection, run, clamp to [0, 1], crop.
 
     Args:
         graph: What computes.

@@ -1,4 +1,4 @@
-"""How arrays lie in memory: as float32, and as graphs take pictures."""
+"""How arrays lie in memory: as float32, and as graphs take images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def as_floats(values: Any) -> Floats:
 
 
 def to_nchw(picture: FloatImage, memory: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-    """An H×W×C picture as 1×C×H×W, contiguous; in `memory` where that is of the size."""
+    """An H×W×C image as 1×C×H×W, contiguous; in `memory` where that is of the size."""
     shape = (1, picture.shape[2], *picture.shape[:2])
     planes = memory
     if planes is None or planes.shape != shape:

@@ -1,4 +1,4 @@
-"""Enlarging a part of a small picture exactly as the whole of it would be enlarged.
+"""Enlarging a part of a small image exactly as the whole of it would be enlarged.
 
 Shrinking a whole photo is :func:`undark.photo.area_resize`.
 """
@@ -23,7 +23,7 @@ def upsample_rows(
 
     Args:
         small: h×w×C float32.
-        height: Rows of the whole enlarged picture.
+        height: Rows of the whole enlarged image.
         width: Columns of it.
         top: First row wanted.
         bottom: First row not wanted.

@@ -267,7 +267,7 @@ def _describe(glance: FloatImage, patches: NDArray[np.float32]) -> NDArray[np.fl
 def _noise(patches: NDArray[np.float32]) -> NDArray[np.float32]:
     """Standard deviation of the noise of luma, red and blue, after Immerkær (1996).
 
-    What edges leave of a picture is taken off; texture only adds, so the quietest patch counts.
+    What edges leave of an image is taken off; texture only adds, so the quietest patch counts.
     """
     sheet = patches.reshape(-1, *patches.shape[2:])
     rough = np.asarray(cv2.filter2D(sheet, -1, _ROUGH), np.float32)

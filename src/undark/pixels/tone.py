@@ -157,7 +157,7 @@ def denoise(image: FloatImage, amount: float) -> FloatImage:
     """Less noise, edges kept: guided filters, on colour wider and stronger than on luma.
 
     Colour noise is filtered with luma as its guide, so that colours do not run over edges.
-    0 leaves the picture as it is, 1 is the full filter, between is a blend.
+    0 leaves the image as it is, 1 is the full filter, between is a blend.
     """
     if amount == 0.0:
         return image.copy()

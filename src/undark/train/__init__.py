@@ -1,4 +1,4 @@
-"""Learning: the only room that knows PyTorch. Needs the ``[train]`` extra."""
+"""Learning: the only part that knows PyTorch. Needs the ``[train]`` extra."""
 
 from undark.train.export import Exported, export_model
 from undark.train.fit import Run, run

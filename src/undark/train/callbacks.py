@@ -1,4 +1,4 @@
-"""What happens beside the loop: averaged weights, history, plots and picture grids."""
+"""What happens beside the loop: averaged weights, history, plots and image grids."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class History(Callback):
 
 
 class Validate(Callback):
-    """Measures whole held-out pictures with the averaged weights, now and then."""
+    """Measures whole held-out images with the averaged weights, now and then."""
 
     _SHOWN = 4
 
@@ -172,14 +172,14 @@ class Validate(Callback):
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Measure a few pictures every so many steps."""
+        """Measure a few images every so many steps."""
         del trainer, outputs, batch, batch_idx
         fit = pl_module.recipe.fit
         if pl_module.batches % fit.validate_every == 0 and pl_module.batches < fit.steps:
             self.run(pl_module, limit=fit.validate_on)
 
     def run(self, method: Method[Any, Any], *, limit: int | None = None) -> list[dict[str, Any]]:
-        """Measure up to `limit` pictures per source, evenly spread; draws a picture grid.
+        """Measure up to `limit` images per source, evenly spread; draws an image grid.
 
         Returns:
             One record per source: ``on``, ``pictures`` and the means of the metrics.
@@ -206,7 +206,7 @@ class Validate(Callback):
                 method.batches, {f"val/{name}/{key}": value for key, value in means.items()}
             )
             shown = ", ".join(f"{key} {value:.3f}" for key, value in means.items())
-            self._notify(f"step {method.batches}, {count} unseen pictures of {name}: {shown}")
+            self._notify(f"step {method.batches}, {count} unseen images of {name}: {shown}")
         if rows:
             grid = image_grid(rows, labels=["dark", "output", "truth"], captions=captions)
             done, coded = cv2.imencode(".png", grid[:, :, ::-1])

@@ -182,8 +182,8 @@ class Retouch(gymnasium.Env[Observation, np.int64]):
         }
         if hints:
             parts["hint"] = spaces.Box(-np.inf, np.inf, (HINT,), np.float32)
-        self.observation_space = cast(Any, spaces.Dict(parts))
-        self.action_space = spaces.Discrete(len(ACTIONS) + 1)
+        self.observation_space: spaces.Space[Observation] = cast(Any, spaces.Dict(parts))
+        self.action_space: spaces.Space[np.int64] = spaces.Discrete(len(ACTIONS) + 1)
         self._scene: Scene | None = None
         self._shown: Scene | None = None
         self._score = 0.0

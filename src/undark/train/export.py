@@ -42,7 +42,7 @@ class Exported:
     Attributes:
         model: The ONNX file.
         card: The card beside it.
-        difference: Largest difference between PyTorch's and ONNX Runtime's results over pictures
+        difference: Largest difference between PyTorch's and ONNX Runtime's results over images
             of several sizes, on a scale where white is 1.
     """
 

@@ -1,4 +1,4 @@
-"""The curves of a run: losses and metrics by step, as one picture."""
+"""The curves of a run: losses and metrics by step, as one image."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Source:
         url: Where it comes from.
         scenes: Which pairs show one scene: ``given`` by the folder's ``scenes.csv`` or
             ``pairs.csv``, or found by ``likeness``, for shots cropped several times.
-        flip: Its pictures may be mirrored and turned by right angles; not where light always
+        flip: Its images may be mirrored and turned by right angles; not where light always
             falls from one side and shadows are to be learned.
         level: How bright the truth is, which a method with a glance must not be left to guess
             while it learns to restore: it is ``told``; or, for scenes that are always lit alike,
@@ -125,9 +125,9 @@ class Data:
         held_out: Fraction of the scenes of each pair source that is kept for validation; 0 learns
             from all and validates on nothing.
         run: Validation takes whole runs of this many neighbouring scenes.
-        max_side: Pictures are shrunk to this longer side before all else, and the network runs on
+        max_side: Images are shrunk to this longer side before all else, and the network runs on
             photos shrunk alike, its change carried to full size; 0 keeps them as they are. For
-            what depends on the whole picture, such as the shadows that a lamp would cast.
+            what depends on the whole image, such as the shadows that a lamp would cast.
         crop: Side of the square crops in pixels.
         batch: Crops per step.
         workers: Processes that draw ahead; 0 draws in the main one.
@@ -173,7 +173,7 @@ class Fit:
         precision: ``bf16-mixed``, ``16-mixed`` or ``32-true``, as Lightning names them; ``auto``
             is bfloat16 where the GPU or the processor really has it and float32 elsewhere.
         validate_every: Steps between validations.
-        validate_on: Pictures per validation during the run; the last one takes all.
+        validate_on: Images per validation during the run; the last one takes all.
         checkpoint_minutes: Minutes between checkpoints.
     """
 

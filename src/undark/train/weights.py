@@ -106,7 +106,7 @@ def load_into(network: nn.Module, weights: Weights) -> None:
     if len(fitting) < len(own):
         missing = next(name for name in own if name not in fitting)
         raise RecipeError(
-            f"the weights to start from are of another network ({missing!r} does not fit);"
+            f"the weights to start from belong to another network ({missing!r} does not fit);"
             " use their recipe's [net] table"
         )
     network.load_state_dict(fitting)

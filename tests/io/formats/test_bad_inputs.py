@@ -67,7 +67,7 @@ def test_empty_and_text(tmp_path: Path, suffix: str) -> None:
     path.touch()
     refuse(path, DamagedError, "is empty")
     path.write_text("This is a shopping list, not a photo.\n" * 9)
-    refuse(path, InputError, "not an image|no camera RAW")
+    refuse(path, InputError, "not an image|not a camera RAW file")
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def test_where_there_is_no_display_it_says_so(
 
 
 def test_a_device_must_be_one(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="is no video device"):
+    with pytest.raises(OutputError, match="is not a video device"):
         open_sink(str(tmp_path / "x"), "y4m", Fraction(30))
 
 

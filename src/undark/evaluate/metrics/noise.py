@@ -1,4 +1,4 @@
-"""The noise of one image, as far as it can be told from that image."""
+"""The noise of one image, as far as that image shows it."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def _develop(file: BinaryIO) -> NDArray[np.uint16]:
             )
     except rawpy.LibRawFileUnsupportedError as error:
         raise UnsupportedError(
-            "is no camera RAW that LibRaw knows; try converting it to DNG"
+            "is not a camera RAW file that LibRaw knows; try converting it to DNG"
         ) from error
     except rawpy.LibRawError as error:
         raise DamagedError(f"is damaged or truncated: {_said(error)}") from error

@@ -58,7 +58,7 @@ class Coding:
     ) -> None:
         """Check the codec's name."""
         name = None if codec is None else codec.strip().lower()
-        self.codec = _ALSO.get(name or "", name)
+        self.codec: str | None = _ALSO.get(name or "", name)
         if self.codec is not None and self.codec not in CODECS:
             raise UsageError(f"{codec!r} is not a codec; choose one of {', '.join(CODECS)}")
         self.crf = crf

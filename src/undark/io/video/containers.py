@@ -7,7 +7,7 @@ from typing import Final
 
 __all__ = ["READ_ONLY_VIDEOS", "VIDEO_SUFFIXES", "is_video_name", "partial_path"]
 
-VIDEO_SUFFIXES: Final = {
+VIDEO_SUFFIXES: Final[dict[str, tuple[str, ...]]] = {
     ".mp4": ("h264", "hevc", "av1", "vp9"),
     ".m4v": ("h264", "hevc"),
     ".mov": ("h264", "hevc"),

@@ -20,7 +20,7 @@ class Progress:
     Attributes:
         frames: Changed so far.
         fraction: Of the video, 0 to 1.
-        total: Frames that there will be, as far as can be told; at least `frames`.
+        total: Frames that there will be, as far as is known; at least `frames`.
     """
 
     frames: int

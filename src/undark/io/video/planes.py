@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undark.photo import FloatImage, area_resize, from_float, to_float
+from undark.pixels.arrays import as_floats
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -97,14 +98,14 @@ class Colours:
         b = luma + blue * np.float32(2.0 * (1.0 - self.blue))
         wr, wg, wb = self.weights
         g = (luma - wr * r - wb * b) / wg
-        return _floats(np.stack([r, g, b], axis=-1))
+        return as_floats(np.stack([r, g, b], axis=-1))
 
     def from_rgb(self, rgb: FloatImage) -> tuple[FloatImage, FloatImage, FloatImage]:
         """Luma and the colours, blue and red, of RGB."""
         luma = rgb @ self.weights
         blue = (rgb[..., 2] - luma) / np.float32(2.0 * (1.0 - self.blue))
         red = (rgb[..., 0] - luma) / np.float32(2.0 * (1.0 - self.red))
-        return _floats(luma), _floats(blue), _floats(red)
+        return as_floats(luma), as_floats(blue), as_floats(red)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,7 +175,7 @@ class Planes:
         size = (self.width, self.height)
         y = _unit(self.y, colours.black, colours.luma_span)
         u, v = (
-            _floats(cv2.resize(_unit(plane, colours.middle, colours.colour_span), size))
+            as_floats(cv2.resize(_unit(plane, colours.middle, colours.colour_span), size))
             for plane in (self.u, self.v)
         )
         return from_float(colours.to_rgb(y, u, v), colours.dtype)
@@ -186,7 +187,7 @@ class Planes:
         _put(self.y, y, colours.black, colours.luma_span, colours.top)
         for plane, values in zip((self.u, self.v), others, strict=True):
             size = (plane.shape[1], plane.shape[0])
-            small = _floats(cv2.resize(values, size, interpolation=cv2.INTER_AREA))
+            small = as_floats(cv2.resize(values, size, interpolation=cv2.INTER_AREA))
             _put(plane, small, colours.middle, colours.colour_span, colours.top)
 
 
@@ -239,7 +240,3 @@ def _put(plane: Samples, values: FloatImage, zero: int, span: int, top: int) -> 
 
 def _scaled(plane: FloatImage, factor: float, shift: float) -> Samples:
     return cv2.addWeighted(plane, factor, plane, 0.0, shift, dtype=cv2.CV_16U)
-
-
-def _floats(values: Any) -> FloatImage:
-    return np.asarray(values, np.float32)

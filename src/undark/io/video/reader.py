@@ -53,14 +53,14 @@ class VideoReader:
         self.base: Fraction = base or Fraction(1, 90000)
         origin = self.stream.start_time
         self._origin = float((origin or 0) * self.base)
-        self.begin = options.begin
-        self.end = options.end
+        self.begin: float = options.begin
+        self.end: float | None = options.end
         self._last: int | None = None
         self._bad: list[float] = []
         self._lost = 0
         self._early: list[Packet[Any]] = []
         length = _length(container, self.stream)
-        self.length = min(length, self.end or length) - self.begin
+        self.length: float = min(length, self.end or length) - self.begin
         if options.begin > 0.0:
             if length and options.begin >= length:
                 raise UsageError(

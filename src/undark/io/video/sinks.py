@@ -62,7 +62,7 @@ def open_sink(target: str | None, form: str, rate: Fraction) -> Sink:
     device = Path(target)
     if not device.is_char_device():
         raise OutputError(
-            f"{target}: is no video device; give - for stdout, or a v4l2loopback device such as"
+            f"{target}: is not a video device; give - for stdout, or a v4l2loopback device such as"
             " /dev/video10"
         )
     return _Pipe(target, "v4l2", "rawvideo", rate, name=target)

@@ -35,7 +35,7 @@ class Still:
         time: Seconds from the video's begin at which it is shown.
         seconds: How long it is shown.
         fraction: Of the video, up to and with this one.
-        total: Frames of the video, as far as can be told.
+        total: Frames of the video, as far as is known.
         number: Of its own file, if it has one, else counted from 1.
     """
 

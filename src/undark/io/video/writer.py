@@ -137,9 +137,12 @@ class VideoWriter:
         before, after = (planes_of(item, self._matrix) for item in (source, result))
         seconds = self._reader.time(frame)
         if self._preview is None:
-            y = after.y[: before.height, : before.width]
-            change(before, Planes(y, after.u, after.v, after.colours), time=seconds)
-            _fill(after.y, before.height, before.width)
+            # The file's frame can be a row or column larger, in colour too where it is as fine.
+            pairs = ((after.y, before.y), (after.u, before.u), (after.v, before.v))
+            y, u, v = (whole[: part.shape[0], : part.shape[1]] for whole, part in pairs)
+            change(before, Planes(y, u, v, after.colours), time=seconds)
+            for whole, part in pairs:
+                _fill(whole, *part.shape)
         else:
             y, u, v = (np.empty_like(plane) for plane in (before.y, before.u, before.v))
             bright = Planes(y, u, v, after.colours)

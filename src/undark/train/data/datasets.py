@@ -1,4 +1,4 @@
-"""Bodies of training data, held in memory as 8- or 16-bit pictures."""
+"""Datasets to learn from, held in memory as 8- or 16-bit images."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class LoadedPair:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One whole picture as a step draws it, with its truth where it has one.
+    """One whole image as a step draws it, with its truth where it has one.
 
     Glances are float32, and None without a glance or without a truth; the guide, H×W, tells the
     level at which each pixel reads a grid of light, 255 for 1.
@@ -63,13 +63,13 @@ Side = Literal["pairs", "dark", "light"]
 
 
 class Dataset(Protocol):
-    """A body of data that whole pictures can be drawn from."""
+    """A set of data that whole images can be drawn from."""
 
     source: Source
     side: Side
 
     def __len__(self) -> int:
-        """How many pictures it holds."""
+        """How many images it holds."""
         ...
 
     def draw(self, index: int, version: int) -> Sample:

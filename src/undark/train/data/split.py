@@ -1,4 +1,4 @@
-"""Splitting pairs by scene: pictures of one scene never stand on both sides."""
+"""Splitting pairs by scene: images of one scene never stand on both sides."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def scenes_by_likeness(pairs: Sequence[TrainingPair]) -> list[TrainingPair]:
     For sets in which one shot was cropped several times and nothing says so: two truths are of
     one scene where one's middle, shifted by up to a quarter of the side, correlates with the
     other by 0.8 or more in its details. What is alike by way of a third is of one scene too.
-    Unreadable pictures are left to the loader.
+    Unreadable images are left to the loader.
     """
     thumbs = [_thumb(pair) for pair in pairs]
     scene = list(range(len(pairs)))

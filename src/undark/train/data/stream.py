@@ -28,7 +28,7 @@ __all__ = ["Batch", "BatchStream", "expose", "to_tensor"]
 Batch = dict[str, Tensor]
 """``image`` and ``truth`` (N×3×crop×crop) and, with a glance, ``glance`` and ``truth_glance``
 (N×3×glance×glance), RGB in [0, 1], and ``told`` (N booleans; see ``Source.level``); where asked
-for, ``where`` (N×2×crop×crop), x and y of each pixel in the whole picture, in [0, 1], and
+for, ``where`` (N×2×crop×crop), x and y of each pixel in the whole image, in [0, 1], and
 ``guide`` (N×1×crop×crop), the level at which it reads a grid of light. From stacks:
 ``image`` and ``glance`` of dark photos, ``light`` and ``light_glance`` of light ones."""
 

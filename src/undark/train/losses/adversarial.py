@@ -59,7 +59,7 @@ class Pool(nn.Module):
         """An empty pool."""
         super().__init__()
         self.size = size
-        self.held = torch.empty(0)
+        self.held: Tensor = torch.empty(0)
 
     def forward(self, fakes: Tensor) -> Tensor:
         """As many fakes as given, N×C×H×W, new and old, without gradient."""

@@ -34,7 +34,7 @@ def structure(output: Tensor, truth: Tensor, *, scales: int = 2) -> Tensor:
 
     Wang et al., "Image quality assessment: from error visibility to structural similarity" (TIP
     2004), with the multi-scale idea of Wang et al. (Asilomar 2003): fine scales mind grain, coarse
-    ones shape. Scales whose pictures are smaller than the window are left out.
+    ones shape. Scales whose images are smaller than the window are left out.
     """
     terms: list[Tensor] = []
     for scale in range(scales):
@@ -71,9 +71,9 @@ def _box(values: Tensor) -> Tensor:
 
 
 def match_means(output: Tensor, truth: Tensor) -> Tensor:
-    """`output` scaled, picture by picture, to the truth's mean; no gradient through the scale.
+    """`output` scaled, image by image, to the truth's mean; no gradient through the scale.
 
-    How bright the truth is cannot be read from the dark picture; a loss on matched pictures
+    How bright the truth is cannot be read from the dark image; a loss on matched images
     teaches structure where brightness is a matter of taste.
     """
     with torch.no_grad():
@@ -105,7 +105,7 @@ def exposure(relit: Tensor, truth: Tensor) -> Tensor:
 
 
 def against_truth(output: Tensor, truth: Tensor, weight: Loss) -> dict[str, Tensor]:
-    """The terms by name, unweighted, that hold a picture against its truth: those of any weight."""
+    """The terms by name, unweighted, that hold an image against its truth: those of any weight."""
     terms = {"pixel": charbonnier(output, truth)}
     if weight.structure:
         terms["structure"] = structure(output, truth)

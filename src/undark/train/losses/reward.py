@@ -81,7 +81,7 @@ def _square(values: NDArray[np.float32]) -> float:
 
 
 def _sheet(patches: NDArray[np.float32]) -> NDArray[np.float32]:
-    """N×S×S×3 as one picture, NS×S×3, so that one call of a filter does all."""
+    """N×S×S×3 as one image, NS×S×3, so that one call of a filter does all."""
     return patches.reshape(-1, *patches.shape[2:])
 
 

@@ -4,7 +4,7 @@ A dark photo shrunk to a quarter is nearly clean, and shows what photos are made
 at full size shows what its noise is made of: how strong at each level of brightness, how coarse,
 how coloured. So noise like the photo's own is put on the shrunken one, and what cleaning gives is
 held against it. After Moran et al., "Noisier2Noise" (CVPR 2020), and Zontak and Irani, "Internal
-statistics of a single natural image" (CVPR 2011): pictures are alike across scales, noise is not.
+statistics of a single natural image" (CVPR 2011): images are alike across scales, noise is not.
 Splitting one photo's pixels into two noisy ones (Huang et al., "Neighbor2Neighbor", CVPR 2021)
 would not do: it takes noise to differ from pixel to pixel, which that of finished photos does not.
 """
@@ -30,7 +30,7 @@ _STEP = 0.1
 
 
 class Twin(NamedTuple):
-    """One picture nearly clean, the same with noise put on it, and that noise."""
+    """One image nearly clean, the same with noise put on it, and that noise."""
 
     truth: FloatImage
     noisy: FloatImage

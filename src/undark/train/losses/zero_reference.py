@@ -27,7 +27,7 @@ def exposure(luma: Tensor, wanted: float) -> Tensor:
 
     Args:
         luma: N×1×H×W.
-        wanted: In (0, 1): the one thing that is told.
+        wanted: In (0, 1): the one thing that is given.
     """
     return F.relu(torch.log2(wanted / luma.mean((1, 2, 3)).clamp(min=1e-3))).square().mean()
 

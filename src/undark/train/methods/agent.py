@@ -87,9 +87,13 @@ class _ActorCritic(ActorCriticPolicy):
 
     def _build(self, lr_schedule: Any) -> None:
         hint = cast(spaces.Dict, self.observation_space).spaces.get("hint")
-        self.actor = Policy(STATE, STOP + 1, self._width)
-        self.critic = Critic(STATE, 0 if hint is None else cast(Any, hint.shape)[0], self._width)
-        self.optimizer = torch.optim.AdamW(self.parameters(), lr=lr_schedule(1.0))
+        self.actor: Policy = Policy(STATE, STOP + 1, self._width)
+        self.critic: Critic = Critic(
+            STATE, 0 if hint is None else cast(Any, hint.shape)[0], self._width
+        )
+        self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
+            self.parameters(), lr=lr_schedule(1.0)
+        )
 
     def get_distribution(self, obs: Any) -> Any:
         return self.action_dist.proba_distribution(self.actor(obs["glance"], obs["state"]))
@@ -122,11 +126,11 @@ class Agent(Method[Policy, Options]):
         "Hu et al., Exposure: A White-Box Photo Post-Processing Framework, TOG 2018",
         "Pinto et al., Asymmetric Actor Critic for Image-Based Robot Learning, RSS 2018",
     )
-    outputs = ("logits",)
+    outputs: ClassVar[tuple[str, ...]] = ("logits",)
     Options: ClassVar[type[Any]] = Options
     reads: ClassVar[tuple[str, ...]] = ("pairs", "darken", "keep", "dark")
     diet: ClassVar[str] = (
-        "pairs of dark and light pictures in one folder (data), or dark photos alone (dark)"
+        "pairs of dark and light images in one folder (data), or dark photos alone (dark)"
     )
     defaults: ClassVar[dict[str, Any]] = {
         "net.widths": [96],
@@ -144,9 +148,10 @@ class Agent(Method[Policy, Options]):
         super().__init__(recipe)
         net, options = recipe.net, self.options
         self.automatic_optimization = False
-        self.glance, self.multiple = net.glance, 1
+        self.glance: int = net.glance
+        self.multiple: int = 1
         self.gallery: Gallery | None = None
-        self.agent = PPO(
+        self.agent: PPO = PPO(
             _ActorCritic,
             DummyVecEnv([self._environment] * options.environments),
             learning_rate=lambda _: self._rate,
@@ -163,17 +168,19 @@ class Agent(Method[Policy, Options]):
             device="cpu",
         )
         self.agent.set_logger(Logger(None, []))
-        self.actor_critic = cast(_ActorCritic, self.agent.policy)
-        self.network = self.actor_critic.actor
+        self.actor_critic: _ActorCritic = cast(_ActorCritic, self.agent.policy)
+        self.network: Policy = self.actor_critic.actor
 
     @classmethod
     def check(cls, recipe: Recipe, options: Options) -> None:
         """A glance that the policy can average, and rounds of whole batches."""
         steps = options.environments * options.horizon
         if recipe.net.glance < 16 or recipe.net.glance % 16:
-            raise RecipeError("net.glance: an agent's must be a multiple of 16")
+            raise RecipeError("net.glance: must be a multiple of 16 for an agent")
         if min(options.environments, options.horizon, options.epochs) < 1 or options.batch < 2:
-            raise RecipeError("options: environments, horizon, epochs must be 1, batch 2 at least")
+            raise RecipeError(
+                "options: environments, horizon and epochs must be at least 1, batch at least 2"
+            )
         if steps % options.batch:
             raise RecipeError(
                 f"options.batch: must divide environments × horizon, which is {steps}"

@@ -1,4 +1,4 @@
-"""What every method shares: optimiser, step count, validation on whole pictures."""
+"""What every method shares: optimiser, step count, validation on whole images."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
     Options: ClassVar[type[Any]] = NoOptions
     reads: ClassVar[tuple[str, ...]] = ("pairs", "darken", "keep", "render")
     needs: ClassVar[tuple[str, ...]] = ()
-    diet: ClassVar[str] = "pairs of dark and light pictures in one folder (data)"
+    diet: ClassVar[str] = "pairs of dark and light images in one folder (data)"
     defaults: ClassVar[dict[str, Any]] = {}
     places: ClassVar[bool] = False
     guides: ClassVar[bool] = False
@@ -92,7 +92,7 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
         super().__init__()
         self.recipe = recipe
         self.options = self.read_options(recipe)
-        self.batches = 0
+        self.batches: int = 0
         self.losses_now: dict[str, float] = {}
 
     @classmethod
@@ -269,14 +269,14 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
         """Take the step from the checkpoint."""
         self.batches = checkpoint["batches"]
 
-    # Whole pictures.
+    # Whole images.
 
     def graph(self) -> Graph:
         """The network as it stands, in evaluation mode, for modes to run."""
         return NetworkGraph(self.network.eval(), list(self.shapes()), self.outputs)
 
     def enhance(self, low: NDArray[Any], *, light: Light | None = None) -> NDArray[np.uint8]:
-        """A whole picture as the exported model will make it, by the very mode that will run it.
+        """A whole image as the exported model will make it, by the very mode that will run it.
 
         Args:
             low: H×W×3 of any depth.
@@ -309,5 +309,5 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
 
 
 def _ignore(fraction: float) -> None:
-    """Progress on one picture, which nobody watches in training."""
+    """Progress on one image, which nobody watches in training."""
     del fraction

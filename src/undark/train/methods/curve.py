@@ -25,10 +25,10 @@ __all__ = ["Curve", "Options"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is told, and the weights of the terms; see :mod:`undark.train.losses.zero_reference`.
+    """The wanted brightness and weights; see :mod:`undark.train.losses.zero_reference`.
 
     Attributes:
-        wanted: Mean luma that a dark photo should get, in (0, 1). The one thing that is told: no
+        wanted: Mean luma that a dark photo should get, in (0, 1). The one thing that is given: no
             dark photo says how bright it should be.
         exposure: Weight of the term that holds the network to `wanted`.
         spatial: Weight of spatial consistency.
@@ -91,8 +91,8 @@ class Curve(Method[CurveNet, Options]):
     def __init__(self, recipe: Recipe) -> None:
         """Build the network for the recipe's glance and wanted level."""
         super().__init__(recipe)
-        self.network = CurveNet(glance=recipe.net.glance, wanted=self.options.wanted)
-        self.glance = recipe.net.glance
+        self.network: CurveNet = CurveNet(glance=recipe.net.glance, wanted=self.options.wanted)
+        self.glance: int = recipe.net.glance
         self.multiple = 1
 
     @classmethod
@@ -121,7 +121,7 @@ class Curve(Method[CurveNet, Options]):
         return {"loss": total, **terms}
 
     def _noise(self, image: Tensor, stops: Tensor) -> Tensor:
-        """What cleaning leaves, on pictures made of the first photos of the batch."""
+        """What cleaning leaves, on images made of the first photos of the batch."""
         with torch.no_grad():
             relit = expose(to_linear(image), torch.exp2(stops))[: self.options.twins]
         random = np.random.default_rng((self.recipe.seed, self.batches))

@@ -2,7 +2,7 @@
 
 Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks"
 (ICCV 2017), with what low light has taught since: a global beside the local discriminator (Jiang et
-al., "EnlightenGAN", TIP 2021), attention to dark parts by handing the generator the relit picture
+al., "EnlightenGAN", TIP 2021), attention to dark parts by handing the generator the relit image
 beside the dark one, and a second generator that is a camera
 (:class:`undark.train.nets.darkener.Darkener`).
 """
@@ -45,10 +45,10 @@ class Options:
             recipe's table ``loss``.
         cycle_dark: Weight of dark → light → dark.
         identity: Weight of light → light.
-        local: Weight of the adversarial loss on parts of the enhanced picture.
-        overall: The same on the glance of the enhanced picture.
+        local: Weight of the adversarial loss on parts of the enhanced image.
+        overall: The same on the glance of the enhanced image.
         level: Weight of the squared difference, in EV, between the mean levels of the enhanced
-            pictures of a step and of the light ones.
+            images of a step and of the light ones.
         pool: Past fakes kept for each discriminator.
         discriminator: Channels after each halving of the PatchGANs.
         spectral: Spectral norm in the discriminators; else instance norm.
@@ -76,7 +76,7 @@ class CycleGAN(Method[UNet, Options]):
     The cycle that begins in the light teaches restoration: the camera makes a dark photo whose
     truth is known, as dark as a photo of the dark stack, and its discriminator sees to it that it
     has that stack's noise and colours. It is not moved by that cycle, or it would learn to make
-    the task easy. The cycle that begins in the dark keeps what the picture shows.
+    the task easy. The cycle that begins in the dark keeps what the image shows.
     """
 
     kind = "unpaired"
@@ -103,18 +103,20 @@ class CycleGAN(Method[UNet, Options]):
     def __init__(self, recipe: Recipe) -> None:
         """Build the U-Net of the recipe's sizes, the camera and the discriminators."""
         super().__init__(recipe)
-        self.network = make_unet(recipe.net)
-        self.glance = recipe.net.glance
-        self.multiple = self.network.multiple
-        self.reverse = Darkener()
+        self.network: UNet = make_unet(recipe.net)
+        self.glance: int = recipe.net.glance
+        self.multiple: int = self.network.multiple
+        self.reverse: Darkener = Darkener()
         options = self.options
-        self.discriminators = torch.nn.ModuleDict(
+        self.discriminators: torch.nn.ModuleDict = torch.nn.ModuleDict(
             {
                 name: PatchDiscriminator(3, widths=options.discriminator, spectral=options.spectral)
                 for name in ("local", "overall", "dark")
             }
         )
-        self.pools = torch.nn.ModuleDict({name: Pool(options.pool) for name in self.discriminators})
+        self.pools: torch.nn.ModuleDict = torch.nn.ModuleDict(
+            {name: Pool(options.pool) for name in self.discriminators}
+        )
 
     @classmethod
     def check(cls, recipe: Recipe, options: Options) -> None:
@@ -177,7 +179,7 @@ class CycleGAN(Method[UNet, Options]):
     def _from_light(
         self, light: Tensor, glance: Tensor, level: Tensor
     ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-        """Light → dark → light: its terms, the dark pictures made, and how dark they are to be.
+        """Light → dark → light: its terms, the dark images made, and how dark they are to be.
 
         They are as dark as the dark photos of this step, whose mean levels are `level`.
         """
@@ -196,7 +198,7 @@ class CycleGAN(Method[UNet, Options]):
         return {**cycle.terms, "cycle_light": cycle.total}, fake_dark, wanted
 
     def _from_dark(self, batch: Batch, level: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-        """Dark → light → dark: its terms, the enhanced pictures, and their glances."""
+        """Dark → light → dark: its terms, the enhanced images, and their glances."""
         options, dark, glance = self.options, batch["image"], batch["glance"]
         terms: dict[str, Tensor] = {}
         decision = self.network.decide(glance)
@@ -254,5 +256,5 @@ def _mean(picture: Tensor) -> Tensor:
 
 
 def _ranged(picture: Tensor, level: Tensor) -> Tensor:
-    """A dark picture as bright as all others, so that its noise and colours show."""
+    """A dark image as bright as all others, so that its noise and colours show."""
     return (picture * (_SHOWN / level)).clamp(max=1.0)

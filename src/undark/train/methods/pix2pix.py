@@ -1,4 +1,4 @@
-"""Pix2Pix: a picture translated into another under the eye of a discriminator.
+"""Pix2Pix: an image translated into another under the eye of a discriminator.
 
 Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks" (CVPR 2017).
 """
@@ -43,7 +43,7 @@ class Options:
 
 
 class Pix2Pix(Method[UNet, Options]):
-    """A U-Net generator against a PatchGAN that sees the dark picture beside the bright one.
+    """A U-Net generator against a PatchGAN that sees the dark image beside the bright one.
 
     The generator minimises adversarial + λ·reconstruction, the discriminator holds real patches
     against ones and fake patches against zeros, halved as in the paper. The reconstruction is the
@@ -71,10 +71,10 @@ class Pix2Pix(Method[UNet, Options]):
     def __init__(self, recipe: Recipe) -> None:
         """Build the generator of the recipe's sizes, and the discriminator."""
         super().__init__(recipe)
-        self.network = make_unet(recipe.net)
-        self.glance = recipe.net.glance
-        self.multiple = self.network.multiple
-        self.discriminator = PatchDiscriminator(
+        self.network: UNet = make_unet(recipe.net)
+        self.glance: int = recipe.net.glance
+        self.multiple: int = self.network.multiple
+        self.discriminator: PatchDiscriminator = PatchDiscriminator(
             6, widths=self.options.discriminator, spectral=self.options.spectral
         )
 
@@ -100,7 +100,7 @@ class Pix2Pix(Method[UNet, Options]):
         """Both players' losses; ``generator`` and ``discriminator`` are the plotted two."""
         options = self.options
         done = reconstruct(self.network, batch, self.recipe.loss)
-        # The dark picture is shown relit: at a mean level of 16 of 255 a convolution sees black.
+        # The dark image is shown relit: at a mean level of 16 of 255 a convolution sees black.
         condition = done.relit.detach().float()
         fake = torch.cat((condition, done.output.clamp(-0.1, 1.1)), dim=1)
         real = torch.cat((condition, batch["truth"]), dim=1)

@@ -56,7 +56,7 @@ def unet_scaling(network: UNet, data: Data) -> Scaling:
     """How `network`, which learned from `data`, runs on large photos.
 
     Tiles where the glance decides and a tile's overlap covers most of what a pixel depends on; a
-    plain U-Net, a deep one, or one that learned from shrunken pictures sees a shrunken photo.
+    plain U-Net, a deep one, or one that learned from shrunken images sees a shrunken photo.
     """
     multiple, minimum = network.multiple, network.minimum
     if network.glance and multiple <= 16 and not data.max_side:
@@ -69,9 +69,9 @@ class Reconstruction(NamedTuple):
     """A batch, enhanced towards its truth.
 
     Attributes:
-        output: N×3×H×W, the network's picture.
-        relit: N×3×H×W, the dark picture brightened to the truth's level, noise and all; the dark
-            picture itself where there is no glance.
+        output: N×3×H×W, the network's image.
+        relit: N×3×H×W, the dark image brightened to the truth's level, noise and all; the dark
+            image itself where there is no glance.
         terms: The loss's terms by name, unweighted.
         total: Their weighted sum.
     """

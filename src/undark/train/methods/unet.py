@@ -30,9 +30,9 @@ class SupervisedUNet(Method[UNet, NoOptions]):
     def __init__(self, recipe: Recipe) -> None:
         """Build the U-Net of the recipe's sizes."""
         super().__init__(recipe)
-        self.network = make_unet(recipe.net)
-        self.glance = recipe.net.glance
-        self.multiple = self.network.multiple
+        self.network: UNet = make_unet(recipe.net)
+        self.glance: int = recipe.net.glance
+        self.multiple: int = self.network.multiple
 
     @classmethod
     def check(cls, recipe: Recipe, options: NoOptions) -> None:

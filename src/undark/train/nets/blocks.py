@@ -42,9 +42,9 @@ class Residual(nn.Module):
         """Build it; the modulation begins as none."""
         super().__init__()
         self.branch = branch
-        self.first = nn.Conv2d(channels, channels, 3, 1, 1, padding_mode=padding)
-        self.second = nn.Conv2d(channels, channels, 3, 1, 1, padding_mode=padding)
-        self.film = nn.Linear(context, 2 * channels) if context else None
+        self.first: nn.Conv2d = nn.Conv2d(channels, channels, 3, 1, 1, padding_mode=padding)
+        self.second: nn.Conv2d = nn.Conv2d(channels, channels, 3, 1, 1, padding_mode=padding)
+        self.film: nn.Linear | None = nn.Linear(context, 2 * channels) if context else None
         if self.film is not None:
             nn.init.zeros_(self.film.weight)
             nn.init.zeros_(self.film.bias)
@@ -84,7 +84,7 @@ class Levels(nn.Module, ABC):
         """Build the levels.
 
         Args:
-            widths: Channels of each level, the largest picture first.
+            widths: Channels of each level, the largest image first.
             down: Residual blocks of each level on the way down.
             up: Residual blocks of each level but the deepest on the way up.
             context: Features that modulate the blocks; 0 for none.

@@ -62,11 +62,13 @@ class CurveNet(nn.Module):
         for factor in (1, 2, 3, 4):
             layers += [nn.Conv2d(channels, width * factor, 3, 2, 1), nn.ReLU()]
             channels = width * factor
-        self.features = nn.Sequential(*layers)
-        self.decide = nn.Sequential(nn.Linear(channels + 3, 32), nn.ReLU(), nn.Linear(32, 3))
+        self.features: nn.Sequential = nn.Sequential(*layers)
+        self.decide: nn.Sequential = nn.Sequential(
+            nn.Linear(channels + 3, 32), nn.ReLU(), nn.Linear(32, 3)
+        )
         nn.init.zeros_(self.decide[2].weight)  # pyright: ignore[reportArgumentType]
         nn.init.zeros_(self.decide[2].bias)  # pyright: ignore[reportArgumentType]
-        self.strength = nn.Parameter(torch.zeros(2))
+        self.strength: nn.Parameter = nn.Parameter(torch.zeros(2))
         self.register_buffer("weights", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
         points = torch.from_numpy(sample_points(SAMPLES))
         self.register_buffer("samples", to_linear(points).view(1, 1, 1, -1), persistent=False)

@@ -3,7 +3,7 @@
 The differentiable twin of :func:`undark.train.data.darken.darken`: less exposure in linear light,
 white balance, shot and read noise correlated over neighbouring pixels, a pedestal per channel
 whose negatives are clipped, a tone curve, 8-bit levels. Where CycleGAN's second generator is a
-network that may hide the light picture in what it draws (Chu et al., "CycleGAN, a Master of
+network that may hide the light image in what it draws (Chu et al., "CycleGAN, a Master of
 Steganography", 2017), this one has twelve numbers and can hide nothing.
 """
 
@@ -29,12 +29,12 @@ class Darkener(nn.Module):
     def __init__(self) -> None:
         """Begin in the middle of what :func:`~undark.train.data.darken.draw_darkness` draws."""
         super().__init__()
-        self.log_shot = nn.Parameter(torch.tensor(math.log(4e-4)))
-        self.log_read = nn.Parameter(torch.full((3,), math.log(6e-4)))
-        self.log_correlation = nn.Parameter(torch.tensor(math.log(0.6)))
-        self.pedestal = nn.Parameter(torch.zeros(3))
-        self.log_gamma = nn.Parameter(torch.tensor(0.0))
-        self.log_balance = nn.Parameter(torch.zeros(3))
+        self.log_shot: nn.Parameter = nn.Parameter(torch.tensor(math.log(4e-4)))
+        self.log_read: nn.Parameter = nn.Parameter(torch.full((3,), math.log(6e-4)))
+        self.log_correlation: nn.Parameter = nn.Parameter(torch.tensor(math.log(0.6)))
+        self.pedestal: nn.Parameter = nn.Parameter(torch.zeros(3))
+        self.log_gamma: nn.Parameter = nn.Parameter(torch.tensor(0.0))
+        self.log_balance: nn.Parameter = nn.Parameter(torch.zeros(3))
 
     def forward(
         self, light: Tensor, glance: Tensor, level: Tensor, *, noise: bool = True
@@ -45,7 +45,7 @@ class Darkener(nn.Module):
             light: N×3×H×W sRGB in [0, 1], parts of photos.
             glance: N×3×h×w, the whole photos shrunk.
             level: N×1×1×1, the mean level that each whole photo shall have in the dark.
-            noise: Without it the picture is what the camera would give on average.
+            noise: Without it the image is what the camera would give on average.
 
         Returns:
             The dark parts and the dark glances, in [0, 1].

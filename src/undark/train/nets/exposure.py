@@ -40,13 +40,13 @@ def expose(linear: Tensor, gain: Tensor) -> Tensor:
 
 
 def mean_luma(encoded: Tensor) -> Tensor:
-    """Mean luma (Rec. 709) of encoded N×3×H×W pictures: N×1×1×1."""
+    """Mean luma (Rec. 709) of encoded N×3×H×W images: N×1×1×1."""
     weights = torch.tensor(LUMA, device=encoded.device, dtype=encoded.dtype)
     return (encoded.mean((2, 3)) * weights).sum(1).view(-1, 1, 1, 1)
 
 
 def solve_stops(linear: Tensor, target: Tensor) -> Tensor:
-    """EV from 0 to `MOST_STOPS` that give pictures the mean luma `target`, or come nearest.
+    """EV from 0 to `MOST_STOPS` that give images the mean luma `target`, or come nearest.
 
     Found among all halves of an EV by a few of the pixels; Newton steps then make it exact, and the
     last one carries the gradient from the target.

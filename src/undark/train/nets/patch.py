@@ -1,4 +1,4 @@
-"""The PatchGAN discriminator: is each patch of a picture real?
+"""The PatchGAN discriminator: is each patch of an image real?
 
 Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks" (CVPR 2017):
 4×4 convolutions that halve the size, as on the contracting path of a U-Net, and a map of logits,
@@ -19,11 +19,11 @@ class PatchDiscriminator(nn.Module):
     """Logits of patches.
 
     Args:
-        inputs: Channels of what it judges: 3 for a picture, 6 for one beside its condition.
+        inputs: Channels of what it judges: 3 for an image, 6 for one beside its condition.
         widths: Channels after each halving; three halvings see patches of 46×46 pixels, four of
             94×94.
         spectral: Normalise each convolution by its largest singular value; else instance norm
-            after all but the first, as the paper's batch norm for single pictures.
+            after all but the first, as the paper's batch norm for single images.
     """
 
     def __init__(
@@ -42,13 +42,13 @@ class PatchDiscriminator(nn.Module):
             channels = width
         last = nn.Conv2d(channels, 1, 4, 1, 1)
         layers.append(spectral_norm(last) if spectral else last)
-        self.layers = nn.Sequential(*layers)
-        self.smallest = 3 * 2 ** len(widths)
+        self.layers: nn.Sequential = nn.Sequential(*layers)
+        self.smallest: int = 3 * 2 ** len(widths)
 
     def forward(self, picture: Tensor) -> Tensor:
         """N×inputs×H×W in [0, 1] to N×1×h×w logits, above 0 for real.
 
-        Pictures smaller than a patch are repeated at the edges.
+        Images smaller than a patch are repeated at the edges.
         """
         rows, columns = (max(0, self.smallest - side) for side in picture.shape[2:])
         if rows or columns:

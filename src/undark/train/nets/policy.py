@@ -17,10 +17,10 @@ class _Eyes(nn.Module):
 
     def __init__(self, state: int, width: int) -> None:
         super().__init__()
-        self.near = nn.Conv2d(3, 16, 3, stride=2, padding=1)
-        self.far = nn.Conv2d(16, 24, 3, stride=2, padding=1)
-        self.join = nn.Linear(24 * (_SEEN // 4) ** 2 + state, width)
-        self.think = nn.Linear(width, width)
+        self.near: nn.Conv2d = nn.Conv2d(3, 16, 3, stride=2, padding=1)
+        self.far: nn.Conv2d = nn.Conv2d(16, 24, 3, stride=2, padding=1)
+        self.join: nn.Linear = nn.Linear(24 * (_SEEN // 4) ** 2 + state, width)
+        self.think: nn.Linear = nn.Linear(width, width)
 
     def forward(self, glance: Tensor, state: Tensor) -> Tensor:
         seen = F.avg_pool2d(glance, glance.shape[-1] // _SEEN)
@@ -47,8 +47,8 @@ class Policy(nn.Module):
     def __init__(self, state: int, actions: int, width: int) -> None:
         """Begin with all actions nearly alike."""
         super().__init__()
-        self.eyes = _Eyes(state, width)
-        self.choose = _settle(nn.Linear(width, actions), 0.01)
+        self.eyes: _Eyes = _Eyes(state, width)
+        self.choose: nn.Linear = _settle(nn.Linear(width, actions), 0.01)
 
     def forward(self, glance: Tensor, state: Tensor) -> Tensor:
         """A logit for each action, N×actions.
@@ -72,8 +72,8 @@ class Critic(nn.Module):
     def __init__(self, state: int, hint: int, width: int) -> None:
         """Begin with no opinion."""
         super().__init__()
-        self.eyes = _Eyes(state + hint, width)
-        self.judge = _settle(nn.Linear(width, 1), 1.0)
+        self.eyes: _Eyes = _Eyes(state + hint, width)
+        self.judge: nn.Linear = _settle(nn.Linear(width, 1), 1.0)
 
     def forward(self, glance: Tensor, state: Tensor, hint: Tensor) -> Tensor:
         """The sum of rewards to come, N×1."""

@@ -111,17 +111,17 @@ class GlanceEncoder(nn.Module):
         for factor in (1, 2, 3, 4):
             steps += [nn.Conv2d(channels, width * factor, 3, 2, 1), nn.ReLU(inplace=True)]
             channels = width * factor
-        self.convolutions = nn.Sequential(*steps)
-        self.mix = nn.Sequential(
+        self.convolutions: nn.Sequential = nn.Sequential(*steps)
+        self.mix: nn.Sequential = nn.Sequential(
             nn.Linear(2 * channels + 6, 128),
             nn.ReLU(inplace=True),
             nn.Dropout(dropout),
         )
-        self.context = nn.Linear(128, context)
-        self.decide = nn.Linear(128, 7)
+        self.context: nn.Linear = nn.Linear(128, context)
+        self.decide: nn.Linear = nn.Linear(128, 7)
         nn.init.zeros_(self.decide.weight)
         nn.init.zeros_(self.decide.bias)
-        self.prior = nn.Parameter(torch.tensor(-0.2))
+        self.prior: nn.Parameter = nn.Parameter(torch.tensor(-0.2))
 
     def forward(self, glance: Tensor) -> Decision:
         """Decide from `glance`, N×3×H×W in [0, 1]."""
@@ -192,10 +192,12 @@ class UNet(Levels):
         """Build the network; sizes in the class's description."""
         super().__init__()
         self.glance = glance
-        self.multiple, self.minimum = sizes(widths, padding)
+        multiple, minimum = sizes(widths, padding)
+        self.multiple: int = multiple
+        self.minimum: int = minimum
         self.decoder_dropout = decoder_dropout
         context = context if glance else 0
-        self.encoder = (
+        self.encoder: GlanceEncoder | None = (
             GlanceEncoder(context=context, dropout=dropout, shrink=shrink) if glance else None
         )
         inputs = 6 if glance else 3
@@ -203,14 +205,14 @@ class UNet(Levels):
         def convolve(a: int, b: int) -> nn.Conv2d:
             return nn.Conv2d(a, b, 3, 1, 1, padding_mode=padding)
 
-        self.stem = convolve(4 * inputs, widths[0])
+        self.stem: nn.Conv2d = convolve(4 * inputs, widths[0])
         self.lay(widths, down=[blocks] * len(widths), up=blocks, context=context, padding=padding)
-        self.shuffles = last == "shuffle"
-        self.head = convolve(widths[0], 4 * 8 if self.shuffles else 8)
-        self.last = convolve(8 + inputs, 3)
-        self.keep = nn.Linear(context, 1) if context else None
-        # With nothing that relights it, the picture itself is where to begin.
-        self.through = None if glance else nn.Parameter(torch.ones(()))
+        self.shuffles: bool = last == "shuffle"
+        self.head: nn.Conv2d = convolve(widths[0], 4 * 8 if self.shuffles else 8)
+        self.last: nn.Conv2d = convolve(8 + inputs, 3)
+        self.keep: nn.Linear | None = nn.Linear(context, 1) if context else None
+        # With nothing that relights it, the image itself is where to begin.
+        self.through: nn.Parameter | None = None if glance else nn.Parameter(torch.ones(()))
         self._initialise()
 
     def _initialise(self) -> None:
@@ -273,7 +275,7 @@ class UNet(Levels):
         if self.through is not None:
             return output + self.through * image
         if self.keep is not None and context is not None:
-            # Adding to the noisy picture learns slowly: noise must first be cancelled. So the
-            # network draws the picture itself, and the glance says how much may pass unchanged.
+            # Adding to the noisy image learns slowly: noise must first be cancelled. So the
+            # network draws the image itself, and the glance says how much may pass unchanged.
             output = output + self.keep(context)[:, :, None, None] * relit
         return output
