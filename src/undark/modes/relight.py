@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +67,7 @@ class Relight(Mode):
     """Lights a photo as its graph decides, and lets the graph restore what the light uncovers."""
 
     name = "relight"
-    controls = frozenset(_ASKED)
+    controls: ClassVar[frozenset[str]] = frozenset(_ASKED)
     needs_glance = True
     decides = True
     tiled = True

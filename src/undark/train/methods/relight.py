@@ -89,8 +89,8 @@ class Relight(Method[RelightNet, Options]):
             dropout=net.dropout,
         ).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self._against_truth = fused(losses.against_truth, steps=recipe.fit.steps)
-        self.glance = net.glance
-        self.multiple = self.network.multiple
+        self.glance: int = net.glance
+        self.multiple: int = self.network.multiple
 
     @classmethod
     def check(cls, recipe: Recipe, options: Options) -> None:

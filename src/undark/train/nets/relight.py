@@ -64,12 +64,16 @@ class _Encoder(nn.Module):
     def __init__(self, *, context: int, width: int, dropout: float) -> None:
         super().__init__()
         sizes = [7, *(width * factor for factor in (1, 2, 3, 4))]
-        self.features = nn.ModuleList(nn.Conv2d(a, b, 3, 2, 1) for a, b in pairwise(sizes))
-        self.mix = nn.Sequential(nn.Linear(2 * sizes[-1] + 6, 128), nn.ReLU(), nn.Dropout(dropout))
-        self.context = nn.Linear(128, context)
-        self.decide = nn.Linear(128, 1 + LEVELS + 3 + 2 + 6)
-        self.gather = nn.Conv2d(sum(sizes[2:]) + 128, 64, 3, 1, 1)
-        self.place = nn.Conv2d(64, LEVELS, 3, 1, 1)
+        self.features: nn.ModuleList = nn.ModuleList(
+            nn.Conv2d(a, b, 3, 2, 1) for a, b in pairwise(sizes)
+        )
+        self.mix: nn.Sequential = nn.Sequential(
+            nn.Linear(2 * sizes[-1] + 6, 128), nn.ReLU(), nn.Dropout(dropout)
+        )
+        self.context: nn.Linear = nn.Linear(128, context)
+        self.decide: nn.Linear = nn.Linear(128, 1 + LEVELS + 3 + 2 + 6)
+        self.gather: nn.Conv2d = nn.Conv2d(sum(sizes[2:]) + 128, 64, 3, 1, 1)
+        self.place: nn.Conv2d = nn.Conv2d(64, LEVELS, 3, 1, 1)
         for last in (self.decide, self.place):
             nn.init.zeros_(last.weight)
             assert last.bias is not None
@@ -172,19 +176,19 @@ class RelightNet(Levels):
     ) -> None:
         """Build the network; sizes in the class's description."""
         super().__init__()
-        self.glance = glance
-        self.multiple = multiple_of(widths)
-        self.encoder = _Encoder(context=context, width=24, dropout=dropout)
+        self.glance: int = glance
+        self.multiple: int = multiple_of(widths)
+        self.encoder: _Encoder = _Encoder(context=context, width=24, dropout=dropout)
         first, fine = widths[0], 16
         inside = context + 4  # and how much light there was to add
         # The first level is dear and has none on the way down; the deepest has those of both ways.
         counts = [blocks if level else 0 for level in range(len(widths) - 1)] + [2 * blocks]
-        self.stem = nn.Conv2d(4, first, 8, 4, 2)
+        self.stem: nn.Conv2d = nn.Conv2d(4, first, 8, 4, 2)
         self.lay(widths, down=counts, up=blocks, context=inside, branch=_BRANCH)
-        self.head = nn.Conv2d(first, 4 * fine, 1)
-        self.detail = nn.Conv2d(3, fine, 4, 2, 1)
-        self.blend = nn.Conv2d(2 * fine, fine, 3, 1, 1)
-        self.last = nn.Conv2d(fine, 12, 3, 1, 1)
+        self.head: nn.Conv2d = nn.Conv2d(first, 4 * fine, 1)
+        self.detail: nn.Conv2d = nn.Conv2d(3, fine, 4, 2, 1)
+        self.blend: nn.Conv2d = nn.Conv2d(2 * fine, fine, 3, 1, 1)
+        self.last: nn.Conv2d = nn.Conv2d(fine, 12, 3, 1, 1)
         self._initialise()
 
     def _initialise(self) -> None:
