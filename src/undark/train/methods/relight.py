@@ -81,7 +81,7 @@ class Relight(Method[RelightNet, Options]):
         """Build the network of the recipe's sizes."""
         super().__init__(recipe)
         net = recipe.net
-        self.network = RelightNet(
+        self.network: RelightNet = RelightNet(
             widths=net.widths,
             blocks=net.blocks,
             glance=net.glance,
