@@ -153,9 +153,11 @@ class Relight(Method[RelightNet, Options]):
         )
 
     def scaling(self) -> Scaling:
-        """Relit as a whole, restored in tiles."""
+        """Lit as a whole, restored in tiles; small photos with their mirror images around them."""
         multiple = self.multiple
-        return Scaling(mode="relight", multiple=multiple, minimum=multiple, tile=1536, overlap=128)
+        return Scaling(
+            mode="relight", multiple=multiple, minimum=4 * multiple, tile=1536, overlap=128
+        )
 
     def shapes(self) -> dict[str, dict[int, Any]]:
         """Image, the gain of its pixels, glance and what the user asks for."""
