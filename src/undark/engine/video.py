@@ -93,7 +93,7 @@ class VideoEnhancer:
         else:
             name = DEFAULT_MODEL if model == "default" else model
             found = name if isinstance(name, Model) else resolve(name)
-            if mode_of(found.card).by_tables:
+            if mode_of(found.card, str(found.path)).by_tables:
                 precision = "exact"
             self._enhancer = Enhancer(
                 found, runtime=runtime, device=device, threads=threads, precision=precision
