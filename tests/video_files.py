@@ -17,10 +17,10 @@ from onnx import TensorProto, helper, numpy_helper
 from small_models import save_model
 from undark.io.video.coding import Coding
 from undark.io.video.options import Transcoding
-from undark.io.video.planes import Planes
 from undark.io.video.transcode import transcode
 from undark.models import Glance, Scaling
 from undark.pixels.curves import sample_points
+from undark.pixels.planes import Planes
 
 SIZE = (96, 64)
 """Width and height of the videos."""

@@ -94,12 +94,12 @@ class Signature:
     outputs: Mapping[str, Shape]
     any_size: frozenset[str] = field(default_factory=frozenset[str])
 
-    def check(self, found: Signature, name: str) -> None:
+    def check(self, found: Signature, label: str) -> None:
         """See that a graph is as this asks.
 
         Args:
             found: The graph's own.
-            name: What to call the model in errors.
+            label: What to call the model in errors.
 
         Raises:
             ModelError: Inputs, outputs or a shape differ.
@@ -110,13 +110,14 @@ class Signature:
         ):
             if set(mine) != set(its):
                 raise ModelError(
-                    f"model {name!r}: the graph's {kind} are {', '.join(sorted(its))}; "
-                    f"its card asks for {', '.join(sorted(mine))}"
+                    f"{label}: the graph's {kind} are {', '.join(sorted(its))}; its card asks for"
+                    f" {', '.join(sorted(mine))}: correct the card, or learn the model again with"
+                    " this version of undark"
                 )
             for key, wanted in mine.items():
                 if not _fits(its[key], wanted, free=key in self.any_size):
                     raise ModelError(
-                        f"model {name!r}: the graph's {key!r} is {spell(its[key])}; "
+                        f"{label}: the graph's {key!r} is {spell(its[key])}; "
                         f"its card asks for {spell(wanted)}"
                     )
 

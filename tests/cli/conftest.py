@@ -9,6 +9,9 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from undark.cli.app import app
+from video_files import curve_model
+
+__all__ = ["curve_model", "undark"]
 
 
 @pytest.fixture

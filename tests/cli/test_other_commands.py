@@ -59,8 +59,10 @@ def test_a_card_of_an_unknown_mode_is_an_error_and_nothing_is_shown(
     path.write_text(replace(card, scaling=Scaling(mode="magic")).dump(), encoding="utf-8")
     done = undark("models", gain_model)
     assert done.exit_code == 2
-    assert "magic" in done.stderr
+    assert f"{gain_model}: unknown scaling mode 'magic'" in done.stderr
     assert done.stdout == ""
+    done = undark("enhance", gain_model.with_suffix(".json"), "-m", gain_model)
+    assert f"{gain_model}: unknown scaling mode 'magic'" in done.stderr
 
 
 def test_a_card_as_json_is_the_card(undark: Undark, gain_model: Path) -> None:

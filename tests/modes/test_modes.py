@@ -129,7 +129,7 @@ def test_a_signature_says_what_differs() -> None:
     any_size = (None, 3, None, None)
     wanted = Signature({"image": any_size}, {"curves": (None, 3, None)}, frozenset(("image",)))
     wanted.check(Signature({"image": any_size}, {"curves": (1, 3, 64)}), "night")
-    with pytest.raises(ModelError, match="'night': the graph's 'image' is any×3×64×64"):
+    with pytest.raises(ModelError, match="night: the graph's 'image' is any×3×64×64"):
         wanted.check(Signature({"image": (None, 3, 64, 64)}, {"curves": (1, 3, 64)}), "night")
     with pytest.raises(ModelError, match="'curves' is any×4×64; its card asks for any×3×any"):
         wanted.check(Signature({"image": any_size}, {"curves": (None, 4, 64)}), "night")

@@ -135,8 +135,9 @@ def test_bytes_that_are_no_graph_are_refused_in_one_line(runtime, data):
 )
 def test_a_graph_that_does_not_fit_its_card_is_refused(tmp_path, runtime, graph, glance, told):
     path = save_model(graph, tmp_path / "odd.onnx", glance, Scaling())
-    with pytest.raises(ModelError, match=told):
+    with pytest.raises(ModelError, match=told) as caught:
         Enhancer(path, runtime=runtime)
+    assert str(path) in str(caught.value)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

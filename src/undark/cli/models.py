@@ -79,7 +79,7 @@ def _show_card(model: Model) -> None:
 
     card = model.card
     # First, for a mode that is not known is an error, and then nothing is to be shown.
-    mode = mode_of(card)
+    mode = mode_of(card, str(model.path))
     how = mode.describe(card.scaling)
     general = [name for name, control in CONTROLS.items() if control.general]
     result(f"{card.name}: {card.title}")

@@ -97,7 +97,7 @@ class Enhancer(Editor):
             self._card, self._mode = card, mode_of(card)
             self._graph = self._deep = graph
             return
-        self._card, self._mode = found.card, mode_of(found.card)
+        self._card, self._mode = found.card, mode_of(found.card, str(found.path))
         if precision == "auto" and self._mode.exact:
             precision = "exact"
         if self._mode.by_tables:
@@ -107,7 +107,7 @@ class Enhancer(Editor):
             open_graph, found.read(), runtime=runtime, device=device, threads=threads
         )
         session = self._open(precision=precision)
-        self._mode.signature(self._card).check(session.signature, self._card.name)
+        self._mode.signature(self._card).check(session.signature, str(found.path))
         self._graph = session
         self._deep = session if precision != "auto" or session.exact else None
 

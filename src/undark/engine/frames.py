@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 
 from undark.adjust import Adjust
 from undark.engine.enhancer import Enhancer
-from undark.engine.planes import PlaneTables, relight_planes
 from undark.engine.temporal import TemporalSmoother
-from undark.io.video.planes import Colours, Planes
 from undark.modes import Light, ToneCurves
 from undark.photo import FloatImage, Photo, from_float
 from undark.pixels import tone
 from undark.pixels.curves import SAMPLES, look_up, sample_points, tables
+from undark.pixels.planes import Colours, Planes, PlaneTables, relight_planes
 
 __all__ = ["SIZE", "Moment", "Way", "way_of"]
 

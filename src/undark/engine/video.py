@@ -23,11 +23,11 @@ from undark.engine.enhancer import Enhancer
 from undark.engine.frames import SIZE, Moment, way_of
 from undark.engine.temporal import TemporalDenoiser, TemporalSmoother
 from undark.errors import UsageError
-from undark.io.video.planes import Planes
 from undark.models.card import Card, Glance
 from undark.models.store import Model, resolve
 from undark.modes import mode_of
 from undark.photo import FloatImage, Photo, from_float, to_float
+from undark.pixels.planes import Planes
 from undark.runtime import Device, Precision
 
 __all__ = ["DEFAULT_MODEL", "VideoEnhancer"]
@@ -93,7 +93,7 @@ class VideoEnhancer:
         else:
             name = DEFAULT_MODEL if model == "default" else model
             found = name if isinstance(name, Model) else resolve(name)
-            if mode_of(found.card).by_tables:
+            if mode_of(found.card, str(found.path)).by_tables:
                 precision = "exact"
             self._enhancer = Enhancer(
                 found, runtime=runtime, device=device, threads=threads, precision=precision

@@ -2,7 +2,7 @@
 
 >>> import undark
 >>> undark.models.names()
-('relight', 'unet', 'pix2pix', 'cyclegan', 'agent', 'curve')
+('relight', 'relight-open', 'unet', 'pix2pix', 'cyclegan', 'agent', 'curve')
 """
 
 from undark.models.card import Card, DataSource, Glance, Metric, Scaling

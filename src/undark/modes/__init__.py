@@ -24,19 +24,23 @@ MODES: Final[dict[str, type[Mode]]] = {
 """Every mode by name."""
 
 
-def mode_of(card: Card) -> Mode:
+def mode_of(card: Card, label: str | None = None) -> Mode:
     """The mode that runs the model of `card`.
+
+    Args:
+        card: What the model is.
+        label: What to call it in errors; by default by the card's name.
 
     Raises:
         ModelError: There is no such mode, or the card lacks something that it needs.
     """
+    label = label or f"model {card.name!r}"
     found = MODES.get(card.scaling.mode)
     if found is None:
         raise ModelError(
-            f"model {card.name!r}: unknown scaling mode {card.scaling.mode!r};"
-            f" known: {', '.join(MODES)}"
+            f"{label}: unknown scaling mode {card.scaling.mode!r}; known: {', '.join(MODES)}"
         )
     try:
         return found(card.scaling, card.glance)
     except ModelError as error:
-        raise ModelError(f"model {card.name!r}: {error}") from error
+        raise ModelError(f"{label}: {error}") from error

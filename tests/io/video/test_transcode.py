@@ -21,8 +21,9 @@ from undark.errors import (
 from undark.io.video.coding import Coding
 from undark.io.video.containers import partial_path
 from undark.io.video.options import Progress, Transcoding
-from undark.io.video.planes import Planes, planes_of
+from undark.io.video.planes import planes_of
 from undark.io.video.transcode import transcode
+from undark.pixels.planes import Planes
 from video_files import (
     QUICK,
     as_it_is,

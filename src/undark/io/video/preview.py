@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from undark.io.video.planes import Planes, Samples
+from undark.pixels.planes import Planes, Samples
 
 __all__ = ["Preview", "compose", "preview_size"]
 

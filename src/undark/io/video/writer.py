@@ -13,10 +13,11 @@ import numpy as np
 from undark.io.video.coding import CODECS, pixel_format
 from undark.io.video.libav import libav
 from undark.io.video.options import Transcoding
-from undark.io.video.planes import Change, Planes, planes_of
+from undark.io.video.planes import Change, planes_of
 from undark.io.video.preview import Preview, compose, preview_size
 from undark.io.video.reader import VideoReader
 from undark.io.video.streams import copy_chapters, copy_streams, own_tags
+from undark.pixels.planes import Planes
 
 if TYPE_CHECKING:
     from av.packet import Packet

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from undark.engine.planes import PlaneTables, relight_planes
-from undark.io.video.planes import Colours, Planes
 from undark.pixels import tone
 from undark.pixels.curves import SAMPLES, look_up, sample_points
+from undark.pixels.planes import Colours, Planes, PlaneTables, relight_planes
 from video_files import scene
 
 BT601, BT709, BT2020 = (0.299, 0.114), (0.2126, 0.0722), (0.2627, 0.0593)
