@@ -21,24 +21,32 @@ def test_relight_decides_for_video_now_and_then_and_its_light_is_steady(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[float] = []
-    decide = Relight.decide
+    used: list[np.ndarray] = []
+    decide, bands = Relight.decide, Relight.bands
 
     def counted(self, graph, glance, adjust):
         asked.append(adjust.exposure)
         return decide(self, graph, glance, adjust)
 
+    def seen(self, graph, photo, adjust, progress, *, light=None):
+        used.append((light or decide(self, graph, self.look(photo), adjust)).grid)
+        return bands(self, graph, photo, adjust, progress, light=light)
+
     monkeypatch.setattr(Relight, "decide", counted)
+    monkeypatch.setattr(Relight, "bands", seen)
     levels = 14 * (1 + 0.05 * np.sin(np.arange(24) * 2.1))
     frames = [scene(level) for level in levels]
     video = VideoEnhancer("relight", fps=30, exposure=0.5, **OPTIONS)
     assert not video.is_fast
     steady = [video.enhance_frame(frame).mean() for frame in frames]
     assert asked == [0.5] * 2  # at the first frame, and 0.4 s later
+    together = np.array(used)
+    used.clear()
     alone = Enhancer("relight", **OPTIONS)
     each = [alone.enhance(frame, exposure=0.5).mean() for frame in frames]
     assert steady[0] == pytest.approx(each[0], abs=0.5)
-    gains, single = (np.array(found) / levels for found in (steady, each))
-    assert np.abs(np.diff(gains)).mean() < np.abs(np.diff(single)).mean()
+    moves, jumps = (np.abs(np.diff(grids, axis=0)).mean() for grids in (together, np.array(used)))
+    assert moves < 0.5 * jumps
 
 
 def test_an_enhancer_is_shared_and_forks_have_seen_nothing(curve_model: Path) -> None:
