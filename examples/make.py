@@ -1,8 +1,8 @@
-"""Make the dark example photos from freely licensed pictures in scikit-image's data.
+"""Make the dark example photos from freely licensed images in scikit-image's data.
 
     python examples/make.py [HDR]
 
-needs the [train] extra. The pictures are darkened by the physical model of
+needs the [train] extra. The images are darkened by the physical model of
 `undark.train.data.darken`, with the darkness of each written down here. With HDR, a folder of
 high-dynamic-range images as `undark.train.data.hdr` reads it, two scenes are photographed as a
 camera exposes for what is bright in them.

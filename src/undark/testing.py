@@ -177,8 +177,8 @@ class ModelContract:
         if not mode_of(model.card).tiled:
             pytest.skip("does not work in tiles")
         height, width = self.large(model)
-        picture = darkened(data.astronaut())
-        image = np.tile(picture, (height // 512 + 1, width // 512 + 1, 1))[:height, :width]
+        tile = darkened(data.astronaut())
+        image = np.tile(tile, (height // 512 + 1, width // 512 + 1, 1))[:height, :width]
         difference = np.abs(enhancer(image).astype(int) - whole(image))
         assert difference.mean() < 0.25
         assert difference.max() <= 6

@@ -331,3 +331,23 @@ def test_ctrl_c_is_130_a_clear_line_and_whole_files(
     for path in written:
         assert path.suffix == ".png"
         assert mean(path) > 60
+
+
+def test_the_light_differs_from_place_to_place_as_much_as_is_asked(
+    undark: Undark, tmp_path: Path, dark_photo: Write, gain_model: Path
+) -> None:
+    top, bottom = (dark_photo(tmp_path / f"{level}.png", level=level) for level in (8, 90))
+    source = tmp_path / "night.png"
+    with Image.open(top) as one, Image.open(bottom) as two:
+        Image.fromarray(np.vstack([np.asarray(one), np.asarray(two)])).save(source)
+    results: list[Path] = []
+    for asked in ([], ["--local", 1], ["--local", 0]):
+        results.append(tmp_path / f"{len(results)}.png")
+        done = undark("enhance", source, "-o", results[-1], "--runtime", "onnxruntime", *asked)
+        assert done.exit_code == 0, done.stderr
+    everywhere, all_of_it, none = (path.read_bytes() for path in results)
+    assert everywhere == all_of_it != none
+    done = undark("enhance", source, "-m", gain_model, "--local", 0.5)
+    assert done.exit_code == 2
+    assert "leave out --local" in done.stderr
+    assert undark("enhance", source, "--local", 2).exit_code == 2

@@ -173,6 +173,10 @@ class _Asked:
                 f"the model {enhancer.card.name} does not let you choose how much to denoise;"
                 " leave out --denoise"
             )
+        if self.local != 1.0 and "local" not in enhancer.controls:
+            raise UsageError(
+                f"the model {enhancer.card.name} does not light places apart; leave out --local"
+            )
         return enhancer
 
     def files(self, destinations: Sequence[Path]) -> StepsFiles | None:

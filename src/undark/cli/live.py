@@ -17,6 +17,7 @@ from undark.cli.options import (
     Denoise,
     Device,
     Exposure,
+    Local,
     Model,
     Precision,
     Runtime,
@@ -54,6 +55,7 @@ def live(
     strength: Strength = 1.0,
     exposure: Exposure = 0.0,
     denoise: Denoise = None,
+    local: Local = 1.0,
     size: Annotated[
         str | None, typer.Option("--size", metavar="WxH", help="Size asked of a camera.")
     ] = None,
@@ -91,6 +93,7 @@ def live(
         strength=strength,
         exposure=exposure,
         denoise=denoise or 0.0,
+        local=local,
     )
     wanted = _size(size)
     with (

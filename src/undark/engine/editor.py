@@ -24,10 +24,10 @@ from undark.pixels import tone
 from undark.pixels.colour import luma
 from undark.pixels.steps import Step
 
-__all__ = ["Editor", "Named", "Pictures", "Progress", "StepsEditor"]
+__all__ = ["Editor", "Images", "Named", "Progress", "StepsEditor"]
 
-Pictures = TypeVar(
-    "Pictures",
+Images = TypeVar(
+    "Images",
     bytes,
     Photo,
     Image.Image,
@@ -73,13 +73,13 @@ class Editor(ABC):
     @overload
     def enhance(
         self,
-        x: Pictures,
+        x: Images,
         *,
         adjust: Adjust | None = None,
         max_pixels: int | None = None,
         progress: Progress | None = None,
         **controls: Unpack[Adjustments],
-    ) -> Pictures: ...
+    ) -> Images: ...
     def enhance(
         self,
         x: object,

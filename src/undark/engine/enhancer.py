@@ -13,7 +13,7 @@ import numpy as np
 
 from undark.adjust import Adjust, Adjustments
 from undark.engine.adapters import as_photo
-from undark.engine.editor import Editor, Named, Pictures, Progress
+from undark.engine.editor import Editor, Images, Named, Progress
 from undark.errors import UsageError
 from undark.graph import Arrays, Graph, name_of
 from undark.models.card import Card
@@ -283,7 +283,7 @@ def enhance(
 ) -> list[Photo]: ...
 @overload
 def enhance(
-    x: Pictures,
+    x: Images,
     *,
     model: str | Path = ...,
     adjust: Adjust | None = ...,
@@ -293,7 +293,7 @@ def enhance(
     precision: Precision = ...,
     max_pixels: int | None = ...,
     **controls: Unpack[Adjustments],
-) -> Pictures: ...
+) -> Images: ...
 def enhance(
     x: Any,
     *,

@@ -19,7 +19,7 @@ from undark.pixels.arrays import to_nchw
 from undark.pixels.steps import Step
 
 __all__ = [
-    "PICTURE",
+    "IMAGE",
     "Band",
     "Follow",
     "Light",
@@ -29,7 +29,7 @@ __all__ = [
     "glance_shape",
 ]
 
-PICTURE = (None, 3, None, None)
+IMAGE = (None, 3, None, None)
 """Shape of images of any size, RGB in [0, 1]: N×3×H×W."""
 
 Progress = Callable[[float], None]
@@ -129,7 +129,7 @@ class Mode(ABC):
         By default ``image`` and, where the card has one, ``glance`` in; ``enhanced`` out.
         """
         return Signature(
-            {"image": PICTURE, **glance_shape(card)}, {"enhanced": PICTURE}, frozenset(("image",))
+            {"image": IMAGE, **glance_shape(card)}, {"enhanced": IMAGE}, frozenset(("image",))
         )
 
     @classmethod

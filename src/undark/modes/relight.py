@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from undark.adjust import Adjust
 from undark.graph import Arrays, Graph, Signature, ask
 from undark.models.card import Card, Scaling
-from undark.modes.base import PICTURE, Band, Follow, Light, Mode, Progress, glance_shape
+from undark.modes.base import IMAGE, Band, Follow, Light, Mode, Progress, glance_shape
 from undark.modes.tiling import run_tiles, unchanged
 from undark.photo import FloatImage, Photo
 from undark.pixels.arrays import to_nchw
@@ -74,17 +74,17 @@ class Relight(Mode):
 
     @classmethod
     def signature(cls, card: Card) -> Signature:
-        """The picture with its gains, what is asked, what was applied; ``enhanced`` and a light."""
+        """The image with its gains, what is asked, what was applied; ``enhanced`` and a light."""
         return Signature(
             {
-                "image": PICTURE,
+                "image": IMAGE,
                 "gain": (None, 1, None, None),
                 **glance_shape(card),
                 "control": (None, len(_ASKED)),
                 "applied": (None, LEVELS, PLACES, PLACES),
             },
             {
-                "enhanced": PICTURE,
+                "enhanced": IMAGE,
                 "grid": (None, LEVELS, PLACES, PLACES),
                 "colour": (None, 3, 3),
                 "black": (None, 3),
@@ -103,7 +103,7 @@ class Relight(Mode):
     def decide(self, graph: Graph, glance: FloatImage, adjust: Adjust) -> PlacedLight:
         """The light for what `glance` shows and `adjust` asks."""
         side = self.scaling.minimum
-        nothing = np.zeros((1, 4, side, side), np.float32)  # the decision needs no picture
+        nothing = np.zeros((1, 4, side, side), np.float32)  # the decision needs no image
         none = np.zeros((LEVELS, PLACES, PLACES), np.float32)
         inputs = {**_feed(nothing), **_extra(glance, adjust, none)}
         answers = ask(graph, inputs, ("grid", "colour", "black"))

@@ -235,7 +235,7 @@ def forward(
         image: H×W×C float32, H and W at least 1; the first three are RGB in [0, 1].
         extra: The graph's extra inputs, the same for every part of a photo.
         scaling: Sizes that the graph takes.
-        feed: Makes inputs of the picture's planes.
+        feed: Makes inputs of the image's planes.
 
     Returns:
         H×W×3 float32 in [0, 1].

@@ -21,11 +21,11 @@ def as_floats(values: Any) -> Floats:
     return np.asarray(values, np.float32)
 
 
-def to_nchw(picture: FloatImage, memory: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+def to_nchw(image: FloatImage, memory: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
     """An H×W×C image as 1×C×H×W, contiguous; in `memory` where that is of the size."""
-    shape = (1, picture.shape[2], *picture.shape[:2])
+    shape = (1, image.shape[2], *image.shape[:2])
     planes = memory
     if planes is None or planes.shape != shape:
         planes = np.empty(shape, np.float32)
-    cv2.split(picture, list(planes[0]))  # several times as fast as a copy of the transpose
+    cv2.split(image, list(planes[0]))  # several times as fast as a copy of the transpose
     return planes

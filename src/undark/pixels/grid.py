@@ -190,7 +190,7 @@ def light_up(
     colour: NDArray[np.float32],
     black: NDArray[np.float32],
 ) -> FloatImage:
-    """The picture with `stops` more light at each pixel, alike in its three channels.
+    """The image with `stops` more light at each pixel, alike in its three channels.
 
     In linear light: the black point is taken off, colours are mixed anew, and all three channels
     are multiplied by what brings the largest of them as far as the gain asks and a shoulder lets:

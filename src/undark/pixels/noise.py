@@ -38,7 +38,7 @@ _BINS: Final = 16
 _QUIET: Final = 0.05
 # ... and lacks this to their mean, in windows of this size and noise with some correlation.
 _BIAS: Final = 3.0
-# Coarse details are the picture's more often than fine ones are.
+# Coarse details are the image's more often than fine ones are.
 _BY_SCALE: Final = np.array([[1.0], [0.5]], np.float32)
 _SCALES: Final = len(_BY_SCALE)
 # Less than this fraction of colour's finest details is not worth computing.

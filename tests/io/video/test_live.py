@@ -133,7 +133,8 @@ def test_what_is_not_there_is_a_line(undark: Undark, source: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [["--as", "avi"], ["--size", "big"], ["--size", "0x4"], ["--fps", "0"]]
+    "options",
+    [["--as", "avi"], ["--size", "big"], ["--size", "0x4"], ["--fps", "0"], ["--local", "0.5"]],
 )
 def test_wrong_usage_is_exit_code_2(undark: Undark, clip: Path, options: list[str]) -> None:
     assert undark(clip, "-o", "-", *options).exit_code == 2

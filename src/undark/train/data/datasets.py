@@ -79,7 +79,7 @@ class Dataset(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What a method sees of whole pictures: a glance of that side, if not 0, and guides."""
+    """What a method sees of whole images: a glance of that side, if not 0, and guides."""
 
     glance: int
     guides: bool = False
@@ -135,11 +135,11 @@ class _Stack:
 
 
 Make = Callable[[int, np.random.Generator], tuple[NDArray[Any], NDArray[Any]]]
-"""Makes a dark picture of number so-and-so and its truth."""
+"""Makes a dark image of number so-and-so and its truth."""
 
 
 class _Made:
-    """Pictures that are made; each is made anew when the version changes."""
+    """Images that are made; each is made anew when the version changes."""
 
     side: Side = "pairs"
 
@@ -175,7 +175,7 @@ def load_datasets(
         glance: Side of the glance in pixels; 0 for none.
         seed: Of what is made at random.
         notify: Told, a line each, what has no partner and what could not be read.
-        guides: Whether each picture needs the level by which its pixels read a grid of light.
+        guides: Whether each image needs the level by which its pixels read a grid of light.
 
     Returns:
         The datasets to draw from, and the held-out pairs by source name.
@@ -268,7 +268,7 @@ def _stack_paths(
     """
     paths = [
         path
-        for path in _pictures(folder)
+        for path in _photos(folder)
         if not source.only or any(fnmatch(path.name, only) for only in source.only)
     ]
     if paths or not any(child.is_dir() or child.name == "pairs.csv" for child in folder.iterdir()):
@@ -279,7 +279,7 @@ def _stack_paths(
     return [pair.low for pair in learn], check
 
 
-def _pictures(folder: Path) -> list[Path]:
+def _photos(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder of photos")
     return sorted(path for path in folder.iterdir() if is_readable_name(path))
@@ -361,9 +361,9 @@ def _read_all(paths: Sequence[Path], notify: Notify, max_side: int) -> list[Phot
 
 def _shrunk(photo: Photo, max_side: int) -> Photo:
     """The photo, its longer side at most `max_side`; without alpha, which nobody learns from."""
-    share = max_side / max(photo.height, photo.width)
-    if not max_side or share >= 1.0:
+    shrink = max_side / max(photo.height, photo.width)
+    if not max_side or shrink >= 1.0:
         return photo
-    rows, columns = (max(1, round(side * share)) for side in (photo.height, photo.width))
+    rows, columns = (max(1, round(side * shrink)) for side in (photo.height, photo.width))
     small = area_resize(photo.pixels, rows, columns)
     return Photo(pixels=from_float(small, photo.pixels.dtype), gray=photo.gray)

@@ -106,28 +106,24 @@ class BatchStream(IterableDataset[Batch]):
                 weights = np.array([dataset.source.weight for dataset in datasets])
                 dataset = datasets[int(random.choice(len(datasets), p=weights / weights.sum()))]
                 drawn = dataset.draw(int(random.integers(len(dataset))), step // _FRESH)
-                item |= self._picture(drawn, random, dataset)
+                item |= self._images(drawn, random, dataset)
                 if drawn.high_glance is not None:
                     item["told"] = torch.tensor(dataset.source.level == "told")
         return item
 
-    def _picture(self, drawn: Sample, random: np.random.Generator, dataset: Dataset) -> Batch:
+    def _images(self, drawn: Sample, random: np.random.Generator, dataset: Dataset) -> Batch:
         low, high, where, guide = self._cut(drawn, random)
         glances = [drawn.low_glance, drawn.high_glance]
         if dataset.side != "light":
             low, glances[0] = self._vary(low, glances[0], random)
-        pictures = [low, high, *glances, where, guide]
+        images = [low, high, *glances, where, guide]
         if self._augment.flip and dataset.source.flip:
             turns, mirrored = int(random.integers(4)), bool(random.integers(2))
-            pictures = [
-                None if picture is None else _turn(picture, turns, mirrored) for picture in pictures
-            ]
+            images = [None if image is None else _turn(image, turns, mirrored) for image in images]
         return {
-            name: to_tensor(picture)
-            for name, picture in zip(
-                (*_NAMES[dataset.side], "where", "guide"), pictures, strict=True
-            )
-            if picture is not None
+            name: to_tensor(image)
+            for name, image in zip((*_NAMES[dataset.side], "where", "guide"), images, strict=True)
+            if image is not None
         }
 
     def _cut(

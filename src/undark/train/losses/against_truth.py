@@ -96,12 +96,12 @@ def colour(output: Tensor, truth: Tensor) -> Tensor:
 def exposure(relit: Tensor, truth: Tensor) -> Tensor:
     """What the glance decided, against the whole photo's truth.
 
-    Mean absolute difference in EV of the pictures' mean levels, a quarter of it, plus the mean
+    Mean absolute difference in EV of the images' mean levels, a quarter of it, plus the mean
     absolute difference of the relit glance, both channel by channel.
     """
     level = torch.log2(relit.mean((2, 3)) + 0.01) - torch.log2(truth.mean((2, 3)) + 0.01)
-    picture = F.avg_pool2d(relit, 4) - F.avg_pool2d(truth, 4)
-    return 0.25 * level.abs().mean() + picture.abs().mean()
+    apart = F.avg_pool2d(relit, 4) - F.avg_pool2d(truth, 4)
+    return 0.25 * level.abs().mean() + apart.abs().mean()
 
 
 def against_truth(output: Tensor, truth: Tensor, weight: Loss) -> dict[str, Tensor]:

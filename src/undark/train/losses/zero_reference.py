@@ -13,9 +13,9 @@ from torch.nn import functional as F
 __all__ = ["colour_constancy", "exposure", "restraint", "spatial_consistency"]
 
 
-def _regions(picture: Tensor, side: int) -> Tensor:
+def _regions(image: Tensor, side: int) -> Tensor:
     """Mean levels of regions of side×side pixels: N×1×h×w."""
-    return F.avg_pool2d(picture.mean(1, keepdim=True), side)
+    return F.avg_pool2d(image.mean(1, keepdim=True), side)
 
 
 def exposure(luma: Tensor, wanted: float) -> Tensor:

@@ -125,8 +125,8 @@ class Curve(Method[CurveNet, Options]):
         with torch.no_grad():
             relit = expose(to_linear(image), torch.exp2(stops))[: self.options.twins]
         random = np.random.default_rng((self.recipe.seed, self.batches))
-        pictures = [np.ascontiguousarray(x.cpu().numpy().transpose(1, 2, 0)) for x in relit]
-        twins = [shrunken_twin(picture, random) for picture in pictures]
+        images = [np.ascontiguousarray(x.cpu().numpy().transpose(1, 2, 0)) for x in relit]
+        twins = [shrunken_twin(image, random) for image in images]
         return noise_left(self.network.strength, twins)
 
     def scaling(self) -> Scaling:

@@ -251,10 +251,10 @@ class CycleGAN(Method[UNet, Options]):
         return unet_scaling(self.network, self.recipe.data)
 
 
-def _mean(picture: Tensor) -> Tensor:
-    return picture.float().mean((1, 2, 3), keepdim=True).clamp(min=1e-3)
+def _mean(image: Tensor) -> Tensor:
+    return image.float().mean((1, 2, 3), keepdim=True).clamp(min=1e-3)
 
 
-def _ranged(picture: Tensor, level: Tensor) -> Tensor:
+def _ranged(image: Tensor, level: Tensor) -> Tensor:
     """A dark image as bright as all others, so that its noise and colours show."""
-    return (picture * (_SHOWN / level)).clamp(max=1.0)
+    return (image * (_SHOWN / level)).clamp(max=1.0)

@@ -14,7 +14,7 @@ from undark.pixels.colour import LUMA
 from undark.pixels.tone import KNEE
 from undark.train.nets.srgb import to_srgb
 
-__all__ = ["MOST_STOPS", "expose", "mean_luma", "solve_stops"]
+__all__ = ["MOST_STOPS", "expose", "mean_luma", "shoulder", "solve_stops"]
 
 MOST_STOPS: Final = 8.0
 """The most light that is ever added, in EV."""
@@ -24,19 +24,23 @@ _STRIDE = 4
 _STEP = 0.05
 
 
+def shoulder(linear: Tensor, gain: Tensor) -> Tensor:
+    """Linear light times `gain`, with the shoulder of :func:`undark.pixels.tone.exposure`."""
+    more = gain.clamp(min=1.0)
+    start = KNEE / more
+    slope = more * (1.0 - start) / (1.0 - KNEE)
+    along = (linear - start).clamp(min=0.0) / (1.0 - start)
+    rolled = KNEE + (1.0 - KNEE) * slope * along / (1.0 + (slope - 1.0) * along)
+    return torch.where(linear <= start, linear * more, rolled) * (gain / more)
+
+
 def expose(linear: Tensor, gain: Tensor) -> Tensor:
     """Linear light, N×3×…, times `gain`, N×3×…, encoded.
 
     With the shoulder of :func:`undark.pixels.tone.exposure`. The result is in [0, 1] and rises with
     both.
     """
-    more = gain.clamp(min=1.0)
-    start = KNEE / more
-    slope = more * (1.0 - start) / (1.0 - KNEE)
-    along = (linear - start).clamp(min=0.0) / (1.0 - start)
-    shoulder = KNEE + (1.0 - KNEE) * slope * along / (1.0 + (slope - 1.0) * along)
-    lit = torch.where(linear <= start, linear * more, shoulder)
-    return to_srgb((lit * (gain / more)).clamp(0.0, 1.0))
+    return to_srgb(shoulder(linear, gain).clamp(0.0, 1.0))
 
 
 def mean_luma(encoded: Tensor) -> Tensor:

@@ -45,12 +45,12 @@ class PatchDiscriminator(nn.Module):
         self.layers: nn.Sequential = nn.Sequential(*layers)
         self.smallest: int = 3 * 2 ** len(widths)
 
-    def forward(self, picture: Tensor) -> Tensor:
+    def forward(self, image: Tensor) -> Tensor:
         """N×inputs×H×W in [0, 1] to N×1×h×w logits, above 0 for real.
 
         Images smaller than a patch are repeated at the edges.
         """
-        rows, columns = (max(0, self.smallest - side) for side in picture.shape[2:])
+        rows, columns = (max(0, self.smallest - side) for side in image.shape[2:])
         if rows or columns:
-            picture = F.pad(picture, (0, columns, 0, rows), mode="replicate")
-        return self.layers(2.0 * picture - 1.0)
+            image = F.pad(image, (0, columns, 0, rows), mode="replicate")
+        return self.layers(2.0 * image - 1.0)
