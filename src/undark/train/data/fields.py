@@ -28,12 +28,12 @@ def darken_locally(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """A well-lit H×W×3 photo, dark in places, and its truth: 8-bit each."""
     light = srgb_to_linear(to_float(photo))
-    kind = random.integers(4)
+    kind = random.integers(6)
     kept = None
-    if kind == 0:
+    if kind <= 2:
         field = _pool(light.shape[:2], random)
         kept = np.maximum(field - _LIFTED, 0.0)
-    elif kind == 1:
+    elif kind == 3:
         field = _slope(light.shape[:2], random)
     else:
         field = _contour(to_float(photo), random)

@@ -15,6 +15,7 @@ __all__ = [
     "MOST_STOPS",
     "firm",
     "fit_grid",
+    "gain_between",
     "level",
     "light_up",
     "luminance",
@@ -125,7 +126,12 @@ def wanted(glance: Tensor, truth: Tensor) -> Tensor:
     most = to_linear(glance).amax(1, keepdim=True)
     # The black of the dark picture is worth little: what it lacks is capped by a noise floor.
     ratio = (light + _BLACK) / (dark + _BLACK)
-    x, y = most.clamp(1e-4, 0.995), (most * ratio).clamp(1e-4, 0.995)
+    return gain_between(most, most * ratio).clamp(_LEAST_STOPS, MOST_STOPS)
+
+
+def gain_between(before: Tensor, after: Tensor) -> Tensor:
+    """EV that bring linear levels `before` to `after`, of one shape, where the light rolls off."""
+    x, y = before.clamp(1e-4, 0.995), after.clamp(1e-4, 0.995)
     # y = KNEE + (1 - KNEE) * rise, solved for the gain: a quadratic whose larger root is sought.
     rise = ((y - KNEE) / (1.0 - KNEE)).clamp(min=0.0)
     a = (1.0 - rise) * x
@@ -133,7 +139,7 @@ def wanted(glance: Tensor, truth: Tensor) -> Tensor:
     c = KNEE * KNEE * (1.0 - rise)
     rolled = (b + (b * b - 4.0 * a * c).clamp(min=0.0).sqrt()) / (2.0 * a)
     gain = torch.where((y <= KNEE) | (y <= x), y / x, rolled)
-    return torch.log2(gain).clamp(_LEAST_STOPS, MOST_STOPS)
+    return torch.log2(gain)
 
 
 @torch.no_grad()

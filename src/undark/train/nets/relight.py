@@ -27,7 +27,7 @@ from undark.pixels.grid import LEVELS, PLACES, TOP
 from undark.train.nets import light as lit
 from undark.train.nets.blocks import Levels, activate
 from undark.train.nets.exposure import expose
-from undark.train.nets.srgb import to_linear
+from undark.train.nets.srgb import to_linear, to_srgb
 
 __all__ = ["Light", "RelightNet", "multiple_of"]
 
@@ -40,6 +40,8 @@ _BRANCH = 0.25
 _CELLS = 8  # a side of the grid whose darkest cell bounds the black point
 _FLOOR = 1e-3  # of the mean light: below it, what is darker may become lighter
 _TINT, _MIX = 0.5, 0.15
+# Encoded levels, and the most EV for black in a night; see _Encoder._ceiling.
+_FREE, _EXPOSED, _HIGHEST, _BLACK, _NIGHT = 0.2, 0.35, 0.92, 0.03, 1.8
 
 
 class Light(NamedTuple):
@@ -85,10 +87,12 @@ class _Encoder(nn.Module):
         self.register_buffer("weights", weights, persistent=False)
         knots = (TOP * torch.arange(LEVELS) / (LEVELS - 1)).square()
         knots = knots / (1.0 - knots)  # over the mean light
+        self.register_buffer("bright", knots, persistent=False)
         self.register_buffer("knots", torch.log2(knots + _FLOOR), persistent=False)
 
     weights: Tensor
     knots: Tensor
+    bright: Tensor
 
     def forward(self, glance: Tensor) -> Light:
         linear = to_linear(glance)
@@ -121,10 +125,35 @@ class _Encoder(nn.Module):
         placed = self.place(F.relu(self.gather(torch.cat(wide, dim=1)))).float()
         grid = torch.sigmoid(share)[:, :, None, None] * lacking + curve[:, :, None, None] + placed
         grid = self._rising(grid.clamp(-3.0, lit.MOST_STOPS))
+        grid = torch.minimum(grid, self._ceiling(light, mean))
         darkest = F.adaptive_avg_pool2d(linear, _CELLS).amin((2, 3), keepdim=True)
         black = torch.sigmoid(floor)[:, :, None, None] * darkest
         context = torch.tanh(self.context(mixed))
         return Light(grid, self._colour(tint, mix), black, context)
+
+    def _ceiling(self, light: Tensor, mean: Tensor) -> Tensor:
+        """The most gain, N×L×1×1, that leaves what is well exposed its drawing, and a night black.
+
+        From 0.35, encoded, on no level is brought above 0.92, and none that is there already gets
+        more; below 0.2 there is no such bound. Where lit subjects stand before much black in a
+        photo that is dark on the whole, black gets no more than 1.8 EV.
+        """
+        seen = to_srgb(light)
+        night = torch.stack(
+            [
+                _ramp((seen > _EXPOSED).float().mean((1, 2, 3)), 0.01, 0.03),
+                _ramp((seen < _BLACK).float().mean((1, 2, 3)), 0.25, 0.35),
+                _ramp(seen.mean((1, 2, 3)), 0.2, 0.14),
+            ]
+        ).amin(0)[:, None, None, None]
+        levels = (self.bright.view(1, -1, 1, 1) * mean).clamp(max=1.0)
+        encoded = to_srgb(levels)
+        bound = _ramp(encoded, _FREE, _EXPOSED)
+        top = torch.maximum(1.0 + bound * (_HIGHEST - 1.0), encoded)
+        most = lit.gain_between(levels, to_linear(top))
+        most = torch.where(bound > 0.0, most, torch.full_like(most, lit.MOST_STOPS))
+        dark = _NIGHT + (lit.MOST_STOPS - _NIGHT) * _ramp(encoded, _BLACK, 4.0 * _BLACK)
+        return torch.minimum(most, lit.MOST_STOPS + night * (dark - lit.MOST_STOPS))
 
     def _rising(self, grid: Tensor) -> Tensor:
         """The grid with no level brought below a darker one of its place: a monotone curve each."""
@@ -147,6 +176,11 @@ class _Encoder(nn.Module):
         # What a channel takes of another it gives of itself: each row sums to one.
         own = torch.eye(3, device=mix.device) - torch.diag_embed(other.sum(2))
         return torch.exp2(tint) * (own + other)
+
+
+def _ramp(values: Tensor, start: float, end: float) -> Tensor:
+    """0 at `start` and before it, 1 from `end` on."""
+    return ((values - start) / (end - start)).clamp(0.0, 1.0)
 
 
 def multiple_of(widths: Sequence[int]) -> int:
