@@ -126,6 +126,10 @@ class _Encoder(nn.Module):
         grid = torch.sigmoid(share)[:, :, None, None] * lacking + curve[:, :, None, None] + placed
         grid = self._rising(grid.clamp(-3.0, lit.MOST_STOPS))
         grid = torch.minimum(grid, self._ceiling(light, mean))
+        # Bright parts are only dimmed beside shadows that are lifted: a bright photo is left alone.
+        lifted = lit.firm(lit.read_whole(grid, lit.level(light, mean))).clamp(min=0.0)
+        dimmed = _ramp(lifted.mean((1, 2, 3)), 0.05, 0.25)[:, None, None, None]
+        grid = torch.where(grid < 0.0, dimmed * grid, grid)
         darkest = F.adaptive_avg_pool2d(linear, _CELLS).amin((2, 3), keepdim=True)
         black = torch.sigmoid(floor)[:, :, None, None] * darkest
         context = torch.tanh(self.context(mixed))
@@ -141,7 +145,7 @@ class _Encoder(nn.Module):
         seen = to_srgb(light)
         night = torch.stack(
             [
-                _ramp((seen > _EXPOSED).float().mean((1, 2, 3)), 0.01, 0.03),
+                _ramp(((seen > _EXPOSED) & (seen < 0.85)).float().mean((1, 2, 3)), 0.015, 0.03),
                 _ramp((seen < _BLACK).float().mean((1, 2, 3)), 0.25, 0.35),
                 _ramp(seen.mean((1, 2, 3)), 0.2, 0.14),
             ]
