@@ -27,7 +27,7 @@ from undark.pixels.arrays import as_floats
 from undark.pixels.colour import linear_to_srgb, luma, srgb_to_linear
 from undark.pixels.guided import guided_coefficients
 from undark.pixels.resize import upsample_rows
-from undark.pixels.tone import KNEE
+from undark.pixels.tone import shoulder
 
 __all__ = [
     "DEADZONE",
@@ -41,7 +41,6 @@ __all__ = [
     "light_up",
     "mean_light",
     "read_grid",
-    "shoulder",
 ]
 
 LEVELS: Final = 12
@@ -276,14 +275,3 @@ def _encoded(linear: FloatImage, dtype: np.dtype[Any]) -> FloatImage:
     at *= np.float32(_ROOTS - 1)
     at += np.float32(0.5)
     return _roots().take(at.astype(np.intp))
-
-
-def shoulder(linear: NDArray[np.float32], gain: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Linear light times `gain`, with the shoulder of :func:`undark.pixels.tone.exposure`."""
-    more = np.maximum(gain, 1.0)
-    start = KNEE / more
-    along = np.maximum(linear - start, 0.0) / (1.0 - start)
-    slope = more * (1.0 - start) / (1.0 - KNEE)
-    rise = slope * along / (1.0 + (slope - 1.0) * along)
-    lit = np.where(linear <= start, linear * more, KNEE + (1.0 - KNEE) * rise)
-    return np.asarray(lit * (gain / more), np.float32)

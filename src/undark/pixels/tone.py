@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from undark.errors import UsageError
 from undark.photo import FloatImage
+from undark.pixels.arrays import as_floats
 from undark.pixels.colour import linear_to_srgb, luma, luma_weights, srgb_to_linear
 from undark.pixels.guided import guided_coefficients
 
@@ -33,6 +34,7 @@ __all__ = [
     "gamma",
     "saturation",
     "sharpen",
+    "shoulder",
     "white_balance",
 ]
 
@@ -42,21 +44,25 @@ KNEE: Final = 0.4
 _LUMA: Final = luma_weights()
 
 
-def _gain(linear: NDArray[np.float32], gain: float) -> NDArray[np.float32]:
+def shoulder(linear: NDArray[np.float32], gain: float | NDArray[np.float32]) -> NDArray[np.float32]:
     """Linear light in [0, 1] times `gain`, with a shoulder where that would pass the knee.
 
     Up to `KNEE` the gain is exact; from there a rational curve with the same slope runs to
     (1, 1). So white stays white, nothing below it reaches it, and the result rises with the
     value and with the gain. Gains below 1 are plain multiplication.
+
+    Args:
+        linear: Of any shape.
+        gain: One for all, or one for each value.
     """
-    if gain <= 1.0:
-        return linear * np.float32(gain)
-    start = KNEE / gain
-    slope = gain * (1.0 - start) / (1.0 - KNEE)
-    along = np.maximum(linear - np.float32(start), 0.0) / np.float32(1.0 - start)
-    rise = np.float32(slope) * along / (1.0 + np.float32(slope - 1.0) * along)
-    shoulder = np.float32(KNEE) + np.float32(1.0 - KNEE) * rise
-    return np.where(linear <= start, linear * np.float32(gain), np.minimum(shoulder, 1.0))
+    more = np.maximum(gain, 1.0)
+    start = KNEE / more
+    slope = more * (1.0 - start) / (1.0 - KNEE)
+    along = np.maximum(linear - as_floats(start), 0.0) / as_floats(1.0 - start)
+    rise = as_floats(slope) * along / (1.0 + as_floats(slope - 1.0) * along)
+    rolled = np.minimum(np.float32(KNEE) + np.float32(1.0 - KNEE) * rise, 1.0)
+    plain = (linear <= as_floats(start)) | (as_floats(gain) <= 1.0)
+    return as_floats(np.where(plain, linear * as_floats(gain), rolled))
 
 
 def _unit(values: NDArray[np.floating]) -> FloatImage:
@@ -72,7 +78,7 @@ def exposure(image: FloatImage, amount: float) -> FloatImage:
     """
     if amount == 0.0:
         return image.copy()
-    return _unit(linear_to_srgb(_gain(srgb_to_linear(image), 2.0**amount)))
+    return _unit(linear_to_srgb(shoulder(srgb_to_linear(image), 2.0**amount)))
 
 
 def brightness(image: FloatImage, amount: float) -> FloatImage:
@@ -132,7 +138,7 @@ def white_balance(image: FloatImage, *, temperature: float = 0.0, tint: float = 
     gains = 2.0**stops
     gains /= float(gains @ _LUMA)
     linear = srgb_to_linear(image)
-    balanced = np.stack([_gain(linear[..., i], float(gains[i])) for i in range(3)], axis=-1)
+    balanced = np.stack([shoulder(linear[..., i], float(gains[i])) for i in range(3)], axis=-1)
     return _unit(linear_to_srgb(balanced))
 
 

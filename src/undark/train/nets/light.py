@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from undark.pixels.colour import LUMA
 from undark.pixels.grid import DEADZONE, LEAST_LIGHT, LEVELS, PLACES, TOP
 from undark.pixels.tone import KNEE
+from undark.train.nets.exposure import shoulder
 from undark.train.nets.srgb import to_linear, to_srgb
 
 __all__ = [
@@ -103,17 +104,8 @@ def light_up(image: Tensor, stops: Tensor, colour: Tensor, black: Tensor) -> Ten
     most = linear.amax(1, keepdim=True)
     over = most.clamp(min=1.0)
     most = most / over
-    factor = _shoulder(most, torch.exp2(stops)) / (most.clamp(min=1e-8) * over)
+    factor = shoulder(most, torch.exp2(stops)) / (most.clamp(min=1e-8) * over)
     return to_srgb((linear * factor).clamp(max=1.0))
-
-
-def _shoulder(linear: Tensor, gain: Tensor) -> Tensor:
-    more = gain.clamp(min=1.0)
-    start = KNEE / more
-    slope = more * (1.0 - start) / (1.0 - KNEE)
-    along = (linear - start).clamp(min=0.0) / (1.0 - start)
-    rolled = KNEE + (1.0 - KNEE) * slope * along / (1.0 + (slope - 1.0) * along)
-    return torch.where(linear <= start, linear * more, rolled) * (gain / more)
 
 
 def wanted(glance: Tensor, truth: Tensor) -> Tensor:
