@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from undark.photo import FloatImage, to_float
 from undark.pixels.arrays import as_floats
 
-__all__ = ["SAMPLES", "amplification", "lift", "look_up", "sample_points", "tables"]
+__all__ = ["SAMPLES", "amplification", "look_up", "sample_points", "tables"]
 
 SAMPLES: Final = 1024
 """Least number of samples of a curve for 16-bit photos not to band."""
@@ -66,21 +66,6 @@ def look_up(pixels: NDArray[Any], table: NDArray[np.float32]) -> FloatImage:
         values = to_float(pixels)
         channels = [_interpolate(table[i], values[..., i]) for i in range(3)]
     return np.stack(channels, axis=-1)
-
-
-def lift(values: FloatImage, gains: NDArray[np.float32]) -> FloatImage:
-    """Encoded `values` brightened (gains above 1) or dimmed: g·x / (1 + (g - 1)·x).
-
-    The slope at black is the gain; black and white stay, so nothing clips.
-
-    Args:
-        values: H×W×3 in [0, 1].
-        gains: H×W×3, above 0.
-    """
-    more = gains * values
-    rest = more - values
-    rest += 1.0
-    return np.divide(more, rest, out=more)
 
 
 def amplification(curves: NDArray[np.float32]) -> NDArray[np.float32]:
