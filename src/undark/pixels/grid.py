@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from undark.photo import FloatImage, area_resize, to_float
 from undark.pixels.arrays import as_floats
-from undark.pixels.colour import linear_to_srgb, luma, srgb_to_linear
+from undark.pixels.colour import linear_to_srgb, luma, luma_weights, srgb_to_linear
 from undark.pixels.guided import guided_coefficients
 from undark.pixels.resize import upsample_rows
 from undark.pixels.tone import shoulder
@@ -57,7 +57,8 @@ DEADZONE: Final = 0.1
 _SIDE: Final = 320
 _PIECE_PIXELS: Final = 1 << 15
 """Pixels worked on at a time, so that they stay in the cache."""
-_ROOTS: Final = 8192
+_ROOTS: Final = 1 << 13
+_FINE: Final = 1 << 16
 _RADIUS: Final = 3
 _EPSILON: Final = 0.03**2
 _NOISE: Final = 6.0
@@ -74,8 +75,9 @@ def firm(stops: NDArray[np.float32]) -> NDArray[np.float32]:
     Firm shrinkage (Gao and Bruce, "WaveShrink with firm shrinkage", Statistica Sinica 1997).
     """
     size = np.abs(stops)
-    kept = np.clip(1.5 * (size - np.float32(DEADZONE)), 0.0, size)
-    return np.asarray(np.copysign(kept, stops), np.float32)
+    kept = np.maximum(size - np.float32(DEADZONE), np.float32(0.0))
+    kept *= np.float32(1.5)
+    return np.copysign(np.minimum(kept, size, out=kept), stops)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,8 +126,9 @@ class Guide:
         height, width = size or (rows, columns)
         small = np.stack((self.slope, self.offset), axis=-1)
         wide = upsample_rows(small, height, width, top, top + rows)[:, left : left + columns]
-        own = level(srgb_to_linear(luma(to_float(pixels))), self.mean)
-        return np.clip(wide[..., 0] * own + wide[..., 1], 0.0, 1.0)
+        own = wide[..., 0] * _levels_at(self.mean).take(_at(_luma(pixels), _FINE))
+        own += wide[..., 1]
+        return np.clip(own, 0.0, 1.0, out=own)
 
 
 def mean_light(glance: FloatImage) -> float:
@@ -155,26 +158,45 @@ def read_grid(
     levels, high, wide = grid.shape
     rows, columns = guide.shape
     height, width = size or (rows, columns)
-    across = _weights(left, columns, width, wide)
-    down = _weights(top, rows, height, high)
-    tall = as_floats(np.tensordot(down, grid, (1, 1)).transpose(0, 2, 1))  # rows×w×L
+    down = np.clip((np.arange(rows) + (top + 0.5)) / height * (high - 1), 0.0, high - 1)
+    above = np.minimum(down.astype(np.intp), max(high - 2, 0))
+    share = as_floats(down - above)[:, None]
+    below = np.minimum(above + 1, high - 1) - above
+    # The lines of the grid that the part lies between, enlarged to its columns: all levels' gains.
+    used = grid[:, above[0] : above[-1] + below[-1] + 1].transpose(1, 2, 0)
+    lines = as_floats(np.matmul(_weights(left, columns, width, wide), used))  # some×W×L
+    above -= above[0]
+    # Two neighbouring levels as one number, so that one look-up finds both.
+    pairs = np.empty(lines.shape, np.complex64)
+    pairs.real = lines
+    pairs.imag[..., :-1] = np.diff(lines, axis=-1)
+    pairs.imag[..., -1] = 0.0
+    flat = pairs.reshape(-1)
     stops = np.empty(guide.shape, np.float32)
     step = max(1, _PIECE_PIXELS // columns)
+    starts = levels * np.arange(columns)
     for first in range(0, rows, step):
-        part = guide[first : first + step]
-        # The gains of all levels at each pixel, which takes from the two that it lies between.
-        gains = np.matmul(across, tall[first : first + step]).reshape(-1)
-        at = np.minimum(part * np.float32((levels - 1) / TOP), np.float32(levels - 1 - 1e-4))
-        below = at.astype(np.intp)
-        at -= below
-        below += levels * np.arange(part.size).reshape(part.shape)
-        dark = gains.take(below)
-        below += 1
-        more = gains.take(below)
-        more -= dark
-        more *= at
-        stops[first : first + step] = firm(dark + more)
+        piece = slice(first, first + step)
+        at = guide[piece] * np.float32((levels - 1) / TOP)
+        np.minimum(at, np.float32(levels - 1), out=at)
+        index = at.astype(np.intp)
+        at -= np.floor(at)
+        index += starts + (above[piece, None] * columns * levels)
+        upper = _between(flat.take(index), at)
+        index += below[piece, None] * columns * levels
+        lower = _between(flat.take(index), at)
+        lower -= upper
+        lower *= share[piece]
+        lower += upper
+        stops[piece] = firm(lower)
     return stops
+
+
+def _between(pairs: NDArray[np.complex64], at: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The real parts, and `at` times the imaginary ones more."""
+    found = pairs.imag * at
+    found += pairs.real
+    return found
 
 
 def _weights(first: int, some: int, count: int, cells: int) -> NDArray[np.float32]:
@@ -221,24 +243,24 @@ def _light_up(
     colour: NDArray[np.float32],
     black: NDArray[np.float32],
 ) -> FloatImage:
-    linear = _linear(pixels)
-    come = np.clip(stops, 0.0, 1.0)
-    red, green, blue = (
-        _less(linear[..., channel], come, np.float32(black[channel])) for channel in range(3)
-    )
-    mixed = cv2.transform(cv2.merge((red, green, blue)), colour.astype(np.float32))
-    channels = [
-        one + come * (np.maximum(mixed[..., channel], 0.0) - one)
-        for channel, one in enumerate((red, green, blue))
-    ]
+    come = np.minimum(np.maximum(stops, np.float32(0.0)), np.float32(1.0))
+    if come.min() == 1.0:
+        mixed = cv2.transform(_linear(pixels, black), colour)
+        channels = [np.maximum(one, np.float32(0.0), out=one) for one in cv2.split(mixed)]
+    else:
+        linear = _linear(pixels)
+        less = [_less(linear[..., channel], come * black[channel]) for channel in range(3)]
+        mixed = cv2.split(cv2.transform(cv2.merge(less), colour))
+        channels = [
+            (1.0 - come) * one + come * np.maximum(other, 0.0)
+            for one, other in zip(less, mixed, strict=True)
+        ]
     most = np.maximum(np.maximum(channels[0], channels[1]), channels[2])
-    over = np.maximum(most, 1.0)
-    most = np.minimum(most, 1.0)
-    factor = shoulder(most, np.exp2(stops))
-    factor /= np.maximum(most, np.float32(1e-8)) * over
-    lit = _encoded(
-        as_floats(cv2.merge([np.minimum(one * factor, 1.0) for one in channels])), pixels.dtype
-    )
+    factor = shoulder(np.minimum(most, np.float32(1.0)), np.exp2(stops))
+    factor /= np.maximum(most, np.float32(1e-8), out=most)
+    for one in channels:
+        one *= factor
+    lit = as_floats(cv2.merge([_encoded(one, pixels.dtype) for one in channels]))
     same = stops == 0.0
     if same.any():
         lit[same] = to_float(pixels[same])
@@ -246,32 +268,74 @@ def _light_up(
 
 
 def _less(
-    channel: NDArray[np.float32], come: NDArray[np.float32], black: np.float32
+    linear: NDArray[np.float32], black: NDArray[np.float32] | np.float32
 ) -> NDArray[np.float32]:
-    less = come * black
-    return np.maximum((channel - less) / (1.0 - less), 0.0)
+    """Linear light of which the level `black` becomes black, and white stays."""
+    return np.maximum((linear - black) / (np.float32(1.0) - black), np.float32(0.0))
 
 
-def _linear(pixels: NDArray[Any]) -> FloatImage:
-    """Linear light of native pixels; 8 bits by a table."""
+def _linear(pixels: NDArray[Any], black: NDArray[np.float32] | None = None) -> FloatImage:
+    """Linear light of native pixels, black points of the channels taken off; 8 bits by a table."""
+    if pixels.dtype.kind != "u":
+        linear = srgb_to_linear(to_float(pixels))
+        return linear if black is None else _less(linear, black)
+    table = _linear_values(pixels.dtype)
     if pixels.dtype != np.uint8:
-        return srgb_to_linear(to_float(pixels))
-    table = srgb_to_linear(np.linspace(0.0, 1.0, 256, dtype=np.float32))
-    found = cv2.LUT(np.ascontiguousarray(pixels), table.reshape(1, 256))
-    return np.asarray(found, np.float32)
+        linear = table.take(pixels)
+        return linear if black is None else _less(linear, black)
+    tables = np.repeat(table[:, None], 3, axis=1)
+    tables = tables if black is None else _less(tables, black)
+    return as_floats(cv2.LUT(np.ascontiguousarray(pixels), tables.reshape(1, 256, 3)))
 
 
-@lru_cache(maxsize=1)
-def _roots() -> NDArray[np.float32]:
-    """Encoded values at linear levels whose square roots are evenly spaced."""
-    return linear_to_srgb(np.square(np.linspace(0.0, 1.0, _ROOTS, dtype=np.float32)))
+@lru_cache(maxsize=2)
+def _linear_values(dtype: np.dtype[Any]) -> NDArray[np.float32]:
+    """The linear light of every value of an integer type."""
+    return srgb_to_linear(np.linspace(0.0, 1.0, np.iinfo(dtype).max + 1, dtype=np.float32))
 
 
-def _encoded(linear: FloatImage, dtype: np.dtype[Any]) -> FloatImage:
-    """Encoded light: for photos of 8 bits by a table, to a fiftieth of a level."""
-    if dtype != np.uint8:
-        return linear_to_srgb(linear)
-    at = np.sqrt(linear)
-    at *= np.float32(_ROOTS - 1)
-    at += np.float32(0.5)
-    return _roots().take(at.astype(np.intp))
+def _luma(pixels: NDArray[Any]) -> NDArray[np.float32]:
+    """Luma in [0, 1], H×W, of native H×W×3 pixels."""
+    if pixels.dtype.kind != "u":
+        return luma(to_float(pixels))
+    weights = (luma_weights() / np.float32(np.iinfo(pixels.dtype).max)).reshape(1, 3)
+    return as_floats(cv2.transform(pixels.astype(np.float32), weights))
+
+
+def _at(values: NDArray[np.float32], count: int) -> NDArray[np.intp]:
+    """Where values in [0, 1] are looked up in a table of `count` evenly spaced square roots.
+
+    `values` is overwritten. What is below zero or above one finds the table's ends.
+    """
+    np.sqrt(np.clip(values, 0.0, 1.0, out=values), out=values)
+    values *= np.float32(count - 1)
+    values += np.float32(0.5)
+    return values.astype(np.intp)
+
+
+def _table(count: int) -> NDArray[np.float32]:
+    """Values of which :func:`_at` finds the places in a table of `count`."""
+    return np.square(np.linspace(0.0, 1.0, count, dtype=np.float32))
+
+
+@lru_cache(maxsize=4)
+def _levels_at(mean: float) -> NDArray[np.float32]:
+    """The levels of `_FINE` lumas beside a photo's mean light."""
+    return level(srgb_to_linear(_table(_FINE)), mean)
+
+
+@lru_cache(maxsize=2)
+def _encoded_values(count: int) -> NDArray[np.float32]:
+    """Encoded values of `count` linear levels."""
+    return linear_to_srgb(_table(count))
+
+
+def _encoded(linear: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[np.float32]:
+    """Encoded light: by a table, to a fiftieth of a level of 8 bits or half a level of 16.
+
+    `linear` is overwritten.
+    """
+    if dtype.kind != "u":
+        return linear_to_srgb(np.minimum(linear, np.float32(1.0), out=linear))
+    count = _ROOTS if dtype == np.uint8 else _FINE
+    return _encoded_values(count).take(_at(linear, count))

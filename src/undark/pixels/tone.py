@@ -55,14 +55,17 @@ def shoulder(linear: NDArray[np.float32], gain: float | NDArray[np.float32]) -> 
         linear: Of any shape.
         gain: One for all, or one for each value.
     """
-    more = np.maximum(gain, 1.0)
-    start = KNEE / more
-    slope = more * (1.0 - start) / (1.0 - KNEE)
-    along = np.maximum(linear - as_floats(start), 0.0) / as_floats(1.0 - start)
-    rise = as_floats(slope) * along / (1.0 + as_floats(slope - 1.0) * along)
-    rolled = np.minimum(np.float32(KNEE) + np.float32(1.0 - KNEE) * rise, 1.0)
-    plain = (linear <= as_floats(start)) | (as_floats(gain) <= 1.0)
-    return as_floats(np.where(plain, linear * as_floats(gain), rolled))
+    more = np.maximum(as_floats(gain), np.float32(1.0))
+    lit = linear * more
+    over = np.maximum(lit - np.float32(KNEE), np.float32(0.0))
+    # Slope 1 at the knee, and (1, 1) at the end; for a gain of 1 a straight line.
+    bend = np.float32(1.0 / (1.0 - KNEE)) - np.float32(1.0) / (more - np.float32(KNEE))
+    np.minimum(lit, np.float32(KNEE), out=lit)
+    lit += over / (over * bend + np.float32(1.0))
+    np.minimum(lit, np.float32(1.0), out=lit)
+    if np.min(gain) < 1.0:
+        lit *= gain / more
+    return lit
 
 
 def _unit(values: NDArray[np.floating]) -> FloatImage:

@@ -27,11 +27,10 @@ _STEP = 0.05
 def shoulder(linear: Tensor, gain: Tensor) -> Tensor:
     """Linear light times `gain`, with the shoulder of :func:`undark.pixels.tone.exposure`."""
     more = gain.clamp(min=1.0)
-    start = KNEE / more
-    slope = more * (1.0 - start) / (1.0 - KNEE)
-    along = (linear - start).clamp(min=0.0) / (1.0 - start)
-    rolled = KNEE + (1.0 - KNEE) * slope * along / (1.0 + (slope - 1.0) * along)
-    return torch.where(linear <= start, linear * more, rolled) * (gain / more)
+    lit = linear * more
+    over = (lit - KNEE).clamp(min=0.0)
+    bend = 1.0 / (1.0 - KNEE) - 1.0 / (more - KNEE)
+    return (lit.clamp(max=KNEE) + over / (1.0 + over * bend)) * (gain / more)
 
 
 def expose(linear: Tensor, gain: Tensor) -> Tensor:
