@@ -95,6 +95,7 @@ class Source:
     darkness: Literal["dim", "night", "local"] = "dim"
     only: tuple[str, ...] = ()
     held_with: str = ""
+    chroma: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +311,10 @@ def _check(recipe: Recipe) -> None:
         (0 <= net.decoder_dropout < 1, "net.decoder_dropout: must be in [0, 1)"),
         (bool(data.sources), "data.sources: needs at least one source"),
         (all(s.weight > 0 for s in data.sources), "data.sources: weights must be above 0"),
+        (
+            all(0 < s.chroma <= 2 for s in data.sources),
+            "data.sources: chroma must be in (0, 2]",
+        ),
         (0 <= data.held_out < 1, "data.held_out: must be in [0, 1)"),
         (
             data.max_side == 0 or data.max_side >= 64,

@@ -9,7 +9,7 @@ from PIL import Image
 
 from undark.errors import DataError
 from undark.photo import to_float
-from undark.pixels.colour import luma
+from undark.pixels.colour import LUMA, luma
 from undark.train.data.datasets import load_datasets
 from undark.train.data.fields import darken_locally
 from undark.train.data.hdr import load_hdr, photograph
@@ -130,3 +130,20 @@ def test_some_of_a_folder_s_photos(tmp_path: Path):
     data = Data(sources=(Source(kind="keep", only=("a-*",)),))
     (dataset,), _ = load_datasets(data, root=tmp_path, glance=0, seed=1, notify=lambda _: None)
     assert len(dataset) == 2
+
+
+def test_only_truths_that_are_learned_from_get_more_chroma(tmp_path: Path):
+    for scene in range(8):
+        for side, colour in (("low", (20, 14, 10)), ("high", (140, 110, 90))):
+            image = Image.fromarray(np.full((40, 40, 3), colour, np.uint8))
+            image.save(tmp_path / f"{scene}_{side}.png")
+    lines = [f"s{scene},{scene}_low.png,{scene}_high.png" for scene in range(8)]
+    (tmp_path / "pairs.csv").write_text("\n".join(["scene,low,high", *lines]))
+    data = Data(sources=(Source(chroma=1.5),), held_out=0.25, run=1)
+    (dataset,), held = load_datasets(data, root=tmp_path, glance=0, seed=1, notify=lambda _: None)
+    truth = to_float(dataset.draw(0, 0).high[0, 0])
+    (unseen,) = held.values()
+    plain = to_float(unseen[0].high[0, 0])
+    assert plain * 255 == pytest.approx([140, 110, 90], abs=0.01)
+    assert truth @ LUMA == pytest.approx(plain @ LUMA, abs=0.005)
+    assert truth - truth @ LUMA == pytest.approx(1.5 * (plain - plain @ LUMA), abs=0.005)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -20,6 +20,7 @@ from undark.io.photo import read_photo
 from undark.photo import FloatImage, Photo, area_resize, from_float, to_float
 from undark.pixels.colour import srgb_to_linear
 from undark.pixels.grid import Guide, mean_light
+from undark.pixels.tone import saturation
 from undark.train.data.darken import draw_darkness, read_camera, record
 from undark.train.data.fields import darken_locally
 from undark.train.data.hdr import load_hdr, photograph
@@ -195,6 +196,8 @@ def load_datasets(
         elif source.kind == "pairs":
             learn, apart = _split(folder, source, data, notify, root)
             pairs = load_pairs(learn, notify=notify, max_side=data.max_side)
+            if source.chroma != 1.0:
+                pairs = [replace(pair, high=_coloured(pair.high, source.chroma)) for pair in pairs]
             dataset = _Pairs(pairs, source, look=look)
             check = load_pairs(apart, notify=notify, max_side=data.max_side) if apart else []
         elif source.kind in ("dark", "light"):
@@ -208,6 +211,11 @@ def load_datasets(
         if check:
             held[name] = check
     return datasets, held
+
+
+def _coloured(pixels: NDArray[Any], chroma: float) -> NDArray[Any]:
+    """Native pixels with `chroma` times their colour."""
+    return from_float(saturation(to_float(pixels), chroma - 1.0), pixels.dtype)
 
 
 def _rendered(
