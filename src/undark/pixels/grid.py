@@ -158,7 +158,8 @@ def read_grid(
     levels, high, wide = grid.shape
     rows, columns = guide.shape
     height, width = size or (rows, columns)
-    down = np.clip((np.arange(rows) + (top + 0.5)) / height * (high - 1), 0.0, high - 1)
+    place = np.arange(rows, dtype=np.float64)
+    down = np.clip((place + (top + 0.5)) / height * (high - 1), 0.0, float(high - 1))
     above = np.minimum(down.astype(np.intp), max(high - 2, 0))
     share = as_floats(down - above)[:, None]
     below = np.minimum(above + 1, high - 1) - above
@@ -171,10 +172,10 @@ def read_grid(
     pairs.real = lines
     pairs.imag[..., :-1] = np.diff(lines, axis=-1)
     pairs.imag[..., -1] = 0.0
-    flat = pairs.reshape(-1)
+    flat: NDArray[np.complex64] = pairs.reshape(-1)
     stops = np.empty(guide.shape, np.float32)
     step = max(1, _PIECE_PIXELS // columns)
-    starts = levels * np.arange(columns)
+    starts = levels * np.arange(columns, dtype=np.intp)
     for first in range(0, rows, step):
         piece = slice(first, first + step)
         at = guide[piece] * np.float32((levels - 1) / TOP)
@@ -182,9 +183,11 @@ def read_grid(
         index = at.astype(np.intp)
         at -= np.floor(at)
         index += starts + (above[piece, None] * columns * levels)
-        upper = _between(flat.take(index), at)
+        found: NDArray[np.complex64] = flat.take(index)
+        upper = _between(found, at)
         index += below[piece, None] * columns * levels
-        lower = _between(flat.take(index), at)
+        found = flat.take(index)
+        lower = _between(found, at)
         lower -= upper
         lower *= share[piece]
         lower += upper
@@ -259,8 +262,8 @@ def _light_up(
     factor = shoulder(np.minimum(most, np.float32(1.0)), np.exp2(stops))
     factor /= np.maximum(most, np.float32(1e-8), out=most)
     for one in channels:
-        one *= factor
-    lit = as_floats(cv2.merge([_encoded(one, pixels.dtype) for one in channels]))
+        np.multiply(one, factor, out=one)
+    lit = as_floats(cv2.merge([_encoded(as_floats(one), pixels.dtype) for one in channels]))
     same = stops == 0.0
     if same.any():
         lit[same] = to_float(pixels[same])

@@ -131,6 +131,7 @@ class Data:
             what depends on the whole image, such as the shadows that a lamp would cast.
         crop: Side of the square crops in pixels.
         batch: Crops per step.
+        fresh: Steps after which images that are made (darkened, rendered) are made anew.
         workers: Processes that draw ahead; 0 draws in the main one.
     """
 
@@ -140,6 +141,7 @@ class Data:
     max_side: int = 0
     crop: int = 112
     batch: int = 8
+    fresh: int = 2500
     workers: int = 0
 
 
@@ -155,7 +157,9 @@ class Loss:
     matched: float = 1.0
     colour: float = 0.0
     exposure: float = 0.5
+    likeness: float = 0.0
     light: float = 0.0
+    level: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +327,7 @@ def _check(recipe: Recipe) -> None:
         (data.run >= 1, "data.run: must be at least 1"),
         (data.crop >= 16, "data.crop: must be at least 16"),
         (data.batch >= 1, "data.batch: must be at least 1"),
+        (data.fresh >= 1, "data.fresh: must be at least 1"),
         (data.workers >= 0, "data.workers: must be at least 0"),
         (fit.steps >= 1, "fit.steps: must be at least 1"),
         (fit.lr > 0, "fit.lr: must be above 0"),

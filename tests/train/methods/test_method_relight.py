@@ -84,7 +84,7 @@ def test_any_depth_and_size(depth: int, blocks: int, rows: int, columns: int, gl
 
 def test_no_level_falls_below_a_darker_one_of_its_place() -> None:
     network = scrambled()
-    torch.nn.init.normal_(network.encoder.place.bias, std=3.0)
+    torch.nn.init.normal_(network.decision.place.bias, std=3.0)
     glance = torch.rand(4, 3, 16, 16) ** 3
     with torch.no_grad():
         grid = decided(network, glance)[0]
@@ -95,7 +95,7 @@ def test_no_level_falls_below_a_darker_one_of_its_place() -> None:
 
 def test_colours_are_near_those_of_the_photo_and_greys_keep_their_luminance() -> None:
     network = scrambled()
-    torch.nn.init.normal_(network.encoder.decide.bias, std=2.0)
+    torch.nn.init.normal_(network.decision.decide.bias, std=2.0)
     with torch.no_grad():
         colour = decided(network, torch.rand(6, 3, 16, 16))[1]
     grey = colour.sum(2) @ torch.tensor([0.2126, 0.7152, 0.0722])
@@ -108,10 +108,10 @@ def test_a_photo_that_gets_no_light_passes_unchanged() -> None:
     image, glance = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 16, 16)
     gain = torch.zeros(1, 1, 32, 32)
     with torch.no_grad():
-        light = network.decide(glance)
-        assert torch.equal(network.restore(image, gain, glance, light), image)
+        grid = network.decide(glance).grid
+        assert torch.equal(network.restore(image, gain, glance, grid), image)
         gain[..., 16:] = 1.0
-        restored = network.restore(image, gain, glance, light)
+        restored = network.restore(image, gain, glance, grid)
     assert torch.equal(restored[..., :16], image[..., :16])
     assert not torch.allclose(restored[..., 16:], image[..., 16:], atol=1e-3)
 

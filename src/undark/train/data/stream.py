@@ -38,9 +38,6 @@ _NAMES = {
     "light": ("light", "", "light_glance", ""),
 }
 
-_FRESH = 2500
-"""Steps after which synthetic darkness is made anew."""
-
 
 def to_tensor(image: FloatImage) -> Tensor:
     """H×W×C as a contiguous C×H×W tensor, H×W as 1×H×W."""
@@ -61,10 +58,12 @@ class BatchStream(IterableDataset[Batch]):
         seed: int,
         start: int = 0,
         places: bool = False,
+        fresh: int = 2500,
     ) -> None:
         """Draw from `datasets` by their weights; the other arguments are the recipe's.
 
-        With `places`, a batch of pairs says ``where`` its crops lie.
+        With `places`, a batch of pairs says ``where`` its crops lie. What is made is made anew
+        after `fresh` steps.
 
         Raises:
             DataError: There is nothing to draw from.
@@ -83,6 +82,7 @@ class BatchStream(IterableDataset[Batch]):
         self._seed = seed
         self._start = start
         self._places = places
+        self._fresh = fresh
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches of the steps `start`, `start` + 1, ... without end."""
@@ -105,7 +105,7 @@ class BatchStream(IterableDataset[Batch]):
             if datasets:
                 weights = np.array([dataset.source.weight for dataset in datasets])
                 dataset = datasets[int(random.choice(len(datasets), p=weights / weights.sum()))]
-                drawn = dataset.draw(int(random.integers(len(dataset))), step // _FRESH)
+                drawn = dataset.draw(int(random.integers(len(dataset))), step // self._fresh)
                 item |= self._images(drawn, random, dataset)
                 if drawn.high_glance is not None:
                     item["told"] = torch.tensor(dataset.source.level == "told")

@@ -197,6 +197,7 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
             seed=plan.seed,
             start=self.batches,
             places=self.places,
+            fresh=plan.data.fresh,
         )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -219,7 +220,7 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
 
     def groups(self) -> list[dict[str, Any]]:
         """Parameter groups of the optimiser; each is clipped by itself."""
-        encoder = getattr(self.network, "encoder", None)
+        encoder = getattr(self.network, "decision", getattr(self.network, "encoder", None))
         # The level that photos should have in general is no scene's and follows at full speed.
         deciding = [] if encoder is None else [p for p in encoder.parameters() if p.ndim]
         known = {id(parameter) for parameter in deciding}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -22,12 +22,14 @@ from undark.train.data.stream import Batch, to_tensor
 from undark.train.losses import against_truth as losses
 from undark.train.methods.base import Method
 from undark.train.nets import light as lit
-from undark.train.nets.exposure import expose
+from undark.train.nets.exposure import expose, mean_luma
 from undark.train.nets.relight import RelightNet, multiple_of
 from undark.train.nets.srgb import to_linear
 from undark.train.recipe import Recipe
 
 __all__ = ["Options", "Relight"]
+
+_SOME_LIGHT = 0.3  # EV
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,14 @@ class Options:
     """What relight alone has to set.
 
     Attributes:
+        learn: ``all``, or the ``decision`` alone, which sees no crops: a step costs a fraction.
         retarget: Chance that a picture's truth is given another exposure, which the restoration is
             told; so it learns what a user who wants more or less light will ask of it.
         darker: The darkest such exposure, in EV.
         lighter: The lightest.
     """
 
+    learn: Literal["all", "decision"] = "all"
     retarget: float = 0.3
     darker: float = -0.8
     lighter: float = 0.5
@@ -74,7 +78,10 @@ class Relight(Method[RelightNet, Options]):
         "net.widths": [48, 96, 152],
         "data.crop": 128,
         "loss.colour": 0.0,
+        "loss.exposure": 0.0,
+        "loss.likeness": 1.0,
         "loss.light": 0.1,
+        "loss.level": 0.5,
     }
 
     def __init__(self, recipe: Recipe) -> None:
@@ -88,6 +95,9 @@ class Relight(Method[RelightNet, Options]):
             context=net.context,
             dropout=net.dropout,
         ).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        if self.options.learn == "decision":
+            self.network.requires_grad_(False)
+            self.network.decision.requires_grad_(True)
         self._against_truth = fused(losses.against_truth, steps=recipe.fit.steps)
         self.glance: int = net.glance
         self.multiple: int = self.network.multiple
@@ -117,12 +127,16 @@ class Relight(Method[RelightNet, Options]):
         decided = network.decide(glance)
         stops = network.look(glance, decided.grid)
         seen = lit.light_up(glance, lit.firm(stops), decided.colour, decided.black)
-        terms = {"exposure": losses.exposure(seen, truth_glance)}
+        terms = {"likeness": losses.likeness(seen, truth_glance)}
         with torch.no_grad():
             fitted, _ = lit.fit_grid(glance, truth_glance)
             wanted = network.look(glance, fitted)
         if weight.light:
             terms["light"] = (stops - wanted).abs().mean()
+        if weight.level:
+            terms["level"] = self._level(decided.level, stops, truth_glance)
+        if self.options.learn == "decision":
+            return {"loss": losses.weighted(terms, weight), **terms}
 
         with torch.no_grad():
             truth, truth_glance, again = self._retarget(truth, truth_glance)
@@ -134,9 +148,16 @@ class Relight(Method[RelightNet, Options]):
             gain = lit.firm(lit.read(light.grid, batch["guide"], batch["where"]))
             relit = lit.light_up(batch["image"], gain, light.colour, light.black)
         relit = relit.contiguous(memory_format=torch.channels_last)
-        output = network.restore(relit, gain, glance, light).float()
+        output = network.restore(relit, gain, glance, light.grid).float()
         terms |= self._against_truth(output, truth, weight)
         return {"loss": losses.weighted(terms, weight), **terms}
+
+    @staticmethod
+    def _level(level: Tensor, stops: Tensor, truth: Tensor) -> Tensor:
+        """Mean difference in EV of the level that was decided, where there is light to add."""
+        apart = torch.log2(level).flatten() - torch.log2(mean_luma(truth)).flatten()
+        counts = stops.detach().clamp(min=0.0).mean((1, 2, 3)) > _SOME_LIGHT
+        return (apart.abs() * counts).mean()
 
     def _retarget(self, truth: Tensor, glance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Another exposure of some truths, and which those are."""

@@ -1,0 +1,272 @@
+"""What `relight` decides from its glance at the whole photo: the light.
+
+A small encoder sees the glance, brought to a usual exposure, and how its levels are distributed. It
+decides a grid of gains in EV over place and brightness (a bilateral grid; see
+:mod:`undark.pixels.grid`), the mean level that the photo is to have, by which all gains are moved,
+how much of each channel's darkest level is no light at all but the camera's pedestal, and how
+colours are mixed.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from undark.pixels.colour import LUMA
+from undark.pixels.grid import LEVELS, PLACES, TOP
+from undark.train.nets import light as lit
+from undark.train.nets.exposure import expose
+from undark.train.nets.srgb import to_linear, to_srgb
+
+__all__ = ["Context", "Decision", "Light"]
+
+_USUAL = 0.2
+"""Mean linear light to which a photo is brought before the encoder looks at it, so that it sees one
+kind of picture whatever the darkness."""
+_WIDTH = 24
+_MIXED = 128
+_BINS, _ENCODED_BINS = 24, 16
+_CELLS = 8  # a side of the grid whose darkest cell bounds the black point
+_FLOOR = 1e-3  # of the mean light: below it, what is darker may become lighter
+_TINT, _MIX = 0.5, 0.15
+# Encoded levels, and the most EV for black in a night; see Decision._ceiling.
+_FREE, _EXPOSED, _HIGHEST, _BLACK, _NIGHT = 0.2, 0.35, 0.92, 0.03, 1.8
+_MEAN_LEVEL = 0.457  # of truths, encoded; the guess before anything is learned
+_ROUNDS, _RISE, _FURTHEST = 3, 1.6, 1.5  # EV of gain for an EV of mean level, about
+
+
+class Light(NamedTuple):
+    """What was decided for a photo.
+
+    Attributes:
+        grid: N×L×h×w, gains in EV over brightness and place.
+        colour: N×3×3, applied to linear RGB; the identity leaves colours as they are.
+        black: N×3×1×1, the level in linear light that becomes black.
+        level: N×1×1×1, the mean level, encoded, that the photo is to have where it gets light.
+    """
+
+    grid: Tensor
+    colour: Tensor
+    black: Tensor
+    level: Tensor
+
+
+class _Trunk(nn.Module):
+    """Sees the glance: features of several sizes, and `_MIXED` of the whole."""
+
+    def __init__(self, *, dropout: float) -> None:
+        super().__init__()
+        sizes = [7, *(_WIDTH * factor for factor in (1, 2, 3, 4))]
+        self.features: nn.ModuleList = nn.ModuleList(
+            nn.Conv2d(a, b, 3, 2, 1) for a, b in pairwise(sizes)
+        )
+        self.sizes: list[int] = sizes[1:]
+        known = 2 * sizes[-1] + 6 + _BINS + _ENCODED_BINS
+        self.mix: nn.Sequential = nn.Sequential(
+            nn.Linear(known, _MIXED), nn.ReLU(), nn.Dropout(dropout)
+        )
+
+    def forward(self, glance: Tensor) -> tuple[list[Tensor], Tensor]:
+        light, mean = lit.luminance(glance), lit.mean_light(glance)
+        lacking = _lacking(mean)
+        plain = expose(to_linear(glance), torch.exp2(lacking).expand(-1, 3, -1, -1))
+        levels = lit.level(light, mean)
+        x = torch.cat((plain, glance, levels), dim=1) - 0.5
+        scales: list[Tensor] = []
+        for convolution in self.features:
+            x = F.relu(convolution(x))
+            scales.append(x)
+        average = plain.mean((2, 3))
+        grey = average.mean(1, keepdim=True).clamp(min=1e-3)
+        known = (
+            lacking.flatten(1) / lit.MOST_STOPS,
+            (average / grey - 1.0)[:, ::2],
+            grey,
+            plain.std((1, 2, 3), correction=0)[:, None],
+            (glance > 0.9).to(glance.dtype).mean((1, 2, 3))[:, None],
+            _distribution(levels, _BINS),
+            _distribution(torch.sqrt(to_srgb(light)), _ENCODED_BINS),
+        )
+        return scales, self.mix(torch.cat((x.mean((2, 3)), x.amax((2, 3)), *known), dim=1))
+
+
+class Context(nn.Module):
+    """Features of the whole photo, N×C in [-1, 1], that modulate the restoration."""
+
+    def __init__(self, *, features: int, dropout: float) -> None:
+        """Sizes as :class:`undark.train.nets.relight.RelightNet` has them."""
+        super().__init__()
+        self.trunk: _Trunk = _Trunk(dropout=dropout)
+        self.context: nn.Linear = nn.Linear(_MIXED, features)
+
+    def forward(self, glance: Tensor) -> Tensor:
+        """Look at N×3×H×W in [0, 1]."""
+        return torch.tanh(self.context(self.trunk(glance)[1]))
+
+
+class Decision(nn.Module):
+    """Decides the light from the glance; see :class:`Light`."""
+
+    def __init__(self, *, dropout: float) -> None:
+        """Build it; `dropout` of the encoder's hidden layer."""
+        super().__init__()
+        self.trunk: _Trunk = _Trunk(dropout=dropout)
+        self.decide: nn.Linear = nn.Linear(_MIXED, 1 + LEVELS + 3 + 2 + 6)
+        self.night: nn.Linear = nn.Linear(_MIXED, 1)
+        # The level is guessed from few features at a time: what little can be read is soon overfit.
+        self.level: nn.Sequential = nn.Sequential(nn.Dropout(0.5), nn.Linear(_MIXED, 1))
+        self.gather: nn.Conv2d = nn.Conv2d(sum(self.trunk.sizes[1:]) + _MIXED, 64, 3, 1, 1)
+        self.place: nn.Conv2d = nn.Conv2d(64, LEVELS, 3, 1, 1)
+        for last in (self.decide, self.night, self.level[1], self.place):
+            assert isinstance(last, (nn.Linear, nn.Conv2d))
+            nn.init.zeros_(last.weight)
+            assert last.bias is not None
+            nn.init.zeros_(last.bias)
+        with torch.no_grad():
+            self.decide.bias[0] = 2.0  # most photos that one is given are dark
+            self.decide.bias[1 + LEVELS : 4 + LEVELS] = -1.0
+            self.night.bias.fill_(1.0)
+            self.level[1].bias.fill_(math.log(_MEAN_LEVEL / (1.0 - _MEAN_LEVEL)))  # pyright: ignore
+        weights = torch.tensor(LUMA).view(1, 3, 1)
+        self.register_buffer("weights", weights, persistent=False)
+        knots = (TOP * torch.arange(LEVELS) / (LEVELS - 1)).square()
+        knots = knots / (1.0 - knots)  # over the mean light
+        self.register_buffer("bright", knots, persistent=False)
+        self.register_buffer("knots", torch.log2(knots + _FLOOR), persistent=False)
+
+    weights: Tensor
+    knots: Tensor
+    bright: Tensor
+
+    def forward(self, glance: Tensor) -> Light:
+        """The light for N×3×H×W in [0, 1]; but while it learns, its mirror image has a say too."""
+        light = self._see(glance)
+        if self.training:
+            return light
+        other = self._see(glance.flip(3))
+        other = other._replace(grid=other.grid.flip(3))
+        return Light(*(0.5 * (one + two) for one, two in zip(light, other, strict=True)))
+
+    def _see(self, glance: Tensor) -> Light:
+        linear, light = to_linear(glance), lit.luminance(glance)
+        mean = lit.mean_light(glance)
+        levels = lit.level(light, mean)
+        scales, mixed = self.trunk(glance)
+        raw = self.decide(mixed).float()
+        share, curve, floor, tint, mix = raw.split((1, LEVELS, 3, 2, 6), dim=1)
+        size = (PLACES, PLACES)
+        wide = [
+            F.interpolate(part, size, mode="nearest")
+            for part in (*scales[1:], mixed[:, :, None, None])
+        ]
+        placed = self.place(F.relu(self.gather(torch.cat(wide, dim=1)))).float()
+        grid = torch.sigmoid(share)[:, :, None, None] * _lacking(mean)
+        grid = grid + curve[:, :, None, None] + placed
+        grid = self._rising(grid.clamp(-3.0, lit.MOST_STOPS))
+        top = self._ceiling(light, mean, torch.sigmoid(self.night(mixed).float()))
+        grid = self._under(grid, top)
+        lifted = lit.firm(lit.read_whole(grid, levels)).clamp(min=0.0).mean((1, 2, 3))
+        # Bright parts are only dimmed beside shadows that are lifted: a bright photo is left alone.
+        dimmed = _ramp(lifted, 0.05, 0.25)[:, None, None, None]
+        grid = torch.where(grid < 0.0, dimmed * grid, grid)
+        darkest = F.adaptive_avg_pool2d(linear, _CELLS).amin((2, 3), keepdim=True)
+        black = torch.sigmoid(floor)[:, :, None, None] * darkest
+        level = torch.sigmoid(self.level(mixed).float())[:, :, None, None]
+        decided = Light(grid, self._colour(tint, mix), black, level)
+        return decided._replace(grid=self._levelled(glance, decided, levels, top))
+
+    def _levelled(self, glance: Tensor, light: Light, levels: Tensor, top: Tensor) -> Tensor:
+        """The grid moved as a whole, where it adds light, until the glance has its mean level."""
+        grid = light.grid
+        with torch.no_grad():
+            moved = torch.zeros_like(light.level)
+            for _ in range(_ROUNDS):
+                stops = lit.firm(lit.read_whole(torch.minimum(grid + moved, top), levels))
+                seen = lit.light_up(glance, stops, light.colour, light.black)
+                now = (seen * self.weights[..., None]).sum(1, keepdim=True).mean((2, 3), True)
+                further = _RISE * torch.log2(light.level / now.clamp(min=0.01))
+                moved = (moved + further).clamp(-_FURTHEST, _FURTHEST)
+        if self.training:
+            wanted = torch.log2(light.level)
+            moved = moved + _RISE * (wanted - wanted.detach())  # the gradient of the last round
+        lifted = lit.firm(lit.read_whole(grid, levels)).clamp(min=0.0).mean((1, 2, 3))
+        share = _ramp(lifted, 0.1, 0.6)[:, None, None, None] * _ramp(grid, 0.0, 0.5)
+        return self._under(self._rising(grid + share * moved), top)
+
+    def _ceiling(self, light: Tensor, mean: Tensor, night: Tensor) -> Tensor:
+        """The most gain, N×L×1×1, that leaves what is well exposed its drawing, and a night black.
+
+        From 0.35, encoded, on no level is brought above 0.92, and none that is there already gets
+        more; below 0.2 there is no such bound. Where lit subjects stand before much black in a
+        photo that is dark on the whole, and `night`, N×1 in [0, 1], agrees, black gets no more
+        than 1.8 EV.
+        """
+        seen = to_srgb(light)
+        looks = torch.stack(
+            [
+                _ramp(((seen > _EXPOSED) & (seen < 0.85)).float().mean((1, 2, 3)), 0.015, 0.03),
+                _ramp((seen < _BLACK).float().mean((1, 2, 3)), 0.25, 0.35),
+                _ramp(seen.mean((1, 2, 3)), 0.2, 0.14),
+            ]
+        ).amin(0)[:, None, None, None]
+        night = looks * night[:, :, None, None]
+        levels = (self.bright.view(1, -1, 1, 1) * mean).clamp(max=1.0)
+        encoded = to_srgb(levels)
+        bound = _ramp(encoded, _FREE, _EXPOSED)
+        top = torch.maximum(1.0 + bound * (_HIGHEST - 1.0), encoded)
+        most = lit.gain_between(levels, to_linear(top))
+        most = torch.where(bound > 0.0, most, torch.full_like(most, lit.MOST_STOPS))
+        dark = _NIGHT + (lit.MOST_STOPS - _NIGHT) * _ramp(encoded, _BLACK, 4.0 * _BLACK)
+        return torch.minimum(most, lit.MOST_STOPS + night * (dark - lit.MOST_STOPS))
+
+    def _rising(self, grid: Tensor) -> Tensor:
+        """The grid with no level brought below a darker one of its place: a monotone curve each."""
+        knots = self.knots.view(1, -1, 1, 1)
+        rows = list((grid + knots).unbind(1))
+        for index in range(1, len(rows)):
+            rows[index] = torch.maximum(rows[index], rows[index - 1])
+        return torch.stack(rows, dim=1) - knots
+
+    def _under(self, grid: Tensor, top: Tensor) -> Tensor:
+        """The grid with no gain over `top`, N×L×1×1, and no level above a brighter one."""
+        knots = self.knots.view(1, -1, 1, 1)
+        rows = list((torch.minimum(grid, top) + knots).unbind(1))
+        for index in reversed(range(len(rows) - 1)):
+            rows[index] = torch.minimum(rows[index], rows[index + 1])
+        return torch.stack(rows, dim=1) - knots
+
+    def _colour(self, tint: Tensor, mix: Tensor) -> Tensor:
+        """A matrix near the identity: greys keep their luminance and, without a tint, their hue."""
+        warm, green = tint.unbind(1)
+        tint = torch.stack((warm - green, 2.0 * green, -warm - green), dim=1)
+        tint = _TINT * torch.tanh(tint)[:, :, None]
+        tint = tint - torch.log2((torch.exp2(tint) * self.weights).sum(1, keepdim=True))
+        mix = _MIX * torch.tanh(mix)
+        zero = torch.zeros_like(mix[:, 0])
+        rows = (zero, mix[:, 0], mix[:, 1], mix[:, 2], zero, mix[:, 3], mix[:, 4], mix[:, 5], zero)
+        other = torch.stack(rows, dim=1).view(-1, 3, 3)
+        # What a channel takes of another it gives of itself: each row sums to one.
+        own = torch.eye(3, device=mix.device) - torch.diag_embed(other.sum(2))
+        return torch.exp2(tint) * (own + other)
+
+
+def _ramp(values: Tensor, start: float, end: float) -> Tensor:
+    """0 at `start` and before it, 1 from `end` on."""
+    return ((values - start) / (end - start)).clamp(0.0, 1.0)
+
+
+def _lacking(mean: Tensor) -> Tensor:
+    """EV that bring a photo's `mean` light, N×1×1×1, to the usual."""
+    return torch.log2(_USUAL / mean).clamp(0.0, lit.MOST_STOPS)
+
+
+def _distribution(values: Tensor, bins: int) -> Tensor:
+    """How many of `values`, N×1×H×W in [0, 1], lie up to each of `bins` levels: N×bins."""
+    centres = torch.arange(bins, device=values.device).view(1, bins, 1, 1)
+    near = torch.relu(1.0 - (values * (bins - 1) - centres).abs())
+    return near.mean((2, 3)).cumsum(1)
