@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import ClassVar, Final
 
 import numpy as np
@@ -151,7 +152,8 @@ class _Relit:
     photo: Photo
     light: PlacedLight
     guide: Guide
-    _some_unlit: bool = field(default=False, init=False)
+    _unlit: NDArray[np.bool_] | None = field(default=None, init=False)
+    _lock: Lock = field(default_factory=Lock, init=False)
 
     @property
     def height(self) -> int:
@@ -173,8 +175,7 @@ class _Relit:
             into = lit[first - top : part.stop - top]
             into[..., :3] = light_up(pixels, stops, self.light.colour, self.light.black)
             into[..., 3] = stops
-            if not stops.all():
-                self._some_unlit = True
+            self._remember(stops == 0.0, part, left, right)
 
         starts = range(top, bottom, _PIECE_ROWS)
         if len(starts) == 1:
@@ -183,6 +184,16 @@ class _Relit:
             with ThreadPoolExecutor(_THREADS) as pool:
                 list(pool.map(light, starts))
         return lit
+
+    def _remember(self, unlit: NDArray[np.bool_], rows: slice, left: int, right: int) -> None:
+        """Which pixels got no light; where all got some, there is no need of a mask."""
+        if self._unlit is None:
+            if not unlit.any():
+                return
+            with self._lock:
+                if self._unlit is None:
+                    self._unlit = np.zeros((self.height, self.width), np.bool_)
+        self._unlit[rows, left:right] = unlit
 
     def _stops(self, rows: slice, left: int, right: int) -> NDArray[np.float32]:
         size = (self.height, self.width)
@@ -205,7 +216,7 @@ class _Relit:
         would be, some of the way to white stays: truths have blown highlights, and the restoration
         draws them; but who asks for more light does not ask for that.
         """
-        if not self._some_unlit and exposure <= 0.0:
+        if self._unlit is None and exposure <= 0.0:
             return
         for first in range(0, len(band.pixels), _PIECE_ROWS):
             piece = band.pixels[first : first + _PIECE_ROWS]
@@ -213,5 +224,6 @@ class _Relit:
             if exposure > 0.0:
                 left = np.float32(_HEADROOM * min(exposure, 1.0))
                 np.minimum(piece, 1.0 - left * (1.0 - self.rgb(rows)[..., :3]), out=piece)
-            unlit = self._stops(rows, 0, self.width) == 0.0
-            piece[unlit] = self.photo.rgb(rows)[unlit]
+            unlit = None if self._unlit is None else self._unlit[rows]
+            if unlit is not None and unlit.any():
+                piece[unlit] = self.photo.rgb(rows)[unlit]

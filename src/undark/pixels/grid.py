@@ -183,11 +183,9 @@ def read_grid(
         index = at.astype(np.intp)
         at -= np.floor(at)
         index += starts + (above[piece, None] * columns * levels)
-        found: NDArray[np.complex64] = flat.take(index)
-        upper = _between(found, at)
+        upper = _between(flat, index, at)
         index += below[piece, None] * columns * levels
-        found = flat.take(index)
-        lower = _between(found, at)
+        lower = _between(flat, index, at)
         lower -= upper
         lower *= share[piece]
         lower += upper
@@ -195,11 +193,14 @@ def read_grid(
     return stops
 
 
-def _between(pairs: NDArray[np.complex64], at: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The real parts, and `at` times the imaginary ones more."""
-    found = pairs.imag * at
-    found += pairs.real
-    return found
+def _between(
+    pairs: NDArray[np.complex64], index: NDArray[np.intp], at: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The real parts of the `pairs` at `index`, and `at` times their imaginary ones more."""
+    found = np.take(pairs, index)
+    result: NDArray[np.float32] = found.imag * at
+    result += found.real
+    return result
 
 
 def _weights(first: int, some: int, count: int, cells: int) -> NDArray[np.float32]:
