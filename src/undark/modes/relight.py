@@ -124,8 +124,8 @@ class Relight(Mode):
         if not isinstance(light, PlacedLight):
             light = self.decide(graph, glance, adjust)
         relit = _Relit(photo, light, Guide.of(photo.pixels, mean_light(glance)))
-        if not relit.is_lit():
-            # No light, so nothing to restore: the photo is well lit as it is.
+        if not (glance.any() and relit.is_lit()):
+            # No light, so nothing to restore: the photo is well lit as it is, or wholly black.
             yield from unchanged(photo, progress)
             return
         extra = _extra(glance, adjust, light.grid)

@@ -259,6 +259,42 @@ def test_what_makes_no_sense_is_refused(setting: str, pairs: Path, tmp_path: Pat
         run("relight", data=pairs, out=tmp_path, overrides=[*SMALL, setting])
 
 
+def test_the_decision_learns_alone_and_from_black_truths_too(pairs: Path, tmp_path: Path) -> None:
+    run("relight", data=pairs, out=tmp_path / "one", overrides=SMALL)
+    settings = [*SMALL, "options.learn=decision", "fit.ema=0.5"]
+    run("relight", data=pairs, out=tmp_path / "two", start=tmp_path / "one", overrides=settings)
+    before, after = (load_weights(tmp_path / name).state for name in ("one", "two"))
+    changed = {name for name, value in after.items() if not torch.equal(value, before[name])}
+    assert changed
+    assert all(name.startswith("decision") for name in changed)
+    method = make_method(load_weights(tmp_path / "two").recipe)
+    black = torch.zeros(2, 3, 16, 16)
+    batch = {"image": black, "truth": black, "glance": black + 0.01, "truth_glance": black}
+    loss = method.losses(batch)["loss"]
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert all(
+        torch.isfinite(parameter.grad).all()
+        for parameter in method.network.decision.parameters()
+        if parameter.grad is not None
+    )
+
+
+def test_a_photo_of_one_colour_is_lit_alike_everywhere() -> None:
+    network = scrambled()
+    torch.nn.init.normal_(network.decision.place.bias, std=3.0)
+    with torch.no_grad():
+        grid = decided(network, torch.full((1, 3, 16, 16), 0.15))[0]
+    assert float(grid.std(dim=(2, 3)).max()) < 1e-5
+
+
+def test_the_mirror_image_gets_the_mirrored_light() -> None:
+    network, glance = scrambled(), torch.rand(2, 3, 16, 16) * 0.2
+    with torch.no_grad():
+        one, other = (decided(network, image)[0] for image in (glance, glance.flip(3)))
+    assert torch.allclose(one, other.flip(3), atol=1e-5)
+
+
 class TestRun:
     @pytest.fixture(scope="class")
     @classmethod

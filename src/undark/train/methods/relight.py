@@ -30,6 +30,7 @@ from undark.train.recipe import Recipe
 __all__ = ["Options", "Relight"]
 
 _SOME_LIGHT = 0.3  # EV
+_DARKEST = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,8 @@ class Relight(Method[RelightNet, Options]):
     @staticmethod
     def _level(level: Tensor, stops: Tensor, truth: Tensor) -> Tensor:
         """Mean difference in EV of the level that was decided, where there is light to add."""
-        apart = torch.log2(level).flatten() - torch.log2(mean_luma(truth)).flatten()
+        wanted = mean_luma(truth).clamp(min=_DARKEST)
+        apart = (torch.log2(level) - torch.log2(wanted)).flatten()
         counts = stops.detach().clamp(min=0.0).mean((1, 2, 3)) > _SOME_LIGHT
         return (apart.abs() * counts).mean()
 

@@ -36,6 +36,7 @@ _FLOOR = 1e-3  # of the mean light: below it, what is darker may become lighter
 _TINT, _MIX = 0.5, 0.15
 # Encoded levels, and the most EV for black in a night; see Decision._ceiling.
 _FREE, _EXPOSED, _HIGHEST, _BLACK, _NIGHT = 0.2, 0.35, 0.92, 0.03, 1.8
+_PLAIN = 0.03
 _MEAN_LEVEL = 0.457  # of truths, encoded; the guess before anything is learned
 _ROUNDS, _RISE, _FURTHEST = 3, 1.6, 1.5  # EV of gain for an EV of mean level, about
 
@@ -166,7 +167,9 @@ class Decision(nn.Module):
         ]
         placed = self.place(F.relu(self.gather(torch.cat(wide, dim=1)))).float()
         grid = torch.sigmoid(share)[:, :, None, None] * _lacking(mean)
-        grid = grid + curve[:, :, None, None] + placed
+        # Where all is alike no place differs from another: a plain wall stays plain.
+        varied = _ramp(levels.std((1, 2, 3), correction=0), 0.0, _PLAIN)[:, None, None, None]
+        grid = grid + curve[:, :, None, None] + varied * placed
         grid = self._rising(grid.clamp(-3.0, lit.MOST_STOPS))
         top = self._ceiling(light, mean, torch.sigmoid(self.night(mixed).float()))
         grid = self._under(grid, top)
