@@ -22,9 +22,10 @@ from PIL import PngImagePlugin
 from undark.errors import DamagedError, UnsupportedError
 from undark.io.formats.base import Decoded, channels, check_size
 from undark.io.formats.pillow import open_image, samples_of
+from undark.io.metadata.cicp import known_cicp
 from undark.io.metadata.exif import orientation_of
-from undark.io.metadata.icc import fitting_icc
-from undark.photo import Encoding, Photo
+from undark.io.metadata.icc import cicp_profile, fitting_icc
+from undark.photo import Cicp, Encoding, Photo
 
 __all__ = ["read", "write"]
 
@@ -49,7 +50,24 @@ def read(file: BinaryIO) -> Decoded:
     else:
         samples = samples_of(open_image(file, PngImagePlugin.PngImageFile), None)
     orientation = orientation_of(info.exif) if info.exif else 1
-    return Decoded(samples, info.icc, info.exif, info.xmp, info.encoding, orientation)
+    cicp = None
+    if info.cicp:
+        primaries, transfer, _, is_full = info.cicp
+        cicp = Cicp(primaries, transfer)
+        if not is_full:
+            _stretch(samples)
+    cicp = known_cicp(cicp, info.icc, outranks=True)
+    return Decoded(samples, info.icc, info.exif, info.xmp, info.encoding, orientation, cicp=cicp)
+
+
+def _stretch(samples: NDArray[Any]) -> None:
+    """Colours of narrow range, as video has them (ITU-T H.273, equations 20 to 22), to full."""
+    colours = samples[..., : 1 if samples.shape[2] < 3 else 3]
+    unit = 1 << (8 * samples.dtype.itemsize - 8)
+    low, high, top = 16 * unit, 235 * unit, float(np.iinfo(samples.dtype).max)
+    row: NDArray[Any]
+    for row in colours:
+        row[:] = np.rint((np.clip(row, low, high) - float(low)) * (top / (high - low)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +85,7 @@ class _Info:
         exif: EXIF block.
         xmp: XMP packet.
         encoding: Resolution and the chunks that say what the samples mean.
+        cicp: The cICP chunk's four bytes, which outrank all of these; empty where there is none.
     """
 
     width: int
@@ -79,6 +98,7 @@ class _Info:
     exif: bytes | None
     xmp: bytes | None
     encoding: Encoding
+    cicp: bytes
 
 
 def _inspect(file: BinaryIO) -> _Info:
@@ -89,12 +109,14 @@ def _inspect(file: BinaryIO) -> _Info:
     """
     header: tuple[int, ...] | None = None
     found: dict[bytes, bytes] = {}
-    colour_chunks = b""
+    colour_chunks = code_points = b""
     xmp = exif = None
     for kind, data in _chunks(file):
         if kind == b"IHDR" and len(data) == 13:
             header = struct.unpack(">IIBBBBB", data)
-        elif kind in (b"gAMA", b"cHRM", b"sRGB", b"cICP"):
+        elif kind == b"cICP" and len(data) == 4:
+            code_points = data
+        elif kind in (b"gAMA", b"cHRM", b"sRGB", b"mDCV"):
             colour_chunks += _chunk(kind, data)
         elif kind in (b"iTXt", b"zTXt"):
             key, text = _text(kind, data)
@@ -121,6 +143,7 @@ def _inspect(file: BinaryIO) -> _Info:
         found.get(b"eXIf") or exif,
         xmp,
         Encoding(dpi=_dpi(found.get(b"pHYs", b"")), png_colour=colour_chunks),
+        code_points,
     )
 
 
@@ -220,7 +243,13 @@ def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:
     colour = {1: 0, 2: 4, 3: 2, 4: 6}[count]
     file.write(_SIGNATURE)
     file.write(_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)))
-    if icc := fitting_icc(photo.icc, gray=photo.gray):
+    # Code points outrank the profile, which is there for programs that do not know them.
+    if (cicp := photo.cicp) and (photo.format == "PNG" or not cicp.is_srgb):
+        file.write(_chunk(b"cICP", bytes([cicp.primaries & 255, cicp.transfer & 255, 0, 1])))
+        icc = photo.icc if cicp.is_hdr or photo.icc else cicp_profile(cicp, gray=photo.gray)
+    else:
+        icc = photo.icc
+    if icc := fitting_icc(icc, gray=photo.gray):
         file.write(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)))
     else:
         file.write(photo.encoding.png_colour)
