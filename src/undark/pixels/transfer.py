@@ -113,4 +113,4 @@ def tone_map(light: NDArray[np.floating], peak: float) -> Floats:
     )
     mapped = _from_pq(np.where(level < knee, level, spline) * top) / scale
     gain = np.where(level < knee, 1.0, mapped / np.maximum(brightest, _EPSILON))
-    return np.clip(light * gain, 0.0, 1.0)
+    return np.asarray(np.clip(light * gain, 0.0, 1.0), np.float64)

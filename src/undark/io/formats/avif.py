@@ -14,7 +14,7 @@ from PIL import AvifImagePlugin
 from undark.errors import DamagedError, OutputError
 from undark.io.formats.base import Decoded, converted, full_range, quiet
 from undark.io.formats.pillow import decoded, image_of, open_image, profile_for, save
-from undark.io.metadata.appended import around_pixels
+from undark.io.metadata.appended import around_pixels, video_box
 from undark.io.metadata.boxes import with_nclx
 from undark.io.metadata.exif import orientation_of, without_orientation
 from undark.io.metadata.icc import fitting_icc

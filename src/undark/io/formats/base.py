@@ -51,7 +51,7 @@ class Decoded:
         encoding: How the file was encoded.
         orientation: 1 to 8, as in EXIF: what is still to be applied to `samples`.
         cicp: What the samples mean by H.273, where the file says; it outranks the profile.
-        appended: Gain map and video after the image; the map as it is to be seen.
+        appended: Gain map and video after the image; the map turned as `samples`.
         notices: Lines for the user: what of the file was left out, or is not as usual.
     """
 

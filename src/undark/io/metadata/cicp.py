@@ -36,12 +36,11 @@ def known_cicp(cicp: Cicp | None, icc: bytes | None, *, outranks: bool) -> Cicp 
             do not (ISO/IEC 23008-12, 6.5.5), they still do for HDR, for which a profile is only
             what older programs take.
     """
-    if cicp is None or (cicp.primaries == _UNKNOWN and cicp.transfer == _UNKNOWN):
-        cicp = None
-    elif icc and not (outranks or cicp.is_hdr):
-        cicp = None
+    says = cicp is not None and not cicp.primaries == cicp.transfer == _UNKNOWN
+    if says and (outranks or not icc or cicp.is_hdr):
+        return cicp
     inside = cicp_in(icc)
-    return inside if cicp is None and inside is not None and inside.is_hdr else cicp
+    return inside if inside is not None and inside.is_hdr else None
 
 
 def _is_held(photo: Photo, *, cicp: bool, icc: bool) -> bool:

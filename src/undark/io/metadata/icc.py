@@ -17,6 +17,7 @@ from PIL import ImageCms
 from undark.photo import Cicp
 
 __all__ = [
+    "SRGB_CURVE",
     "built_in_srgb",
     "cicp_in",
     "cicp_profile",
@@ -47,7 +48,8 @@ _PRIMARIES: Final[dict[int, Chromaticities]] = {
 }
 _NAMES: Final = {1: "BT.709", 9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
 # Encoded to light as (a·x + b)^g where x ≥ d, else c·x: the parameters g, a, b, c, d of ICC.
-_SRGB_CURVE: Final = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+SRGB_CURVE: Final = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+"""Encoded to light as `matrix_profile` takes it."""
 _VIDEO_CURVE: Final = (1 / 0.45, 1 / 1.0993, 0.0993 / 1.0993, 1 / 4.5, 0.0812)
 _CURVES: Final[dict[int, tuple[float, ...]]] = {
     **dict.fromkeys((1, 6, 11, 12, 14, 15), _VIDEO_CURVE),
@@ -102,7 +104,7 @@ def cicp_profile(cicp: Cicp, *, gray: bool = False) -> bytes:
     name = f"{_NAMES.get(cicp.primaries, f'H.273 primaries {cicp.primaries}')}"
     return matrix_profile(
         _PRIMARIES.get(cicp.primaries, _PRIMARIES[1]),
-        _CURVES.get(cicp.transfer, _SRGB_CURVE),
+        _CURVES.get(cicp.transfer, SRGB_CURVE),
         name if cicp.transfer in (2, 13) else f"{name}, H.273 transfer {cicp.transfer}",
         gray=gray,
     )
@@ -171,7 +173,7 @@ def _from_xy(x: float, y: float) -> NDArray[np.float64]:
 def to_srgb_matrix(cicp: Cicp) -> NDArray[np.float64]:
     """Linear light of these primaries to linear sRGB, 3×3, for columns of RGB."""
     source, _ = _to_d50(_PRIMARIES.get(cicp.primaries, _PRIMARIES[1]))
-    return np.linalg.solve(_to_d50(_PRIMARIES[1])[0], source)
+    return np.asarray(np.linalg.solve(_to_d50(_PRIMARIES[1])[0], source), np.float64)
 
 
 def _fixed(value: float) -> bytes:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from PIL import Image
@@ -42,7 +42,7 @@ _TURNS: Final = {
 }
 
 
-def split_parts(data: bytes, semantics: Sequence[str]) -> tuple[Appended | None, int]:
+def split_parts(data: bytes, semantics: tuple[str, ...]) -> tuple[Appended | None, int]:
     """What follows the first image of a JPEG file, and how many images of it are left out.
 
     A gain map and a video are kept; other images (of the other eye, a preview, a depth) would
@@ -63,7 +63,7 @@ def split_parts(data: bytes, semantics: Sequence[str]) -> tuple[Appended | None,
     maps = [
         number
         for number, image in enumerate(images)
-        if _is_map(image) or semantics[number : number + 1] == ["GainMap"]
+        if _is_map(image) or semantics[number : number + 1] == ("GainMap",)
     ]
     tail = data[end:]
     start = tail.find(b"ftyp") - 4

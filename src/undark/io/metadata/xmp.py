@@ -8,7 +8,7 @@ strangers: one that is broken, or that declares entities, is never an exception 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from typing import Any, Final, cast
 from xml.dom.minidom import Attr, CDATASection, Document, Element, Node, Text
 from xml.parsers.expat import ExpatError
@@ -16,7 +16,16 @@ from xml.parsers.expat import ExpatError
 from defusedxml.common import DefusedXmlException
 from defusedxml.minidom import parseString
 
-__all__ = ["clean_xmp", "is_sound", "properties", "with_properties", "without_properties"]
+__all__ = [
+    "clean_xmp",
+    "edited",
+    "fields_of",
+    "is_sound",
+    "properties",
+    "set_field",
+    "with_properties",
+    "without_properties",
+]
 
 _RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _XML: Final = "http://www.w3.org/XML/1998/namespace"
@@ -165,6 +174,57 @@ def without_properties(
             if isinstance(node, Attr) and _is_declaration(node) and node.value == namespace:
                 _remove(owner, node)
     return _written(document) if any(_any_top(document)) else None
+
+
+def edited(packet: bytes, change: Callable[[Document], bool]) -> bytes:
+    """The packet after `change`, which gives whether it changed the tree; a broken one as it is."""
+    document = _parsed(packet)
+    return _written(document) if document is not None and change(document) else packet
+
+
+def fields_of(structure: Element, namespace: str) -> dict[str, str]:
+    """The simple fields of a namespace in a structure or in those within it, by local name."""
+    found = ((_local(node), node) for node in _fields(structure, namespace))
+    return {
+        name: node.value if isinstance(node, Attr) else _text(node) or "" for name, node in found
+    }
+
+
+def set_field(structure: Element, namespace: str, name: str, value: str) -> None:
+    """Set a simple field of a structure that has others of the namespace already."""
+    nodes = _fields(structure, namespace)
+    node = next((node for node in nodes if _local(node) == name), None)
+    if isinstance(node, Attr):
+        node.value = value
+    elif node is not None:
+        for child in list(node.childNodes):
+            node.removeChild(child)
+        assert node.ownerDocument is not None
+        node.appendChild(node.ownerDocument.createTextNode(value))
+    elif isinstance(nodes[0], Attr):
+        owner = nodes[0].ownerElement
+        assert owner is not None
+        owner.setAttributeNS(namespace, f"{nodes[0].prefix}:{name}", value)
+    else:
+        owner, document = nodes[0].parentNode, nodes[0].ownerDocument
+        assert owner is not None
+        assert document is not None
+        added = document.createElementNS(namespace, f"{nodes[0].prefix}:{name}")
+        added.appendChild(document.createTextNode(value))
+        owner.appendChild(added)
+
+
+def _fields(structure: Element, namespace: str) -> list[Attr | Element]:
+    found: list[Attr | Element] = [
+        node for node in _attributes(structure) if node.namespaceURI == namespace
+    ]
+    for child in structure.childNodes:
+        if isinstance(child, Element):
+            if child.namespaceURI == namespace and _text(child) is not None:
+                found.append(child)
+            else:
+                found += _fields(child, namespace)
+    return found
 
 
 def _parse(data: bytes) -> Document:
