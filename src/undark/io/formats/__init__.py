@@ -51,7 +51,8 @@ class Format:
         exif: It can hold an EXIF block, or its tags.
         xmp: It can hold an XMP packet.
         cicp: It can hold code points of colours, and so HDR.
-        appends: What phones append to a photo and it can hold: ``gain map``, ``video``.
+        appends: What phones append to a photo and it can hold, by the names in
+            `undark.io.metadata.appended`.
         max_side: Most pixels a side that can be written; None where files have no such limit.
         result: Format of a result that follows such a source; by default the same. A format that
             undark only reads names another.
@@ -109,7 +110,7 @@ _TABLE = (
         starts=(b"\xff\xd8\xff",),
         alpha=False,
         max_side=65500,
-        appends=("gain map", "video"),
+        appends=("gain map", "Apple gain map", "video"),
     ),
     Format(
         name="PNG",
@@ -156,7 +157,7 @@ _TABLE = (
         depths=(8, 16),
         max_side=65536,
         cicp=True,
-        appends=("video",),
+        appends=("Apple gain map", "video"),
     ),
     Format(
         name="BMP",

@@ -12,6 +12,7 @@ from undark.errors import UnsupportedError
 from undark.io.formats.base import Decoded, channels, check_size, converted, full_range
 from undark.io.metadata.appended import around_pixels, video_box
 from undark.io.metadata.icc import fitting_icc
+from undark.io.metadata.maps import map_of_heif, with_map_in_heif
 from undark.photo import Encoding, Photo
 
 __all__ = ["read", "write"]
@@ -33,7 +34,9 @@ def read(file: BinaryIO) -> Decoded:
     info: dict[str, Any] = heif.info
     if samples.dtype == np.uint16:
         samples = full_range(samples, int(info.get("bit_depth", 8)))
-    appended, cicp, lost = around_pixels(file, info.get("icc_profile"))
+    file.seek(0)
+    gain_map = map_of_heif(heif, file.read()) if info.get("aux") else None
+    appended, cicp, lost = around_pixels(file, info.get("icc_profile"), gain_map)
     # libheif has turned it upright.
     return Decoded(
         samples,
@@ -73,7 +76,10 @@ def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:
         options["bit_depth"] = 12
     buffer = io.BytesIO()
     heif.save(buffer, **{key: value for key, value in options.items() if value})
-    file.write(buffer.getbuffer())
+    data = buffer.getvalue()
+    if photo.appended and photo.appended.gain_map:
+        data = with_map_in_heif(data, photo.appended.gain_map)
+    file.write(data)
     file.write(video_box(photo))
 
 

@@ -30,6 +30,7 @@ from undark.io.metadata.xmp import (
 from undark.photo import Appended, Cicp, Photo
 
 __all__ = [
+    "APPLE_MAP",
     "GAIN_MAP",
     "VIDEO",
     "appended_losses",
@@ -40,7 +41,7 @@ __all__ = [
     "video_box",
 ]
 
-GAIN_MAP, VIDEO = "gain map", "video"
+GAIN_MAP, APPLE_MAP, VIDEO = "gain map", "Apple gain map", "video"
 
 _RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _GOOGLE: Final = "http://ns.google.com/photos/1.0/"
@@ -58,32 +59,32 @@ _MOTION: Final = tuple(
     }.items()
     for name in names
 )
-_APPLE_MAP: Final = b"photo:2020:aux:hdrgainmap"
+_APPLE_MARK: Final = b"photo:2020:aux:hdrgainmap"
 _BOX: Final = 8
 _SIGNS: Final = (b"ns.google.com", b"hdr-gain-map", b"HDRGainMap", b"adobe.com/xmp/note")
 
 
 def around_pixels(
-    file: BinaryIO, icc: bytes | None
+    file: BinaryIO, icc: bytes | None, gain_map: bytes | None = None
 ) -> tuple[Appended | None, Cicp | None, tuple[str, ...]]:
     """What a HEIF or AVIF file holds beside what its decoder tells.
 
     Args:
         file: The file.
         icc: Its colour profile.
+        gain_map: Its gain map as far as it was read.
 
     Returns:
-        The video of a motion photo; the code points of its colours; lines about what is left out.
+        The gain map and the video of a motion photo; the code points of its colours; lines about
+        what is left out.
     """
     meta = read_meta(file)
     video = motion_video(file)
-    has_map = _APPLE_MAP in meta or b"tmap" in item_types(meta)
+    lost = gain_map is None and (_APPLE_MARK in meta or b"tmap" in item_types(meta))
     return (
-        Appended(tail=video, video=(0, len(video))) if video else None,
+        Appended(gain_map, tail=video, video=(0, len(video))) if video or gain_map else None,
         known_cicp(nclx_of(meta), icc, outranks=False),
-        ("its gain map is left out: it is as bright on HDR screens as on others",)
-        if has_map
-        else (),
+        ("its gain map is left out: HDR screens show it as others do",) if lost else (),
     )
 
 
@@ -112,16 +113,22 @@ def appended_losses(photo: Photo, name: str, holds: Collection[str]) -> tuple[st
     Args:
         photo: The photo.
         name: The format's name.
-        holds: What it can hold of `GAIN_MAP` and `VIDEO`.
+        holds: What it can hold of `GAIN_MAP`, `APPLE_MAP` and `VIDEO`.
     """
     if photo.appended is None:
         return ()
-    there = {GAIN_MAP: photo.appended.gain_map, VIDEO: _video(photo.appended)}
+    there = (_kind(photo.appended.gain_map), VIDEO if _video(photo.appended) else None)
     return tuple(
         f"its {what} is left out: {name} cannot hold it"
-        for what, data in there.items()
-        if data and what not in holds
+        for what in there
+        if what and what not in holds
     )
+
+
+def _kind(gain_map: bytes | None) -> str | None:
+    if gain_map is None:
+        return None
+    return APPLE_MAP if _APPLE_MARK in gain_map else GAIN_MAP
 
 
 def fitted_appended(photo: Photo, holds: Collection[str], *, mime: str, boxed: bool) -> Photo:
@@ -129,13 +136,13 @@ def fitted_appended(photo: Photo, holds: Collection[str], *, mime: str, boxed: b
 
     Args:
         photo: The photo.
-        holds: What the format can hold of `GAIN_MAP` and `VIDEO`.
+        holds: What the format can hold of `GAIN_MAP`, `APPLE_MAP` and `VIDEO`.
         mime: The format's media type.
         boxed: It holds a video in a box of its own, and not behind all else.
     """
     appended = photo.appended
     if appended:
-        if GAIN_MAP not in holds:
+        if _kind(appended.gain_map) not in holds:
             appended = replace(appended, gain_map=None, gain_map_iso=b"")
         if VIDEO not in holds:
             appended = replace(appended, tail=b"", video=(0, 0))
@@ -195,6 +202,7 @@ def _relist(document: Document, appended: Appended, mime: str, boxed: bool) -> b
     """Put the directory of items right."""
     video, rest = len(_video(appended)), len(appended.tail) - appended.video[0]
     before = _BOX if boxed else appended.video[0]
+    has_map = appended.gain_map is not None and not boxed
     items: list[Element] = document.getElementsByTagNameNS(_RDF, "li")
     for item in items:
         fields = fields_of(item, _ITEM)
@@ -203,8 +211,8 @@ def _relist(document: Document, appended: Appended, mime: str, boxed: bool) -> b
             continue
         if semantic == "Primary":
             set_field(item, _ITEM, "Mime", mime.replace("heif", "heic"))
-            _put(item, "Padding", 0 if appended.gain_map else before, fields)
-        elif semantic == "GainMap" and appended.gain_map:
+            _put(item, "Padding", 0 if has_map else before, fields)
+        elif semantic == "GainMap" and appended.gain_map and not boxed:
             _put(item, "Length", len(appended.gain_map), fields)
             _put(item, "Padding", before, fields)
         elif semantic == "MotionPhoto" and video:

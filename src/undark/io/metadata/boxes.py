@@ -11,13 +11,13 @@ from typing import BinaryIO, Final
 
 from undark.photo import Cicp
 
-__all__ = ["box_end", "item_types", "motion_video", "nclx_of", "read_meta", "with_nclx"]
+__all__ = ["box_end", "boxes", "item_types", "motion_video", "nclx_of", "read_meta", "with_nclx"]
 
 _MAX_META: Final = 1 << 24
 _MIN_BOX: Final = 8
 
 
-def _boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
+def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
     """Kind, first byte of the content and end of each whole box in `data`; damage ends it."""
     stop = len(data) if end is None else min(end, len(data))
     while start + _MIN_BOX <= stop:
@@ -36,7 +36,7 @@ def _boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tupl
 def box_end(data: bytes, start: int) -> int:
     """Where the row of whole boxes from `start` ends: that of a video, say."""
     end = start
-    for kind, _, after in _boxes(data, start):
+    for kind, _, after in boxes(data, start):
         if not all(32 <= byte < 127 or byte == 0xA9 for byte in kind):
             break
         end = after
@@ -79,10 +79,10 @@ def motion_video(file: BinaryIO) -> bytes:
 def item_types(meta: bytes) -> tuple[bytes, ...]:
     """The types of all items (``hvc1``, ``grid``, ``tmap``, ...)."""
     found: list[bytes] = []
-    for kind, start, end in _boxes(meta):
+    for kind, start, end in boxes(meta):
         if kind == b"iinf":
             first = start + (6 if meta[start] == 0 else 8)
-            for entry, at, _ in _boxes(meta, first, end):
+            for entry, at, _ in boxes(meta, first, end):
                 if entry == b"infe" and meta[at] >= 2:
                     skip = 8 if meta[at] == 2 else 10
                     found.append(meta[at + skip : at + skip + 4])
@@ -94,13 +94,13 @@ def nclx_of(meta: bytes) -> Cicp | None:
     primary = 0
     properties: list[tuple[bytes, int, int]] = []
     owned: list[int] = []
-    for kind, start, end in _boxes(meta):
+    for kind, start, end in boxes(meta):
         if kind == b"pitm":
             primary = int.from_bytes(meta[start + 4 : start + (6 if meta[start] == 0 else 8)])
         elif kind == b"iprp":
-            for inner, first, last in _boxes(meta, start, end):
+            for inner, first, last in boxes(meta, start, end):
                 if inner == b"ipco":
-                    properties = list(_boxes(meta, first, last))
+                    properties = list(boxes(meta, first, last))
                 elif inner == b"ipma":
                     owned += _associations(meta[first:last], primary)
     for number in owned:

@@ -36,8 +36,9 @@ def known_cicp(cicp: Cicp | None, icc: bytes | None, *, outranks: bool) -> Cicp 
             do not (ISO/IEC 23008-12, 6.5.5), they still do for HDR, for which a profile is only
             what older programs take.
     """
-    says = cicp is not None and not cicp.primaries == cicp.transfer == _UNKNOWN
-    if says and (outranks or not icc or cicp.is_hdr):
+    if cicp is not None and cicp.primaries == cicp.transfer == _UNKNOWN:
+        cicp = None
+    if cicp is not None and (outranks or not icc or cicp.is_hdr):
         return cicp
     inside = cicp_in(icc)
     return inside if inside is not None and inside.is_hdr else None
