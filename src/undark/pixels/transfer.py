@@ -59,7 +59,7 @@ def encode(light: NDArray[np.floating], transfer: int) -> Floats:
     # The system's gamma acts on luminance, so its inverse is exact: Y_display = scale · Y^gamma.
     scale = _HLG_PEAK / REFERENCE_WHITE
     shown = light @ _LUMINANCE / scale
-    luminance = np.maximum(shown, _EPSILON) ** (1.0 / _HLG_GAMMA)
+    luminance = shown ** (1.0 / _HLG_GAMMA)
     scene = np.clip(light / _ootf(luminance), 0.0, 1.0)
     curve = _A * np.log(np.maximum(12.0 * scene - _B, _EPSILON)) + _C
     return np.where(scene <= 1.0 / 12.0, np.sqrt(3.0 * scene), np.clip(curve, 0.0, 1.0))
@@ -97,7 +97,7 @@ def tone_map(light: NDArray[np.floating], peak: float) -> Floats:
         peak: As `peak_of` gives it for the whole photo.
     """
     light = np.maximum(light.astype(np.float64), 0.0)
-    if peak <= 1.0:
+    if peak < 1.001:
         return np.minimum(light, 1.0)
     scale = REFERENCE_WHITE / _PQ_PEAK
     brightest = np.minimum(light.max(axis=-1, keepdims=True), peak)

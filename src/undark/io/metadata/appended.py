@@ -49,6 +49,7 @@ _CAMERA: Final = f"{_GOOGLE}camera/"
 _CONTAINER: Final = f"{_GOOGLE}container/"
 _ITEM: Final = f"{_CONTAINER}item/"
 _MAPS: Final = ("http://ns.adobe.com/hdr-gain-map/1.0/", "http://ns.apple.com/HDRGainMap/1.0/")
+_OPLUS: Final = "http://ns.oplus.com/photos/1.0/camera/"
 _NOTE: Final = "http://ns.adobe.com/xmp/note/"
 _EXTENDED: Final = tuple(f"{_GOOGLE}{name}/" for name in ("depthmap", "image", "audio"))
 _MOTION: Final = tuple(
@@ -61,7 +62,7 @@ _MOTION: Final = tuple(
 )
 _APPLE_MARK: Final = b"photo:2020:aux:hdrgainmap"
 _BOX: Final = 8
-_SIGNS: Final = (b"ns.google.com", b"hdr-gain-map", b"HDRGainMap", b"adobe.com/xmp/note")
+_SIGNS: Final = (b"ns.google.com", b"ns.oplus.com", b"hdr-gain-map", b"HDRGainMap", b"adobe.com/xmp/note")
 
 
 def around_pixels(
@@ -187,7 +188,7 @@ def _promising(
         for namespace in _MAPS:
             packet = without_properties(packet, namespace)
     if appended is None or not appended.tail:
-        packet = without_properties(packet, _CAMERA, _MOTION)
+        packet = without_properties(without_properties(packet, _CAMERA, _MOTION), _OPLUS)
     if appended is None:
         return without_properties(without_properties(packet, _CONTAINER), _ITEM)
     rest = len(appended.tail) - appended.video[0]

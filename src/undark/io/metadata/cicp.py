@@ -45,7 +45,10 @@ def known_cicp(cicp: Cicp | None, icc: bytes | None, *, outranks: bool) -> Cicp 
 
 
 def _is_held(photo: Photo, *, cicp: bool, icc: bool) -> bool:
-    return photo.cicp is None or cicp or (icc and cicp_in(photo.icc) == photo.cicp)
+    if photo.cicp is None or cicp:
+        return True
+    inside = cicp_in(photo.icc) if icc else None
+    return inside == replace(photo.cicp, matrix=0)
 
 
 def colour_loss(photo: Photo, *, cicp: bool, icc: bool) -> str | None:
