@@ -59,7 +59,7 @@ def encode(light: NDArray[np.floating], transfer: int) -> Floats:
     # The system's gamma acts on luminance, so its inverse is exact: Y_display = scale · Y^gamma.
     scale = _HLG_PEAK / REFERENCE_WHITE
     shown = light @ _LUMINANCE / scale
-    luminance = shown ** (1.0 / _HLG_GAMMA)
+    luminance = np.asarray(shown ** (1.0 / _HLG_GAMMA), np.float64)
     scene = np.clip(light / _ootf(luminance), 0.0, 1.0)
     curve = _A * np.log(np.maximum(12.0 * scene - _B, _EPSILON)) + _C
     return np.where(scene <= 1.0 / 12.0, np.sqrt(3.0 * scene), np.clip(curve, 0.0, 1.0))

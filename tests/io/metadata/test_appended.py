@@ -202,7 +202,7 @@ def test_other_images_are_left_out_and_said() -> None:
     views = [IMAGE.transpose(Image.Transpose.FLIP_LEFT_RIGHT), IMAGE.rotate(180)]
     IMAGE.save(buffer, "MPO", save_all=True, append_images=views)
     photo = read_photo(buffer.getvalue())
-    assert photo.notices == ("its other images are left out",)
+    assert photo.notices == ("holds 3 pictures; the primary one is taken",)
     stored = encode_photo(photo)
     assert b"MPF\0" not in stored
     assert stored.count(b"\xff\xd8\xff") == 1
@@ -211,10 +211,19 @@ def test_other_images_are_left_out_and_said() -> None:
     items = [("Primary", "image/jpeg", 0, 0), ("GainMap", "image/jpeg", 1, 0)]
     xmp = packet('hdrgm:Version="1.0"', items)
     photo = read_photo(index(jpeg(xmp=xmp), gain_map(), preview))
-    assert photo.notices == ("its other image is left out",)
+    assert photo.notices == ("holds 2 pictures; the primary one is taken",)
     stored = encode_photo(photo)
     assert images_of(stored)[1:] == [gain_map()]
     assert lengths(stored) == {"Primary": (0, 0), "GainMap": (len(gain_map()), 0)}
+
+
+def test_a_camera_preview_is_no_picture_of_its_own() -> None:
+    source = index(jpeg(), jpeg(IMAGE.resize((16, 12))))
+    entry = source.index(b"MPF\0") + 4 + 50 + 16
+    source = source[:entry] + struct.pack("<I", 0x010002) + source[entry + 4 :]
+    photo = read_photo(source)
+    assert photo.notices == ()
+    assert encode_photo(photo).count(b"\xff\xd8\xff") == 1
 
 
 MOTION = 'GCamera:MotionPhoto="1" GCamera:MotionPhotoVersion="1"'

@@ -46,7 +46,7 @@ def read(file: BinaryIO) -> Decoded:
     found = decoded(image, encoding)
     file.seek(0)
     appended, lost = split_parts(file.read(), semantics_of(found.xmp))
-    notices = (f"its other {'images are' if lost > 1 else 'image is'} left out",) if lost else ()
+    notices = (f"holds {lost + 1} pictures; the primary one is taken",) if lost else ()
     return replace(found, appended=appended, notices=notices)
 
 

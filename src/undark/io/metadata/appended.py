@@ -62,7 +62,13 @@ _MOTION: Final = tuple(
 )
 _APPLE_MARK: Final = b"photo:2020:aux:hdrgainmap"
 _BOX: Final = 8
-_SIGNS: Final = (b"ns.google.com", b"ns.oplus.com", b"hdr-gain-map", b"HDRGainMap", b"adobe.com/xmp/note")
+_SIGNS: Final = (
+    b"ns.google.com",
+    b"ns.oplus.com",
+    b"hdr-gain-map",
+    b"HDRGainMap",
+    b"adobe.com/xmp/note",
+)
 
 
 def around_pixels(

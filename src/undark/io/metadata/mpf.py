@@ -30,6 +30,7 @@ _ISO: Final = b"urn:iso:std:iso:ts:21496:-1\0"
 _MAP_MARKS: Final = (b"ns.adobe.com/hdr-gain-map/", _ISO, b"photo:2020:aux:hdrgainmap")
 _MPF: Final = b"MPF\0"
 _PRIMARY_ATTRIBUTES: Final = 0x030000
+_ENTRIES, _THUMBNAIL = 0xB002, 0x01
 _QUALITY: Final = 95
 _TURNS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -45,8 +46,8 @@ _TURNS: Final = {
 def split_parts(data: bytes, semantics: tuple[str, ...]) -> tuple[Appended | None, int]:
     """What follows the first image of a JPEG file, and how many images of it are left out.
 
-    A gain map and a video are kept; other images (of the other eye, a preview, a depth) would
-    show another light than the photo, and are not.
+    A gain map and a video are kept; other images (of the other eye, a depth) would show another
+    light than the photo, and are not. Previews, which many cameras write, are not counted.
 
     Args:
         data: The whole file.
@@ -57,8 +58,11 @@ def split_parts(data: bytes, semantics: tuple[str, ...]) -> tuple[Appended | Non
         return None, 0
     stop = _samsung_start(data)
     images: list[bytes] = []
+    previews = _previews(data)
+    unseen = 0
     while (found := _next_image(data, end, stop)) is not None:
         images.append(data[found[0] : found[1]])
+        unseen += found[0] in previews
         end = found[1]
     maps = [
         number
@@ -70,7 +74,7 @@ def split_parts(data: bytes, semantics: tuple[str, ...]) -> tuple[Appended | Non
     video = (start, box_end(tail, start)) if start >= 0 else (0, 0)
     if video[1] <= video[0]:
         tail, video = b"", (0, 0)
-    lost = len(images) - bool(maps)
+    lost = max(0, len(images) - unseen - bool(maps))
     if not maps and not tail:
         return None, lost
     said = next((part for kind, part in _segments(data) if kind == _APP2 and _ISO in part), b"")
@@ -78,6 +82,30 @@ def split_parts(data: bytes, semantics: tuple[str, ...]) -> tuple[Appended | Non
         Appended(images[maps[0]] if maps else None, said if maps else b"", tail, video),
         lost,
     )
+
+
+def _previews(data: bytes) -> set[int]:
+    """Where an MPF index says that previews (large thumbnails) begin."""
+    for kind, part in _segments(data):
+        if kind == _APP2 and part[4:8] == _MPF:
+            order = "<" if part[8:10] == b"II" else ">"
+            try:
+                return set(_thumbnails(part[8:], order, data.index(part) + 8))
+            except struct.error:
+                break
+    return set()
+
+
+def _thumbnails(index: bytes, order: str, base: int) -> Iterator[int]:
+    (at,) = struct.unpack_from(order + "I", index, 4)
+    (count,) = struct.unpack_from(order + "H", index, at)
+    for row in range(count):
+        tag, _, size, place = struct.unpack_from(order + "HHII", index, at + 2 + 12 * row)
+        if tag == _ENTRIES:
+            for entry in range(place, place + size, 16):
+                kind, _, offset = struct.unpack_from(order + "III", index, entry)
+                if kind >> 16 & 0xFF == _THUMBNAIL:
+                    yield base + offset
 
 
 def _next_image(data: bytes, start: int, stop: int) -> tuple[int, int] | None:
