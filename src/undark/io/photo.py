@@ -32,7 +32,7 @@ from undark.io.formats import FORMATS, format_named, result_format, suffix_forma
 from undark.io.formats.base import is_opaque
 from undark.io.formats.sniff import sniff
 from undark.io.metadata.appended import appended_losses, fitted_appended, turned
-from undark.io.metadata.cicp import colour_loss, fitted_colours
+from undark.io.metadata.cicp import colour_loss, fitted_colours, hdr_in
 from undark.io.metadata.exif import clean_block
 from undark.io.metadata.xmp import clean_xmp
 from undark.photo import Encoding, Photo
@@ -145,7 +145,7 @@ def _decode(file: BinaryIO, kind: str) -> Photo:
         xmp=clean_xmp(parts.xmp, width=width, height=height),
         format=kind,
         encoding=_turned(parts.encoding) if parts.orientation >= 5 else parts.encoding,
-        cicp=parts.cicp,
+        cicp=parts.cicp or hdr_in(parts.icc),
         appended=turned(parts.appended, parts.orientation),
         notices=parts.notices,
     )

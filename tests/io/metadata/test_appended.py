@@ -317,6 +317,18 @@ def test_damage_behind_the_photo_is_no_error(cut: int) -> None:
         assert read_photo(encode_photo(photo)).width == photo.width
 
 
+def test_a_gain_map_that_is_damaged_is_left_out() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    mapped = gain_map()
+    at = mapped.index(b"\xff\xc0") + 9
+    broken = mapped[:at] + b"\x09" + mapped[at + 1 :]  # nine channels, which no decoder knows
+    photo = read_photo(ultra_hdr(exif=exif.tobytes()).replace(mapped, broken))
+    assert photo.appended is None
+    assert photo.notices
+    assert not [mark for mark in MARKS if mark in encode_photo(photo)]
+
+
 def test_the_video_of_an_heic_stays(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     pillow_heif.from_pillow(IMAGE).save(buffer, quality=95)

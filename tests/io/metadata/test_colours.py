@@ -221,14 +221,15 @@ def test_the_depth_of_hdr_is_followed() -> None:
     assert read_photo(heic(ramp, PQ, bits=8)).bit_depth == 8
 
 
-def test_hdr_that_a_profile_names_is_known() -> None:
+@pytest.mark.parametrize("format", ["TIFF", "PNG", "WEBP", "JPEG"])
+def test_hdr_that_a_profile_names_is_known(format: str) -> None:
     """A profile of version 4.4 with a ``cicp`` tag, as photo editors write HDR TIFFs."""
     icc = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     icc[128:132] = struct.pack(">I", 1)
     icc[132:144] = struct.pack(">4sII", b"cicp", 144, 12)
     icc[144:156] = b"cicp\0\0\0\0" + bytes([9, 16, 0, 1])
     photo = Photo(np.full((8, 8, 3), 30000, np.uint16), icc=bytes(icc))
-    photo = read_photo(encode_photo(photo, format="PNG"))
+    photo = read_photo(encode_photo(photo, format=format))
     assert photo.cicp == Cicp(9, 16)
     stored = encode_photo(photo, format="TIFF")
     assert losses(photo, "TIFF") == ()

@@ -18,7 +18,7 @@ from undark.photo import Cicp, Photo, from_float, to_float
 from undark.pixels import transfer
 from undark.pixels.colour import linear_to_srgb, srgb_to_linear
 
-__all__ = ["colour_loss", "fitted_colours", "known_cicp"]
+__all__ = ["colour_loss", "fitted_colours", "hdr_in", "known_cicp"]
 
 _BAND_PIXELS: Final = 1 << 18
 _SRGB: Final = 13
@@ -27,7 +27,7 @@ _NAMES: Final = {16: "PQ", 18: "HLG"}
 
 
 def known_cicp(cicp: Cicp | None, icc: bytes | None, *, outranks: bool) -> Cicp | None:
-    """The code points that count: those of the file, of its profile, or none.
+    """The code points of a file, if they count beside its profile.
 
     Args:
         cicp: Those of the file.
@@ -38,8 +38,11 @@ def known_cicp(cicp: Cicp | None, icc: bytes | None, *, outranks: bool) -> Cicp 
     """
     if cicp is not None and cicp.primaries == cicp.transfer == _UNKNOWN:
         cicp = None
-    if cicp is not None and (outranks or not icc or cicp.is_hdr):
-        return cicp
+    return cicp if cicp is not None and (outranks or not icc or cicp.is_hdr) else None
+
+
+def hdr_in(icc: bytes | None) -> Cicp | None:
+    """The code points that a profile names, where they are of HDR: it cannot be taken for SDR's."""
     inside = cicp_in(icc)
     return inside if inside is not None and inside.is_hdr else None
 

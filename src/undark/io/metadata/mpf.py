@@ -32,6 +32,7 @@ _MPF: Final = b"MPF\0"
 _PRIMARY_ATTRIBUTES: Final = 0x030000
 _ENTRIES, _THUMBNAIL = 0xB002, 0x01
 _QUALITY: Final = 95
+_MAX_MAP: Final = 1 << 26
 _TURNS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -67,7 +68,7 @@ def split_parts(data: bytes, semantics: tuple[str, ...]) -> tuple[Appended | Non
     maps = [
         number
         for number, image in enumerate(images)
-        if _is_map(image) or semantics[number : number + 1] == ("GainMap",)
+        if (_is_map(image) or semantics[number : number + 1] == ("GainMap",)) and _is_whole(image)
     ]
     tail = data[end:]
     start = tail.find(b"ftyp") - 4
@@ -144,6 +145,18 @@ def _image_end(data: bytes, start: int) -> int | None:
 
 def _is_map(image: bytes) -> bool:
     return any(mark in part for _, part in _segments(image) for mark in _MAP_MARKS)
+
+
+def _is_whole(image: bytes) -> bool:
+    """Whether it can be decoded, and so turned and stored in another way."""
+    try:
+        with Image.open(io.BytesIO(image)) as found:
+            if found.width * found.height > _MAX_MAP:
+                return False
+            found.load()
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError):
+        return False
+    return True
 
 
 def _samsung_start(data: bytes) -> int:
