@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 
 from undark.errors import UsageError
 
-__all__ = ["Encoding", "FloatImage", "Photo", "area_resize", "from_float", "to_float"]
+__all__ = [
+    "Appended",
+    "Cicp",
+    "Encoding",
+    "FloatImage",
+    "Photo",
+    "area_resize",
+    "from_float",
+    "to_float",
+]
 
 FloatImage = NDArray[np.float32]
 """H×W×3 float32 RGB in [0, 1], encoded as the photo is (usually the sRGB curve)."""
@@ -110,7 +119,8 @@ class Encoding:
             unknown.
         lossless: A format that can be either was lossless (WebP).
         dpi: Horizontal and vertical resolution in pixels per inch.
-        png_colour: PNG chunks that say what the samples mean (gAMA, cHRM, sRGB, cICP), as stored.
+        png_colour: PNG chunks that say what the samples mean (gAMA, cHRM, sRGB, mDCV), as stored.
+        depth: Bits per sample where the file has fewer than the pixels' type (10, 12); else None.
     """
 
     quality: int | None = None
@@ -118,6 +128,61 @@ class Encoding:
     lossless: bool = False
     dpi: tuple[float, float] | None = None
     png_colour: bytes = b""
+    depth: int | None = None
+
+
+_PQ, _HLG, _LINEAR = 16, 18, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Cicp:
+    """What samples mean, by the code points of ITU-T H.273 (nclx in HEIF and AVIF, cICP in PNG).
+
+    Pixels of a Photo are RGB of full range; the matrix is only for a file that stores them
+    otherwise.
+
+    Attributes:
+        primaries: ColourPrimaries: 1 is BT.709 (sRGB), 9 BT.2020, 12 Display P3, 2 unknown.
+        transfer: TransferCharacteristics: 13 is sRGB's curve, 8 linear, 16 PQ, 18 HLG, 2 unknown.
+        matrix: MatrixCoefficients of the file; 0 is RGB.
+    """
+
+    primaries: int
+    transfer: int
+    matrix: int = 0
+
+    @property
+    def is_hdr(self) -> bool:
+        """Whether it reaches above reference white: PQ or HLG."""
+        return self.transfer in (_PQ, _HLG)
+
+    @property
+    def needs_rendition(self) -> bool:
+        """Whether samples are far from what an SDR screen takes: PQ, HLG or linear light."""
+        return self.is_hdr or self.transfer == _LINEAR
+
+    @property
+    def is_srgb(self) -> bool:
+        """Whether viewers show it as sRGB: its primaries, and a curve of SDR video or stills."""
+        return self.primaries in (1, 2) and self.transfer in (1, 2, 6, 13, 14, 15)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Appended:
+    """What a phone appended to a photo.
+
+    Attributes:
+        gain_map: A whole JPEG, upright, with its own metadata: how much brighter than the photo
+            each place is on an HDR screen.
+        gain_map_iso: What the photo itself says of it by ISO 21496-1; empty where nothing.
+        tail: What follows to the end of the file, as stored.
+        video: Where in `tail` a motion photo's video begins and ends; (0, 0) where there is none.
+    """
+
+    gain_map: bytes | None = None
+    gain_map_iso: bytes = b""
+    tail: bytes = b""
+    video: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,6 +201,10 @@ class Photo:
         format: Name of the source's format as Pillow spells it ("JPEG", "PNG", "TIFF", "WEBP",
             "AVIF", "HEIF", "BMP", "GIF"), "RAW", or None where there was no file.
         encoding: How the source was encoded.
+        cicp: What the samples mean by H.273; None where the source does not say, or where its
+            profile does. Where both are there, this one is right.
+        appended: Gain map and video that a phone appended to the file.
+        notices: Lines for the user: what of the source was left out, or is not as usual.
     """
 
     pixels: NDArray[Any]
@@ -146,6 +215,9 @@ class Photo:
     xmp: bytes | None = None
     format: str | None = None
     encoding: Encoding = Encoding()
+    cicp: Cicp | None = None
+    appended: Appended | None = None
+    notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check shape and type.

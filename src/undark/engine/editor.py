@@ -15,6 +15,7 @@ from PIL import Image
 
 from undark.adjust import CONTROLS, Adjust, Adjustments
 from undark.engine.adapters import apply, is_many
+from undark.engine.hdr import enhance_rendition
 from undark.errors import DeviceError, UnsupportedError, UsageError
 from undark.modes.base import Band, Light
 from undark.modes.steps import run_steps
@@ -149,6 +150,9 @@ class Editor(ABC):
     ) -> Photo:
         """One photo, brought to light.
 
+        One in PQ, HLG or linear light is brought to light by what an SDR screen shows of it, and
+        stays in its transfer; see :mod:`undark.engine.hdr`.
+
         Args:
             photo: The source; left as it is.
             adjust: What is asked, as :meth:`check` lets pass.
@@ -166,7 +170,11 @@ class Editor(ABC):
             report(1.0)
             return photo
         with _within_memory():
-            return self._painted(photo, adjust, report, light)
+            if photo.cicp is None or not photo.cicp.needs_rendition:
+                return self._painted(photo, adjust, report, light)
+            return enhance_rendition(
+                photo, lambda shown: self._painted(shown, adjust, report, light)
+            )
 
     def check(self, adjust: Adjust) -> None:
         """See that this can be asked.

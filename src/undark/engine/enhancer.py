@@ -14,6 +14,7 @@ import numpy as np
 from undark.adjust import Adjust, Adjustments
 from undark.engine.adapters import as_photo
 from undark.engine.editor import Editor, Images, Named, Progress
+from undark.engine.hdr import rendition
 from undark.errors import UsageError
 from undark.graph import Arrays, Graph, name_of
 from undark.models.card import Card
@@ -200,7 +201,7 @@ class Enhancer(Editor):
         """
         if not self.works_in_steps:
             raise UsageError(f"{self.name} does not work in steps")
-        photo, _ = as_photo(x)
+        photo = rendition(as_photo(x)[0])
         return self._mode.steps(self._graph_for(photo), photo)
 
     def decide(self, glance: FloatImage, adjust: Adjust) -> Light | None:

@@ -31,11 +31,13 @@ from undark.io.atomic import write_atomically
 from undark.io.formats import FORMATS, format_named, result_format, suffix_format
 from undark.io.formats.base import is_opaque
 from undark.io.formats.sniff import sniff
+from undark.io.metadata.appended import appended_losses, fitted_appended, turned
+from undark.io.metadata.cicp import colour_loss, fitted_colours, hdr_in
 from undark.io.metadata.exif import clean_block
 from undark.io.metadata.xmp import clean_xmp
 from undark.photo import Encoding, Photo
 
-__all__ = ["encode_photo", "output_format", "read_photo", "write_photo"]
+__all__ = ["encode_photo", "losses", "output_format", "read_photo", "write_photo"]
 
 # What decoders and encoders raise on files that they cannot make sense of.
 _DECODER_ERRORS: Final = (
@@ -143,6 +145,9 @@ def _decode(file: BinaryIO, kind: str) -> Photo:
         xmp=clean_xmp(parts.xmp, width=width, height=height),
         format=kind,
         encoding=_turned(parts.encoding) if parts.orientation >= 5 else parts.encoding,
+        cicp=parts.cicp or hdr_in(parts.icc),
+        appended=turned(parts.appended, parts.orientation),
+        notices=parts.notices,
     )
 
 
@@ -239,8 +244,11 @@ def _encode(photo: Photo, file: BinaryIO, kind: str, quality: int | None) -> Non
     if quality is not None and not 1 <= quality <= 100:
         raise UsageError(f"quality must be from 1 to 100, not {quality}", argument="quality")
     _check_fits(photo, kind)
+    written = FORMATS[kind]
+    photo = fitted_colours(photo, cicp=written.cicp, icc=written.icc)
+    photo = fitted_appended(photo, written.appends, mime=written.mime, boxed=bool(written.brands))
     try:
-        FORMATS[kind].write(photo, file, quality)
+        written.write(photo, file, quality)
     except UndarkError:  # UsageError is a ValueError too
         raise
     except MemoryError as error:
@@ -252,6 +260,19 @@ def _encode(photo: Photo, file: BinaryIO, kind: str, quality: int | None) -> Non
             f"could not be encoded as {kind} ({_first_line(error)}); choose another format",
             argument="format",
         ) from error
+
+
+def losses(photo: Photo, kind: str) -> tuple[str, ...]:
+    """What of `photo` a file of a format cannot hold: a short line for each.
+
+    Args:
+        photo: The photo.
+        kind: The format, as Pillow spells it.
+    """
+    written = FORMATS[kind]
+    colour = colour_loss(photo, cicp=written.cicp, icc=written.icc)
+    lines = (f"{colour}: {kind} cannot hold it",) if colour else ()
+    return lines + appended_losses(photo, kind, written.appends)
 
 
 def _check_fits(photo: Photo, kind: str) -> None:

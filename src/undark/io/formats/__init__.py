@@ -50,6 +50,9 @@ class Format:
         icc: It can hold a colour profile.
         exif: It can hold an EXIF block, or its tags.
         xmp: It can hold an XMP packet.
+        cicp: It can hold code points of colours, and so HDR.
+        appends: What phones append to a photo and it can hold, by the names in
+            `undark.io.metadata.appended`.
         max_side: Most pixels a side that can be written; None where files have no such limit.
         result: Format of a result that follows such a source; by default the same. A format that
             undark only reads names another.
@@ -66,6 +69,8 @@ class Format:
     icc: bool = True
     exif: bool = True
     xmp: bool = True
+    cicp: bool = False
+    appends: tuple[str, ...] = ()
     max_side: int | None = None
     result: str = ""
 
@@ -105,6 +110,7 @@ _TABLE = (
         starts=(b"\xff\xd8\xff",),
         alpha=False,
         max_side=65500,
+        appends=("gain map", "Apple gain map", "video"),
     ),
     Format(
         name="PNG",
@@ -113,6 +119,7 @@ _TABLE = (
         suffixes="png",
         starts=(b"\x89PNG\r\n\x1a\n",),
         depths=(8, 16),
+        cicp=True,
     ),
     Format(
         name="TIFF",
@@ -138,6 +145,8 @@ _TABLE = (
         brands=(b"avif", b"avis"),
         depths=(8, 16),
         max_side=65536,
+        cicp=True,
+        appends=("video",),
     ),
     Format(
         name="HEIF",
@@ -147,6 +156,8 @@ _TABLE = (
         brands=(b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"),
         depths=(8, 16),
         max_side=65536,
+        cicp=True,
+        appends=("Apple gain map", "video"),
     ),
     Format(
         name="BMP",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
 from typing import Any, BinaryIO, Final
 
 import cv2
@@ -12,9 +14,11 @@ from PIL import AvifImagePlugin
 from undark.errors import DamagedError, OutputError
 from undark.io.formats.base import Decoded, converted, full_range, quiet
 from undark.io.formats.pillow import decoded, image_of, open_image, profile_for, save
+from undark.io.metadata.appended import around_pixels, video_box
+from undark.io.metadata.boxes import with_nclx
 from undark.io.metadata.exif import orientation_of, without_orientation
 from undark.io.metadata.icc import fitting_icc
-from undark.photo import Photo
+from undark.photo import Encoding, Photo
 
 __all__ = ["read", "write"]
 
@@ -29,8 +33,9 @@ def read(file: BinaryIO) -> Decoded:
     file.seek(0)
     depth = _depth(file.read(_HEAD))
     image = open_image(file, AvifImagePlugin.AvifImageFile)
+    appended, cicp, lost = around_pixels(file, image.info.get("icc_profile"))
     if depth == 8:
-        return decoded(image)
+        return replace(decoded(image), cicp=cicp, appended=appended, notices=lost)
     # All but the pixels comes from Pillow.
     info: dict[Any, Any] = dict(image.info)
     file.seek(0)
@@ -48,7 +53,11 @@ def read(file: BinaryIO) -> Decoded:
         info.get("icc_profile"),
         exif,
         info.get("xmp"),
-        orientation=orientation_of(exif) if exif else 1,
+        Encoding(depth=depth),
+        orientation_of(exif) if exif else 1,
+        cicp=cicp,
+        appended=appended,
+        notices=lost,
     )
 
 
@@ -64,24 +73,31 @@ def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:
     quality = quality or _QUALITY
     exif = without_orientation(photo.exif) if photo.exif else None
     if photo.bit_depth > 8 and hasattr(cv2, "imencodeWithMetadata"):
-        file.write(_deep(photo, exif, quality))
+        _finish(photo, _deep(photo, exif, quality), file)
         return
-    image = image_of(photo)
+    image, buffer = image_of(photo), io.BytesIO()
     save(
         image,
-        file,
+        buffer,
         "AVIF",
         quality=quality,
         speed=_SPEED,
         subsampling="4:4:4",
-        icc_profile=profile_for(photo, image),
+        icc_profile=None if photo.cicp else profile_for(photo, image),
         exif=exif,
         xmp=photo.xmp,
     )
+    _finish(photo, buffer.getvalue(), file)
+
+
+def _finish(photo: Photo, data: bytes, file: BinaryIO) -> None:
+    """Write an encoded file, with what no encoder writes: code points and a phone's video."""
+    file.write(with_nclx(data, photo.cicp) if photo.cicp else data)
+    file.write(video_box(photo))
 
 
 def _deep(photo: Photo, exif: bytes | None, quality: int) -> bytes:
-    """A 10-bit AVIF, which Pillow cannot write."""
+    """An AVIF of 10 bits, or 12 where an HDR source had as many, which Pillow cannot write."""
     samples = np.dstack(
         [
             item[..., ::-1] if item.ndim == 3 else item
@@ -94,16 +110,18 @@ def _deep(photo: Photo, exif: bytes | None, quality: int) -> bytes:
     blocks = {
         cv2.IMAGE_METADATA_EXIF: exif,
         cv2.IMAGE_METADATA_XMP: photo.xmp,
-        cv2.IMAGE_METADATA_ICCP: fitting_icc(photo.icc, gray=False),
+        cv2.IMAGE_METADATA_ICCP: None if photo.cicp else fitting_icc(photo.icc, gray=False),
     }
+    follows = photo.cicp is not None and photo.cicp.is_hdr and photo.encoding.depth == 12
+    depth = 12 if follows else 10
     present = {key: np.frombuffer(data, np.uint8) for key, data in blocks.items() if data}
     done, packed = cv2.imencodeWithMetadata(
         ".avif",
-        np.ascontiguousarray(samples >> 6),
+        np.ascontiguousarray(samples >> (16 - depth)),
         list(present),
         list(present.values()),
         [
-            *(cv2.IMWRITE_AVIF_DEPTH, 10),
+            *(cv2.IMWRITE_AVIF_DEPTH, depth),
             *(cv2.IMWRITE_AVIF_QUALITY, quality),
             *(cv2.IMWRITE_AVIF_SPEED, _SPEED),
         ],

@@ -10,12 +10,16 @@ import pillow_heif
 
 from undark.errors import UnsupportedError
 from undark.io.formats.base import Decoded, channels, check_size, converted, full_range
+from undark.io.metadata.appended import around_pixels, video_box
 from undark.io.metadata.icc import fitting_icc
-from undark.photo import Photo
+from undark.io.metadata.maps import map_of_heif, with_map_in_heif
+from undark.photo import Encoding, Photo
 
 __all__ = ["read", "write"]
 
 _QUALITY: Final = 90
+_MATRICES: Final = (1, 5, 6, 9)
+_USUAL_MATRIX, _WIDE_MATRIX = 6, 9
 
 
 def read(file: BinaryIO) -> Decoded:
@@ -30,8 +34,20 @@ def read(file: BinaryIO) -> Decoded:
     info: dict[str, Any] = heif.info
     if samples.dtype == np.uint16:
         samples = full_range(samples, int(info.get("bit_depth", 8)))
+    file.seek(0)
+    gain_map = map_of_heif(heif, file.read()) if info.get("aux") else None
+    appended, cicp, lost = around_pixels(file, info.get("icc_profile"), gain_map)
     # libheif has turned it upright.
-    return Decoded(samples, info.get("icc_profile"), info.get("exif"), info.get("xmp"))
+    return Decoded(
+        samples,
+        info.get("icc_profile"),
+        info.get("exif"),
+        info.get("xmp"),
+        Encoding(depth=int(info["bit_depth"]) if samples.dtype == np.uint16 else None),
+        cicp=cicp,
+        appended=appended,
+        notices=lost,
+    )
 
 
 def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:
@@ -47,13 +63,36 @@ def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:
     size = (photo.width, photo.height)
     stored = samples.tobytes()
     heif: Any = pillow_heif.from_bytes(mode + ";16" * deep, size, stored)  # pyright: ignore[reportUnknownMemberType]
+    profile = photo.icc if mode == "L" else fitting_icc(photo.icc, gray=False)
     options = {
         "exif": photo.exif and b"Exif\0\0" + photo.exif,
         "xmp": photo.xmp,
-        "icc_profile": photo.icc if mode == "L" else fitting_icc(photo.icc, gray=False),
+        "icc_profile": None if photo.cicp else profile,
         "chroma": 444,
         "quality": quality or _QUALITY,
+        **_colours(photo),
     }
+    if deep and photo.cicp and photo.cicp.is_hdr and photo.encoding.depth == 12:
+        options["bit_depth"] = 12
     buffer = io.BytesIO()
     heif.save(buffer, **{key: value for key, value in options.items() if value})
-    file.write(buffer.getbuffer())
+    data = buffer.getvalue()
+    if photo.appended and photo.appended.gain_map:
+        data = with_map_in_heif(data, photo.appended.gain_map)
+    file.write(data)
+    file.write(video_box(photo))
+
+
+def _colours(photo: Photo) -> dict[str, int]:
+    """What libheif writes into the file's nclx, and by which matrix it stores the pixels."""
+    if photo.cicp is None:
+        return {}
+    matrix = photo.cicp.matrix
+    if matrix not in _MATRICES:
+        matrix = _WIDE_MATRIX if photo.cicp.primaries == _WIDE_MATRIX else _USUAL_MATRIX
+    return {
+        "color_primaries": photo.cicp.primaries,
+        "transfer_characteristics": photo.cicp.transfer,
+        "matrix_coefficients": matrix,
+        "full_range_flag": 1,
+    }

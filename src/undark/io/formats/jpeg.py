@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
 from typing import BinaryIO, Final
 
 from PIL import JpegImagePlugin
@@ -16,7 +18,9 @@ from undark.io.formats.pillow import (
     save,
     whole_dpi,
 )
+from undark.io.metadata.appended import semantics_of
 from undark.io.metadata.exif import shortened_block
+from undark.io.metadata.mpf import append_parts, split_parts
 from undark.photo import Encoding, Photo
 
 __all__ = ["read", "write"]
@@ -29,7 +33,7 @@ _XMP_PREFIX: Final = b"http://ns.adobe.com/xap/1.0/\0"
 
 
 def read(file: BinaryIO) -> Decoded:
-    """Decode a JPEG; of several images in one file, as phones write them, the first."""
+    """Decode a JPEG; of several images in one file, the first, with a gain map and a video."""
     image = open_image(file, JpegImagePlugin.JpegImageFile)
     assert isinstance(image, JpegImagePlugin.JpegImageFile)
     # Before the pixels are decoded: Pillow drops the tables then.
@@ -39,7 +43,11 @@ def read(file: BinaryIO) -> Decoded:
         subsampling=sampling if sampling in (0, 1, 2) else None,
         dpi=dpi_of(image),
     )
-    return decoded(image, encoding)
+    found = decoded(image, encoding)
+    file.seek(0)
+    appended, lost = split_parts(file.read(), semantics_of(found.xmp))
+    notices = (f"holds {lost + 1} pictures; the primary one is taken",) if lost else ()
+    return replace(found, appended=appended, notices=notices)
 
 
 def _quality(tables: dict[int, list[int]]) -> int | None:
@@ -57,9 +65,10 @@ def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:
     image = image_of(photo, gray=True, alpha=False)
     exif = shortened_block(photo.exif, _MAX_SEGMENT - len(_EXIF_PREFIX)) if photo.exif else None
     fits = photo.xmp and len(photo.xmp) <= _MAX_SEGMENT - len(_XMP_PREFIX)
+    buffer = io.BytesIO()
     save(
         image,
-        file,
+        buffer,
         "JPEG",
         quality=quality or max(_LEAST_QUALITY, photo.encoding.quality or 0),
         subsampling=photo.encoding.subsampling or 0,
@@ -68,3 +77,5 @@ def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:
         xmp=photo.xmp if fits else None,
         dpi=whole_dpi(photo),
     )
+    data = buffer.getvalue()
+    file.write(append_parts(data, photo.appended) if photo.appended else data)

@@ -22,9 +22,10 @@ from PIL import PngImagePlugin
 from undark.errors import DamagedError, UnsupportedError
 from undark.io.formats.base import Decoded, channels, check_size
 from undark.io.formats.pillow import open_image, samples_of
+from undark.io.metadata.cicp import known_cicp
 from undark.io.metadata.exif import orientation_of
-from undark.io.metadata.icc import fitting_icc
-from undark.photo import Encoding, Photo
+from undark.io.metadata.icc import SRGB_CURVE, cicp_profile, fitting_icc, matrix_profile
+from undark.photo import Cicp, Encoding, Photo
 
 __all__ = ["read", "write"]
 
@@ -35,6 +36,9 @@ _INCH_PER_METRE = 39.37007874
 _BAND_BYTES = 1 << 22
 # Level 4 on Paeth-filtered rows: within 4 % of level 6 on photos, in half the time.
 _LEVEL = 4
+_SRGB_CORNERS = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
+_SRGB_POWER = 0.45455
+_NEAR = 0.011
 _PIXEL_CHUNKS = (b"IHDR", b"IDAT", b"IEND")
 
 
@@ -49,7 +53,24 @@ def read(file: BinaryIO) -> Decoded:
     else:
         samples = samples_of(open_image(file, PngImagePlugin.PngImageFile), None)
     orientation = orientation_of(info.exif) if info.exif else 1
-    return Decoded(samples, info.icc, info.exif, info.xmp, info.encoding, orientation)
+    cicp = None
+    if info.cicp:
+        primaries, transfer, _, is_full = info.cicp
+        cicp = Cicp(primaries, transfer)
+        if not is_full:
+            _stretch(samples)
+    cicp = known_cicp(cicp, info.icc, outranks=True)
+    return Decoded(samples, info.icc, info.exif, info.xmp, info.encoding, orientation, cicp=cicp)
+
+
+def _stretch(samples: NDArray[Any]) -> None:
+    """Colours of narrow range, as video has them (ITU-T H.273, equations 20 to 22), to full."""
+    colours = samples[..., : 1 if samples.shape[2] < 3 else 3]
+    unit = 1 << (8 * samples.dtype.itemsize - 8)
+    low, high, top = 16 * unit, 235 * unit, float(np.iinfo(samples.dtype).max)
+    row: NDArray[Any]
+    for row in colours:
+        row[:] = np.rint((np.clip(row, low, high) - float(low)) * (top / (high - low)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +88,7 @@ class _Info:
         exif: EXIF block.
         xmp: XMP packet.
         encoding: Resolution and the chunks that say what the samples mean.
+        cicp: The cICP chunk's four bytes, which outrank all of these; empty where there is none.
     """
 
     width: int
@@ -79,6 +101,7 @@ class _Info:
     exif: bytes | None
     xmp: bytes | None
     encoding: Encoding
+    cicp: bytes
 
 
 def _inspect(file: BinaryIO) -> _Info:
@@ -89,12 +112,14 @@ def _inspect(file: BinaryIO) -> _Info:
     """
     header: tuple[int, ...] | None = None
     found: dict[bytes, bytes] = {}
-    colour_chunks = b""
+    colour_chunks = code_points = b""
     xmp = exif = None
     for kind, data in _chunks(file):
         if kind == b"IHDR" and len(data) == 13:
             header = struct.unpack(">IIBBBBB", data)
-        elif kind in (b"gAMA", b"cHRM", b"sRGB", b"cICP"):
+        elif kind == b"cICP" and len(data) == 4:
+            code_points = data
+        elif kind in (b"gAMA", b"cHRM", b"sRGB", b"mDCV"):
             colour_chunks += _chunk(kind, data)
         elif kind in (b"iTXt", b"zTXt"):
             key, text = _text(kind, data)
@@ -108,6 +133,9 @@ def _inspect(file: BinaryIO) -> _Info:
         raise DamagedError("is damaged: its first part is missing")
     width, height, depth, colour, *_ = header
     icc = found.get(b"iCCP")
+    profile = _inflate(icc.partition(b"\0")[2][1:]) if icc else None
+    if not (profile or code_points or b"sRGB" in colour_chunks):
+        profile = _declared_profile(colour_chunks, gray=colour in (0, 4))
     animation = found.get(b"acTL", b"")
     transparent = found.get(b"tRNS", b"") if depth == 16 else b""
     return _Info(
@@ -117,11 +145,33 @@ def _inspect(file: BinaryIO) -> _Info:
         colour,
         int.from_bytes(animation[:4], "big") if len(animation) == 8 else 1,
         struct.unpack(f">{len(transparent) // 2}H", transparent[: len(transparent) // 2 * 2]),
-        _inflate(icc.partition(b"\0")[2][1:]) if icc else None,
+        profile,
         found.get(b"eXIf") or exif,
         xmp,
         Encoding(dpi=_dpi(found.get(b"pHYs", b"")), png_colour=colour_chunks),
+        code_points,
     )
+
+
+def _declared_profile(chunks: bytes, *, gray: bool) -> bytes | None:
+    """A profile of the colours that cHRM and gAMA chunks name, where these are not sRGB's."""
+    places = {kind: chunks.find(kind) + 4 for kind in (b"cHRM", b"gAMA")}
+    numbers = {
+        kind: [int.from_bytes(chunks[n : n + 4], "big") / 1e5 for n in range(at, at + 32, 4)]
+        for kind, at in places.items()
+        if at >= 4
+    }
+    corners = numbers.get(b"cHRM", list(_SRGB_CORNERS))
+    power = numbers.get(b"gAMA", [_SRGB_POWER])[0]
+    usual = abs(power - _SRGB_POWER) < _NEAR
+    if usual and np.allclose(corners, _SRGB_CORNERS, atol=_NEAR):
+        return None
+    white, *others = zip(corners[::2], corners[1::2], strict=True)
+    try:
+        curve = SRGB_CURVE if usual else (1.0 / power,)
+        return matrix_profile((*others, white), curve, "cHRM and gAMA of a PNG", gray=gray)
+    except (ArithmeticError, np.linalg.LinAlgError, struct.error):
+        return None  # such colours there are not
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
@@ -220,10 +270,7 @@ def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:
     colour = {1: 0, 2: 4, 3: 2, 4: 6}[count]
     file.write(_SIGNATURE)
     file.write(_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)))
-    if icc := fitting_icc(photo.icc, gray=photo.gray):
-        file.write(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)))
-    else:
-        file.write(photo.encoding.png_colour)
+    file.write(_colour_chunks(photo))
     if dpi := photo.encoding.dpi:
         x, y = (max(1, min(round(value * _INCH_PER_METRE), 2**31 - 1)) for value in dpi)
         file.write(_chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
@@ -237,6 +284,22 @@ def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:
             file.write(_chunk(b"IDAT", packed))
     file.write(_chunk(b"IDAT", packer.flush()))
     file.write(_chunk(b"IEND", b""))
+
+
+def _colour_chunks(photo: Photo) -> bytes:
+    """The chunks that say what the samples mean."""
+    icc, cicp, others = photo.icc, photo.cicp, photo.encoding.png_colour
+    code_points = b""
+    if cicp is not None and (photo.format == "PNG" or not cicp.is_srgb):
+        code_points = _chunk(b"cICP", bytes([cicp.primaries & 255, cicp.transfer & 255, 0, 1]))
+        if not (icc or others or cicp.is_hdr or cicp.is_srgb):
+            # For programs that do not know code points, which outrank it.
+            icc = cicp_profile(cicp, gray=photo.gray)
+    if icc := fitting_icc(icc, gray=photo.gray):
+        mastering = others.find(b"mDCV") - 4
+        others = others[mastering : mastering + 36] if mastering >= 0 else b""
+        others += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
+    return code_points + others
 
 
 def _filtered_rows(planes: list[NDArray[Any]]) -> Iterator[bytes]:
