@@ -21,6 +21,7 @@ __all__ = [
     "MAX_PIXELS",
     "Decoded",
     "Reader",
+    "Salvager",
     "Writer",
     "channels",
     "check_size",
@@ -28,6 +29,8 @@ __all__ = [
     "full_range",
     "is_opaque",
     "quiet",
+    "salvaged",
+    "several_pictures",
 ]
 
 MAX_PIXELS: Final = 500_000_000
@@ -50,6 +53,7 @@ class Decoded:
         xmp: XMP packet.
         encoding: How the file was encoded.
         orientation: 1 to 8, as in EXIF: what is still to be applied to `samples`.
+        notices: Lines for the user: what of the file was left out, or is not as usual.
     """
 
     samples: NDArray[Any]
@@ -58,6 +62,7 @@ class Decoded:
     xmp: bytes | None = None
     encoding: Encoding = field(default_factory=Encoding)
     orientation: int = 1
+    notices: tuple[str, ...] = ()
 
 
 class Reader(Protocol):
@@ -70,6 +75,21 @@ class Reader(Protocol):
             DamagedError: It is truncated, damaged, or has too many pixels.
             UnsupportedError: It is animated, or of a kind that undark does not take.
             MissingExtraError: The package that decodes it is not installed.
+        """
+        ...
+
+
+class Salvager(Protocol):
+    """A module of a format of which a part can be viewed."""
+
+    def salvage(self, file: BinaryIO) -> Decoded | None:
+        """Decode what is there of a file that is truncated or damaged.
+
+        What is missing is as the decoder leaves it, and a notice says how much is there. What
+        cannot be decoded raises what decoders raise.
+
+        Returns:
+            None where no pixel is there.
         """
         ...
 
@@ -99,7 +119,8 @@ def check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise DamagedError(
             f"{width}×{height} pixels are more than the {MAX_PIXELS // 10**6} million that undark"
-            " takes; a decompression bomb?"
+            " takes; a decompression bomb?",
+            argument="pixels",
         )
     if not width or not height:
         raise DamagedError("is damaged: it has no pixels")
@@ -119,6 +140,17 @@ def quiet() -> Generator[None]:
             yield
         finally:
             cv2.utils.logging.setLogLevel(level)
+
+
+def salvaged(rows: int, height: int, *, from_top: bool = True) -> str:
+    """What to tell of a truncated image of which `rows` of `height` rows are there."""
+    side = "top" if from_top else "bottom"
+    return f"is truncated: salvaged {max(100 * rows // height, 1)} %, from the {side}"
+
+
+def several_pictures(count: int) -> tuple[str, ...]:
+    """What to tell of a file of `count` pictures of which the primary one is taken."""
+    return (f"holds {count} pictures; the primary one is taken",) if count > 1 else ()
 
 
 def full_range(samples: NDArray[Any], depth: int) -> NDArray[Any]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO, Final
+import io
+import struct
+from dataclasses import replace
+from typing import Any, BinaryIO, Final
 
 from PIL import JpegImagePlugin
 
-from undark.io.formats.base import Decoded
+from undark.io.formats.base import Decoded, salvaged, several_pictures
 from undark.io.formats.pillow import (
     decoded,
     dpi_of,
@@ -19,17 +22,58 @@ from undark.io.formats.pillow import (
 from undark.io.metadata.exif import shortened_block
 from undark.photo import Encoding, Photo
 
-__all__ = ["read", "write"]
+__all__ = ["read", "salvage", "write"]
 
 # A brightened photo shows the blocks of a low quality, so the default never goes below.
 _LEAST_QUALITY: Final = 92
 _MAX_SEGMENT: Final = 65533
+_MARK, _PROGRESSIVE, _MP_ENTRIES = 0xFF, 0xC2, 0xB002
+_SCAN: Final = b"\xff\xda"
+_END: Final = b"\xff\xd9"
+_NO_END: Final = "lacks its end; all its pixels are there"
+# Any bytes will do that are no marks and stand for some pixels, whatever the tables.
+_OTHER_PIXELS: Final = bytes(37 * number % 251 for number in range(4096))
+_GAIN_MAPS: Final = (b"hdrgm:", b"hdrgainmap", b"urn:iso:std:iso:ts:21496")
 _EXIF_PREFIX: Final = b"Exif\0\0"
 _XMP_PREFIX: Final = b"http://ns.adobe.com/xap/1.0/\0"
 
 
 def read(file: BinaryIO) -> Decoded:
     """Decode a JPEG; of several images in one file, as phones write them, the first."""
+    try:
+        return _decode(file)
+    except OSError as error:
+        # Pillow wants an end (EOI), which some files lack that have all their pixels.
+        found = salvage(file) if error.errno is None else None
+        if found is None or _NO_END not in found.notices:
+            raise
+        return found
+
+
+def salvage(file: BinaryIO) -> Decoded | None:
+    """Decode what is there of a JPEG that ends too soon."""
+    file.seek(0)
+    data = file.read()
+    progressive, scans = _scans(data)
+    if not scans:
+        return None
+    found = _decode(io.BytesIO(data + _END))
+    # Whatever is appended instead changes what the decoder had to make up, from there on.
+    other = _decode(io.BytesIO(data + _OTHER_PIXELS + _END))
+    changed = (found.samples != other.samples).any(axis=(1, 2))
+    rows = int(changed.argmax()) if changed.any() else len(changed)
+    if rows == len(changed):
+        lost = _NO_END
+    elif progressive and scans > 1:
+        lost = "is truncated: salvaged in less detail"
+    elif rows:
+        lost = salvaged(rows, len(changed))
+    else:
+        return None
+    return replace(found, notices=(*found.notices, lost))
+
+
+def _decode(file: BinaryIO) -> Decoded:
     image = open_image(file, JpegImagePlugin.JpegImageFile)
     assert isinstance(image, JpegImagePlugin.JpegImageFile)
     # Before the pixels are decoded: Pillow drops the tables then.
@@ -39,7 +83,37 @@ def read(file: BinaryIO) -> Decoded:
         subsampling=sampling if sampling in (0, 1, 2) else None,
         dpi=dpi_of(image),
     )
-    return decoded(image, encoding)
+    pictures = _pictures(image, file)
+    return replace(decoded(image, encoding), notices=several_pictures(pictures))
+
+
+def _scans(data: bytes) -> tuple[bool, int]:
+    """Whether an image is progressive, and how many of its scans have begun (T.81, annex B)."""
+    progressive, at = False, 2
+    while at + 4 <= len(data) and data[at] == _MARK:
+        kind = data[at + 1]
+        if kind == _SCAN[1]:
+            return progressive, data.count(_SCAN, at)
+        progressive |= kind == _PROGRESSIVE
+        # Marks may be filled up with further 0xFF.
+        at += 1 if kind == _MARK else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return progressive, 0
+
+
+def _pictures(image: JpegImagePlugin.JpegImageFile, file: BinaryIO) -> int:
+    """How many pictures a file holds (CIPA DC-007), its previews and gain maps not counted."""
+    try:
+        index: dict[int, Any] = image._getmp() or {}  # pyright: ignore[reportPrivateUsage]
+        count = 1
+        for entry in index.get(_MP_ENTRIES, [])[1:]:
+            file.seek(image.info["mpoffset"] + entry["DataOffset"])
+            head = file.read(_MAX_SEGMENT)
+            is_preview = "Thumbnail" in entry["Attribute"]["MPType"]
+            is_map = any(mark in head for mark in _GAIN_MAPS)
+            count += head.startswith(b"\xff\xd8") and not is_preview and not is_map
+    except (LookupError, SyntaxError, TypeError, ValueError, struct.error):
+        return 1
+    return count
 
 
 def _quality(tables: dict[int, list[int]]) -> int | None:
