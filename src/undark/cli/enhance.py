@@ -106,7 +106,9 @@ def enhance(
             raise UsageError("- (stdin) cannot be mixed with other inputs")
         if in_place:
             raise UsageError("- (stdin) cannot be replaced in place; leave out --in-place")
-        _Stream(output, written, quality, overwrite, salvage, as_json).run(asked)
+        _Stream(
+            output, written, quality, overwrite=overwrite, salvage=salvage, as_json=as_json
+        ).run(asked)
         return
 
     from undark.io.video.coding import Coding
@@ -244,6 +246,7 @@ class _Stream:
         output: Path | None,
         format: str | None,
         quality: int | None,
+        *,
         overwrite: bool,
         salvage: bool,
         as_json: bool,

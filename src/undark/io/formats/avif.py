@@ -85,7 +85,9 @@ def _is_limited(gray: NDArray[Any], image: ImageFile.ImageFile, depth: int) -> b
     """
     shown = np.asarray(image.convert("L"), np.float32)
     ranges = gray, _expanded(gray, depth)
-    as_is, expanded = (np.abs(item / np.float32(1 << (depth - 8)) - shown).mean() for item in ranges)
+    as_is, expanded = (
+        np.abs(item / np.float32(1 << (depth - 8)) - shown).mean() for item in ranges
+    )
     return bool(expanded < as_is)
 
 

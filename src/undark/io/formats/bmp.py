@@ -42,10 +42,10 @@ def salvage(file: BinaryIO) -> Decoded | None:
     file.seek(0)
     data = file.read()
     image = open_image(io.BytesIO(data), BmpImagePlugin.BmpImageFile)
-    if not image.tile or image.tile[0].codec_name != "raw":
+    codec, _, start, arguments = image.tile[0]
+    if codec != "raw" or not isinstance(arguments, tuple):
         return None
-    width, height = image.size
-    start, (_, stride, direction) = image.tile[0].offset, image.tile[0].args
+    height, stride, direction = image.height, int(arguments[1]), int(arguments[2])
     rows = min((len(data) - start) // stride, height)
     if rows < 1:
         return None

@@ -54,13 +54,16 @@ def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:
     library = _library()
     lossless = photo.encoding.lossless and quality is None
     samples = np.dstack(channels(photo, None))
+    icc = fitting_icc(photo.icc, gray=photo.gray)
+    if icc is None and samples.dtype == np.float32:  # which libjxl would take for linear light
+        icc = _own_srgb(gray=photo.gray)
     packed = library.encode_from_numpy(
         np.ascontiguousarray(samples),
         lossless=lossless,
         quality=_distance(quality or _QUALITY),
         exif=photo.exif,
         xmp=photo.xmp,
-        icc=fitting_icc(photo.icc, gray=photo.gray),
+        icc=icc,
     )
     file.write(packed)
 

@@ -68,7 +68,7 @@ def _with_metadata(samples: _Samples, data: bytes, name: str) -> Decoded:
 
 def _by_opencv(data: bytes) -> _Samples | None:
     stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if stored is None or stored.dtype not in (np.uint8, np.uint16):
+    if stored is None or stored.dtype.name not in ("uint8", "uint16"):
         return None
     samples: _Samples = np.atleast_3d(stored)
     count = samples.shape[2]
@@ -96,7 +96,7 @@ def _by_ffmpeg(data: bytes) -> _Samples | None:
         import av
     except ImportError as error:
         raise MissingExtraError("video files", "video") from error
-    with av.open(io.BytesIO(data), options={"err_detect": "explode"}) as container:
+    with av.open(io.BytesIO(data), "r", options={"err_detect": "explode"}) as container:
         frame = next(container.decode(video=0))
         check_size(frame.width, frame.height)
         parts = frame.format.components

@@ -89,9 +89,7 @@ def _check_whole(file: BinaryIO) -> None:
         needed = _panasonic_end(main, tags.layout)
     else:
         directories = [item for item in tags.walk() if is_mosaic(item, tags.layout)]
-        needed = max(
-            (_needed(item, tags.layout) for item in directories or tags.walk()), default=0
-        )
+        needed = max((_needed(item, tags.layout) for item in directories or tags.walk()), default=0)
     if needed > end:
         raise DamagedError("is truncated: some of its pixels are missing")
 

@@ -224,9 +224,7 @@ def directory_bytes(directory: Directory, layout: Layout, at: int) -> bytes:
 
 def is_raw(tags: TagFile) -> bool:
     """Whether these are the tags of a camera RAW file: DNG, or a colour filter array somewhere."""
-    return any(
-        _DNG_VERSION in item.entries or is_mosaic(item, tags.layout) for item in tags.walk()
-    )
+    return any(_DNG_VERSION in item.entries or is_mosaic(item, tags.layout) for item in tags.walk())
 
 
 def is_mosaic(directory: Directory, layout: Layout) -> bool:

@@ -106,8 +106,8 @@ def open_still_sink(destination: Path) -> StillSink:
     if destination.suffix.lower() in ANIMATIONS:
         return _Animated(destination)
     raise UsageError(
-        f"{destination}: cannot hold a video; name a video, a .gif, .webp or .png, or numbered images"
-        " such as frame%05d.png"
+        f"{destination}: cannot hold a video; name a video, a .gif, .webp or .png, or numbered"
+        " images such as frame%05d.png"
     )
 
 
@@ -120,9 +120,10 @@ def _numbered(pattern: Path, fps: float) -> Iterator[Still]:
 
 def _animation(path: Path) -> Iterator[Still]:
     time = 0.0
-    for index, (photo, seconds, count, plays) in enumerate(read_animation(path), start=1):
-        yield Still(photo, time, seconds, index / count, count, index, plays)
-        time += seconds
+    for index, frame in enumerate(read_animation(path), start=1):
+        done = index / frame.count
+        yield Still(frame.photo, time, frame.seconds, done, frame.count, index, frame.plays)
+        time += frame.seconds
 
 
 def _video(path: Path, options: Transcoding) -> Iterator[Still]:
