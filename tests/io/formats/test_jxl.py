@@ -58,7 +58,7 @@ def test_a_lossless_source_stays_as_it_is(
     if alpha:
         assert np.array_equal(back.alpha, photo.alpha)
     assert back.encoding.lossless
-    assert len(encode_photo(back, quality=50)) <= len(encode_photo(back)) + 64
+    assert not read_photo(encode_photo(back, quality=50)).encoding.lossless
 
 
 def test_one_with_loss_stays_one_with_loss(make_photo: Callable[..., Photo]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -120,9 +122,29 @@ def test_stills_and_animations_are_told_apart_by_content(tmp_path: Path) -> None
         read_photo(moving)
 
 
-def test_frames_of_16_bits(tmp_path: Path) -> None:
-    deep = [Image.fromarray(np.full((8, 9), v, np.uint16)) for v in (1000, 30000, 65535)]
+def _deep(values: list[int], colour: int, channels: int) -> bytes:
+    """An animated PNG of 16 bits, which Pillow does not write."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        crc = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + crc
+
+    parts = [chunk(b"IHDR", struct.pack(">IIBBBBB", 9, 8, 16, colour, 0, 0, 0))]
+    parts.append(chunk(b"acTL", struct.pack(">II", len(values), 2)))
+    for number, value in enumerate(values):
+        count = max(2 * number - 1, 0)
+        parts.append(chunk(b"fcTL", struct.pack(">IIIIIHHBB", count, 9, 8, 0, 0, 1, 10, 0, 0)))
+        packed = zlib.compress((b"\0" + struct.pack(">H", value) * 9 * channels) * 8)
+        count = struct.pack(">I", count + 1)
+        parts.append(chunk(b"fdAT", count + packed) if number else chunk(b"IDAT", packed))
+    return b"\x89PNG\r\n\x1a\n" + b"".join([*parts, chunk(b"IEND", b"")])
+
+
+@pytest.mark.parametrize(("colour", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+def test_frames_of_16_bits(tmp_path: Path, colour: int, channels: int) -> None:
     path = tmp_path / "deep.png"
-    deep[0].save(path, save_all=True, append_images=deep[1:], duration=100)
-    found = [int(frame.photo.pixels[0, 0, 0]) for frame in read_animation(path)]
-    assert found == [3, 117, 255]
+    path.write_bytes(_deep([1000, 30000, 65535], colour, channels))
+    found = list(read_animation(path))
+    assert [int(frame.photo.pixels[0, 0, 1]) for frame in found] == [3, 117, 255]
+    assert [frame.seconds for frame in found] == [0.1] * 3
+    assert {frame.plays for frame in found} == {2}
