@@ -56,6 +56,7 @@ class Options:
         quality: 1 to 100 for lossy formats; by default the writer decides.
         overwrite: Do again what is already there.
         explain: Give the steps that a photo was done in.
+        salvage: Take what is there of photos that are truncated or damaged.
         transcoding: How videos are written, and which part of them.
     """
 
@@ -65,6 +66,7 @@ class Options:
     quality: int | None = None
     overwrite: bool = False
     explain: bool = False
+    salvage: bool = False
     transcoding: Transcoding = field(default_factory=Transcoding)
 
 
@@ -196,7 +198,9 @@ def _enhance_photo(
     def progress(fraction: float) -> None:
         tell(Progress(pair.source, pair.destination, fraction))
 
-    source = read_photo(pair.source)
+    source = read_photo(pair.source, salvage=options.salvage)
+    for text in source.notices:
+        tell(Notice(pair.source, pair.destination, text))
     steps = editor.steps(source) if options.explain else None
     photo = editor.enhance(
         source, adjust=options.adjust, max_pixels=options.max_pixels, progress=progress

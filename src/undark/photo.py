@@ -199,7 +199,7 @@ class Photo:
             and thumbnail dropped.
         xmp: XMP packet, as stored.
         format: Name of the source's format as Pillow spells it ("JPEG", "PNG", "TIFF", "WEBP",
-            "AVIF", "HEIF", "BMP", "GIF"), "RAW", or None where there was no file.
+            "AVIF", "HEIF", "JXL", "BMP", "GIF"), "RAW", or None where there was no file.
         encoding: How the source was encoded.
         cicp: What the samples mean by H.273; None where the source does not say, or where its
             profile does. Where both are there, this one is right.

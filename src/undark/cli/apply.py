@@ -18,6 +18,7 @@ from undark.cli.options import (
     Overwrite,
     Quality,
     Recursive,
+    Salvage,
     Strength,
 )
 from undark.cli.shell import command
@@ -38,6 +39,7 @@ def apply(
     exposure: Exposure = 0.0,
     recursive: Recursive = False,
     overwrite: Overwrite = False,
+    salvage: Salvage = False,
     as_json: Json = False,
     jobs: Jobs = 1,
     format: Format = None,
@@ -62,6 +64,7 @@ def apply(
         format=written,
         quality=quality,
         overwrite=overwrite,
+        salvage=salvage,
     )
     job = Job(pairs, StepsEditor(read_steps(steps)), options=options, workers=jobs)
     run_job(job, pairs, as_json=as_json, debug=debug)

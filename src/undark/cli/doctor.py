@@ -34,12 +34,16 @@ _ESSENTIAL: Final[Mapping[str, str]] = {
 _PURPOSES: Final[Mapping[str, str]] = {
     "openvino": "a faster runtime on the CPU",
     "raw": "camera RAW files",
+    "jxl": "JPEG XL files",
     "video": "video files, undark live",
     "evaluate": "undark evaluate",
     "train": "undark train, undark export",
     "dev": "",
 }
 """What the package's extras are for; one without a purpose is not for users."""
+
+_EXTRA_FORMATS: Final[Mapping[str, str]] = {"RAW": "rawpy", "JXL": "pyjpegxl"}
+"""Formats that need an extra, which bears their name, and the package that it brings."""
 
 _REQUIREMENT: Final = re.compile(
     r"(?P<name>[A-Za-z0-9._-]+)\s*(\[(?P<extras>[^]]*)\])?[^;]*(;.*extra\s*==\s*['\"](?P<extra>[^'\"]+))?"
@@ -188,14 +192,13 @@ def _formats() -> list[_Finding]:
     suffixes: dict[str, list[str]] = {}
     for suffix, name in PHOTO_SUFFIXES.items():
         suffixes.setdefault(name, []).append(suffix)
+    suffixes["RAW"] = sorted(RAW_SUFFIXES)
     for name, known in suffixes.items():
         use = "read and write" if name in WRITABLE_FORMATS else "read"
-        findings.append(
-            _Finding("formats", name, _codec(features, name), f"{use} {' '.join(known)}")
-        )
-    raw = importlib.util.find_spec("rawpy") is not None
-    note = f"read {' '.join(sorted(RAW_SUFFIXES))}" if raw else "pip install 'undark[raw]'"
-    findings.append(_Finding("formats", "RAW", raw, note))
+        there, note = _codec(features, name), f"{use} {' '.join(known)}"
+        if not there and name in _EXTRA_FORMATS:
+            note = f"pip install 'undark[{name.lower()}]'"
+        findings.append(_Finding("formats", name, there, note))
     return findings
 
 
@@ -222,7 +225,7 @@ def _video() -> list[_Finding]:
 
 def _codec(features: Any, name: str) -> bool:
     """Whether the codec behind a format is there; those without a name are always there."""
-    if name == "HEIF":
-        return importlib.util.find_spec("pillow_heif") is not None
+    if package := {"HEIF": "pillow_heif", **_EXTRA_FORMATS}.get(name):
+        return importlib.util.find_spec(package) is not None
     codec = {"JPEG": "jpg", "PNG": "zlib", "WEBP": "webp", "AVIF": "avif"}.get(name)
     return features is not None and (codec is None or bool(features.check(codec)))

@@ -37,6 +37,7 @@ from undark.cli.options import (
     Quality,
     Recursive,
     Runtime,
+    Salvage,
     SaveSteps,
     Strength,
     Threads,
@@ -71,6 +72,7 @@ def enhance(
     recursive: Recursive = False,
     overwrite: Overwrite = False,
     in_place: InPlace = False,
+    salvage: Salvage = False,
     explain: Explain = False,
     save_steps: SaveSteps = None,
     begin: Begin = None,
@@ -104,7 +106,9 @@ def enhance(
             raise UsageError("- (stdin) cannot be mixed with other inputs")
         if in_place:
             raise UsageError("- (stdin) cannot be replaced in place; leave out --in-place")
-        _Stream(output, written, quality, overwrite, as_json).run(asked)
+        _Stream(
+            output, written, quality, overwrite=overwrite, salvage=salvage, as_json=as_json
+        ).run(asked)
         return
 
     from undark.io.video.coding import Coding
@@ -124,6 +128,7 @@ def enhance(
         format=written,
         quality=quality,
         overwrite=overwrite or in_place,
+        salvage=salvage,
         transcoding=transcoding,
     )
     _run(pairs, asked, options, workers=jobs, as_json=as_json, debug=debug)
@@ -241,13 +246,16 @@ class _Stream:
         output: Path | None,
         format: str | None,
         quality: int | None,
+        *,
         overwrite: bool,
+        salvage: bool,
         as_json: bool,
     ) -> None:
         self._output = output
         self._format = format
         self._quality = quality
         self._overwrite = overwrite
+        self._salvage = salvage
         self._as_json = as_json
 
     def run(self, asked: _Asked) -> None:
@@ -280,7 +288,9 @@ class _Stream:
                 result_json(record(_STDIN, output, "skipped", 0.0))
             return
         begin = perf_counter()
-        photo = read_photo(sys.stdin.buffer.read(), name="stdin")
+        photo = read_photo(sys.stdin.buffer.read(), name="stdin", salvage=self._salvage)
+        for text in photo.notices:
+            say(f"stdin: {text}")
         steps = enhancer.steps(photo) if asked.in_steps else None
         _keep("stdin", Path("stdin"), steps, asked.explain, files)
         photo = enhancer.enhance(photo, adjust=asked.adjust(enhancer))

@@ -35,6 +35,7 @@ __all__ = [
     "Quality",
     "Recursive",
     "Runtime",
+    "Salvage",
     "SaveSteps",
     "Strength",
     "Threads",
@@ -101,7 +102,7 @@ Format = Annotated[
     typer.Option(
         "--format",
         metavar="FMT",
-        help="Write jpeg, png, tiff, webp, avif, heif or bmp [default: as the photo].",
+        help="Write jpeg, png, tiff, webp, avif, heif, jxl or bmp [default: as the photo].",
     ),
 ]
 
@@ -192,6 +193,11 @@ Runtime = Annotated[
     typer.Option(
         "--runtime", metavar="NAME", help="What runs the model: auto, onnxruntime or openvino."
     ),
+]
+
+Salvage = Annotated[
+    bool,
+    typer.Option("--salvage", help="Take what is there of truncated or damaged JPEG, PNG and BMP."),
 ]
 
 SaveSteps = Annotated[

@@ -49,6 +49,7 @@ _OPTIONS: Final = {
     "preview": "--preview",
     "quality": "--quality",
     "recursive": "--recursive looks into sub-folders",
+    "salvage": "--salvage takes what is there",
     "target": "-o - | ffplay -",
 }
 

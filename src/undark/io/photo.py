@@ -29,7 +29,8 @@ from undark.errors import (
 )
 from undark.io.atomic import write_atomically
 from undark.io.formats import FORMATS, format_named, result_format, suffix_format
-from undark.io.formats.base import is_opaque
+from undark.io.formats.base import Decoded, is_opaque
+from undark.io.formats.others import decoded_otherwise
 from undark.io.formats.sniff import sniff
 from undark.io.metadata.appended import appended_losses, fitted_appended, turned
 from undark.io.metadata.cicp import colour_loss, fitted_colours, hdr_in
@@ -54,33 +55,36 @@ _DECODER_ERRORS: Final = (
 )
 
 
-def read_photo(source: str | Path | bytes | BinaryIO, *, name: str | None = None) -> Photo:
+def read_photo(
+    source: str | Path | bytes | BinaryIO, *, name: str | None = None, salvage: bool = False
+) -> Photo:
     """Read one photo: upright, in its own depth, with its metadata.
 
-    JPEG, PNG, TIFF, WebP, AVIF, HEIC, BMP, GIF with one image and camera RAW, recognised by
-    content. CMYK becomes sRGB, a palette RGB, 1-bit 8-bit grey. The source is never modified.
+    JPEG, PNG, TIFF, WebP, AVIF, HEIC, JPEG XL, BMP, GIF with one image and camera RAW, recognised
+    by content. CMYK becomes sRGB, a palette RGB, 1-bit 8-bit grey. Of several pictures in a HEIC
+    or JPEG file the primary one is taken; `Photo.notices` says so. The source is never modified.
 
     Args:
         source: A path, the file's bytes, or a binary file open for reading.
         name: What to call it in errors; by default the path.
+        salvage: Take what is there of a file that is truncated or damaged, where its format
+            allows that (JPEG, PNG, BMP); `Photo.notices` says how much that is.
 
     Raises:
         UnreadableError: It is missing, a folder, or may not be read.
         DamagedError: It is empty, truncated, damaged, not an image, or has more than 500 million
             pixels.
         UnsupportedError: It is animated, holds several images, or is of a kind not taken.
-        MissingExtraError: It is camera RAW and the ``raw`` extra is not installed.
+        MissingExtraError: It is camera RAW or JPEG XL, and the extra for it is not installed.
     """
     label = name or (str(source) if isinstance(source, (str, Path)) else "the input")
     suffix = Path(source if isinstance(source, (str, Path)) else name or "").suffix.lower()
     try:
         with _opened(source) as file:
-            return _decode(file, sniff(file, suffix))
+            return _decode(file, sniff(file, suffix), salvage)
     except InputError as error:
-        raise type(error)(f"{label}: {error}") from error
+        raise type(error)(f"{label}: {error}", argument=error.argument) from error
     except OSError as error:
-        if error.errno is None:  # Pillow's, on pixels that end too soon or make no sense
-            raise DamagedError(f"{label}: is damaged or truncated: {_first_line(error)}") from error
         raise UnreadableError(f"{label}: cannot be read: {_reason(error)}") from error
     except MemoryError as error:
         raise UnsupportedError(f"{label}: needs more memory than there is") from error
@@ -89,8 +93,6 @@ def read_photo(source: str | Path | bytes | BinaryIO, *, name: str | None = None
         raise DamagedError(
             f"{label}: is too large, a decompression bomb? {_first_line(error)}"
         ) from error
-    except _DECODER_ERRORS as error:
-        raise DamagedError(f"{label}: is damaged or truncated: {_first_line(error)}") from error
 
 
 @contextmanager
@@ -127,9 +129,37 @@ def _first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
 
 
-def _decode(file: BinaryIO, kind: str) -> Photo:
+def _understood(file: BinaryIO, kind: str, salvage: bool) -> Decoded:
+    """What the format's own decoder makes of a file, else another one, else what can be salvaged.
+
+    Raises:
+        DamagedError: None of them can; its argument is "salvage" where that would help.
+    """
+    try:
+        return FORMATS[kind].read(file)
+    except DamagedError as error:
+        if error.argument == "pixels":  # so many that nothing else is to try it
+            raise
+        refusal = error
+    except (OSError, *_DECODER_ERRORS) as error:
+        if isinstance(error, (InputError, UsageError)) or getattr(error, "errno", None) is not None:
+            raise
+        refusal = DamagedError(f"is damaged or truncated: {_first_line(error)}")
+        refusal.__cause__ = error
+    if other := decoded_otherwise(file, kind):
+        return other
+    try:
+        viewable = FORMATS[kind].salvage(file)
+    except (OSError, InputError, *_DECODER_ERRORS):
+        viewable = None
+    if viewable and salvage:
+        return viewable
+    raise DamagedError(str(refusal), argument="salvage" if viewable else "") from refusal
+
+
+def _decode(file: BinaryIO, kind: str, salvage: bool) -> Photo:
     """A file of a known format as a Photo: upright, grey as RGB, its metadata in order."""
-    parts = FORMATS[kind].read(file)
+    parts = _understood(file, kind, salvage)
     samples = _upright(parts.samples, parts.orientation)
     height, width, count = samples.shape
     colours = samples[..., :1] if count < 3 else samples[..., :3]

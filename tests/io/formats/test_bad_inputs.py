@@ -74,7 +74,6 @@ def test_empty_and_text(tmp_path: Path, suffix: str) -> None:
     ("start", "says"),
     [
         (b"8BPS\0\1", "Photoshop"),
-        (b"\xff\x0a\xfa", "JPEG XL"),
         (b"%PDF-1.7", "PDF"),
         (b"\0\0\0\x20ftypisom\0\0\0\0isomavc1", "video"),
     ],
@@ -175,14 +174,7 @@ def test_animations_are_refused(tmp_path: Path, format: str) -> None:
     refuse(path, UnsupportedError, "animated|images")
 
 
-def test_several_images_in_heic_and_deep_tiff(tmp_path: Path) -> None:
-    import pillow_heif
-
-    heif = pillow_heif.from_pillow(Image.new("RGB", (64, 64)))
-    heif.add_from_pillow(Image.new("RGB", (64, 64), "red"))
-    path = tmp_path / "burst.heic"
-    heif.save(path, quality=50)
-    refuse(path, UnsupportedError, "holds 2 images")
+def test_several_images_in_a_deep_tiff(tmp_path: Path) -> None:
     pages = tmp_path / "pages.tif"
     tifffile.imwrite(pages, np.zeros((2, 8, 8, 3), np.uint16), photometric="rgb", metadata=None)
     refuse(pages, UnsupportedError, "holds 2 images")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import sys
 from pathlib import Path
 
@@ -103,3 +104,60 @@ def test_not_raw_at_all() -> None:
     pytest.importorskip("rawpy")
     with pytest.raises(InputError, match=r"^x\.nef: "):
         read_photo(b"a letter" * 100, name="x.nef")
+
+
+def make_rw2(strips: int, *, count: int = 20511792, fraction: float = 1.0) -> bytes:
+    """A Panasonic file of 1120×840 photosites, as its cameras write it: their place in 0x0118."""
+    width, height = 1120, 840
+    texts = {0x10F: b"Panasonic\0", 0x110: b"DMC-GH1\0"}
+    rows = {
+        **{1: (7, 4, b"0310"), 2: (3, 1, width), 3: (3, 1, height), 4: (3, 1, 0), 5: (3, 1, 0)},
+        **{6: (3, 1, height), 7: (3, 1, width), 9: (3, 1, 1), 10: (3, 1, 12), 11: (3, 1, 34316)},
+        **{0x17: (3, 1, 400), 0x111: (4, 1, strips), 0x116: (4, 1, height), 0x117: (4, 1, count)},
+        0x118: (4, 1, 4096),
+    }
+    at = 8 + 2 + 12 * (len(rows) + len(texts)) + 4
+    table, tail = struct.pack("<H", len(rows) + len(texts)), b""
+    for tag in sorted([*rows, *texts]):
+        if tag in texts:
+            text = texts[tag]
+            table += struct.pack("<HHII", tag, 2, len(text), at + len(tail))
+            tail += text
+            continue
+        kind, number, value = rows[tag]
+        data = value if isinstance(value, bytes) else struct.pack("<I", value)
+        table += struct.pack("<HHI", tag, kind, number) + data
+    head = b"IIU\0\x08\0\0\0" + table + bytes(4) + tail
+    blocks = -(-width * height // 14) * 16
+    return head.ljust(4096, b"\0") + bytes(int((blocks // 0x4000 + 1) * 0x4000 * fraction))
+
+
+@pytest.mark.parametrize("strips", [0xFFFFFFFF, 4096])
+@pytest.mark.parametrize("count", [20511792, 1000])
+def test_a_panasonic_file_is_for_libraw_to_judge(strips: int, count: int) -> None:
+    pytest.importorskip("rawpy")
+    photo = read_photo(make_rw2(strips, count=count), name="x.rw2")
+    assert (photo.format, photo.width, photo.height) == ("RAW", 1120, 840)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.5, 0.95])
+def test_a_truncated_panasonic_file_is_refused_and_does_not_become_grey(
+    capfd: pytest.CaptureFixture[str], fraction: float
+) -> None:
+    pytest.importorskip("rawpy")
+    with pytest.raises(DamagedError, match=r"^x\.rw2: is truncated"):
+        read_photo(make_rw2(0xFFFFFFFF, fraction=fraction), name="x.rw2")
+    assert capfd.readouterr().err == ""
+
+
+def test_a_preview_whose_tags_are_wrong_is_no_matter() -> None:
+    pytest.importorskip("rawpy")
+    stored = make_dng()
+    extra = [(254, 4, 1), (256, 4, 16), (257, 4, 16), (258, 3, 8), (259, 3, 1), (262, 3, 1)]
+    extra += [(273, 4, len(stored) - 8), (278, 4, 16), (279, 4, 16 * 16)]
+    rows = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in extra)
+    tags = read_tags(io.BytesIO(stored))
+    pointed = bytearray(stored)
+    struct.pack_into("<I", pointed, tags.directories[0].next_at, len(stored))
+    photo = read_photo(bytes(pointed) + struct.pack("<H", len(extra)) + rows + bytes(4))
+    assert (photo.format, photo.width) == ("RAW", 96)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 from undark.errors import UsageError
 
 if TYPE_CHECKING:
-    from undark.io.formats.base import Decoded, Reader, Writer
+    from undark.io.formats.base import Decoded, Reader, Salvager, Writer
     from undark.photo import Photo
 
 __all__ = [
@@ -96,6 +96,14 @@ class Format:
         """Decode an open, seekable file; see `undark.io.formats.base.Reader`."""
         return cast("Reader", import_module(f"{__name__}.{self.module}")).read(file)
 
+    def salvage(self, file: BinaryIO) -> Decoded | None:
+        """Decode what is there of a damaged file; see `undark.io.formats.base.Salvager`.
+
+        None where the format cannot be salvaged, or too little is there.
+        """
+        module = import_module(f"{__name__}.{self.module}")
+        return cast("Salvager", module).salvage(file) if hasattr(module, "salvage") else None
+
     def write(self, photo: Photo, file: BinaryIO, quality: int | None) -> None:
         """Write to an empty, seekable, readable file; see `undark.io.formats.base.Writer`."""
         cast("Writer", import_module(f"{__name__}.{self.module}")).write(photo, file, quality)
@@ -116,7 +124,7 @@ _TABLE = (
         name="PNG",
         module="png",
         mime="image/png",
-        suffixes="png",
+        suffixes="png apng",
         starts=(b"\x89PNG\r\n\x1a\n",),
         depths=(8, 16),
         cicp=True,
@@ -160,12 +168,19 @@ _TABLE = (
         appends=("Apple gain map", "video"),
     ),
     Format(
+        name="JXL",
+        module="jxl",
+        mime="image/jxl",
+        suffixes="jxl",
+        starts=(b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"),
+        depths=(8, 16, 32),
+    ),
+    Format(
         name="BMP",
         module="bmp",
         mime="image/bmp",
         suffixes="bmp",
         starts=(b"BM",),
-        alpha=False,
         icc=False,
         exif=False,
         xmp=False,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from typing import Any, BinaryIO, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import AvifImagePlugin
+from PIL import AvifImagePlugin, ImageFile
 
-from undark.errors import DamagedError, OutputError
+from undark.errors import OutputError
 from undark.io.formats.base import Decoded, converted, full_range, quiet
 from undark.io.formats.pillow import decoded, image_of, open_image, profile_for, save
 from undark.io.metadata.appended import around_pixels, video_box
@@ -25,28 +26,29 @@ __all__ = ["read", "write"]
 _QUALITY: Final = 88
 # The slower steps cost minutes on large photos and save a few per cent.
 _SPEED: Final = 8
-_HEAD: Final = 1 << 16
+# A configuration box: its size, kind and version (AV1-ISOBMFF, section 2.3), and the next bytes.
+_CONFIGURATION: Final = re.compile(rb"\0\0\0[\x0c-\xff]av1C\x81.(.)", re.DOTALL)
+# An entry of the table of items that is EXIF or XMP (ISO/IEC 14496-12, 8.11.6).
+_METADATA_ITEM: Final = re.compile(
+    rb"(infe(?:\x02..[\0\x01]....|\x03..[\0\x01]......))(?:Exif|mime)", re.DOTALL
+)
 
 
 def read(file: BinaryIO) -> Decoded:
     """Decode a still AVIF; 10 and 12 bits become 16."""
     file.seek(0)
-    depth = _depth(file.read(_HEAD))
+    data = file.read()
+    depth = _depth(data)
     image = open_image(file, AvifImagePlugin.AvifImageFile)
     appended, cicp, lost = around_pixels(file, image.info.get("icc_profile"))
     if depth == 8:
         return replace(decoded(image), cicp=cicp, appended=appended, notices=lost)
+    samples = _deep_samples(data, image, depth)
+    if samples is None:
+        lost = (*lost, f"only 8 of its {depth} bits per sample could be read")
+        return replace(decoded(image), cicp=cicp, appended=appended, notices=lost)
     # All but the pixels comes from Pillow.
     info: dict[Any, Any] = dict(image.info)
-    file.seek(0)
-    with quiet():
-        stored = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
-    if stored is None:
-        raise DamagedError("is damaged: its pixels cannot be decoded")
-    samples: NDArray[Any] = stored.reshape(image.height, image.width, -1)
-    if samples.shape[2] > 1:
-        samples = samples[..., [2, 1, 0, 3][: samples.shape[2]]]
-    samples = full_range(np.left_shift(samples, 16 - depth), depth)
     exif: bytes = info.get("exif", b"").removeprefix(b"Exif\0\0")
     return Decoded(
         samples,
@@ -61,11 +63,47 @@ def read(file: BinaryIO) -> Decoded:
     )
 
 
-def _depth(head: bytes) -> int:
-    """Bits per sample, by the AV1 configuration (AV1-ISOBMFF, section 2.3.3)."""
-    at = head.find(b"av1C")
-    flags = head[at + 6] if 0 <= at < len(head) - 6 else 0
-    return (12 if flags & 0x20 else 10) if flags & 0x40 else 8
+def _depth(data: bytes) -> int:
+    """Bits per sample, by the AV1 configurations (AV1-ISOBMFF, section 2.3.3)."""
+    flags = [found[1][0] for found in _CONFIGURATION.finditer(data)]
+    return max(((12 if flag & 0x20 else 10) if flag & 0x40 else 8 for flag in flags), default=8)
+
+
+def _deep_samples(data: bytes, image: ImageFile.ImageFile, depth: int) -> NDArray[Any] | None:
+    """The samples of an AVIF of 10 or 12 bits, as 16; None where OpenCV cannot decode it."""
+    # OpenCV gives up a file whose metadata lies further down than it looks; without these items
+    # nothing is left to look for, and all else keeps its place.
+    bare = np.frombuffer(_METADATA_ITEM.sub(rb"\1skip", data), np.uint8)
+    with quiet():
+        stored = cv2.imdecode(bare, cv2.IMREAD_UNCHANGED)
+    if stored is None or stored.dtype != np.uint16:
+        return None
+    samples: NDArray[Any] = stored.reshape(image.height, image.width, -1)
+    if samples.shape[2] == 1 and _is_limited(samples[..., 0], image, depth):
+        samples = _expanded(samples, depth)
+    elif samples.shape[2] > 1:
+        samples = samples[..., [2, 1, 0, 3][: samples.shape[2]]]
+    return full_range(np.left_shift(samples, 16 - depth), depth)
+
+
+def _is_limited(gray: NDArray[Any], image: ImageFile.ImageFile, depth: int) -> bool:
+    """Whether grey samples are of limited range, which OpenCV neither undoes nor tells.
+
+    Pillow undoes it, in 8 bits, so the samples are compared with its.
+    """
+    shown = np.asarray(image.convert("L"), np.float32)
+    ranges = gray, _expanded(gray, depth)
+    as_is, expanded = (
+        np.abs(item / np.float32(1 << (depth - 8)) - shown).mean() for item in ranges
+    )
+    return bool(expanded < as_is)
+
+
+def _expanded(samples: NDArray[Any], depth: int) -> NDArray[Any]:
+    """Luma of limited range as full range (ITU-T H.273, equation 20)."""
+    unit, top = 1 << (depth - 8), (1 << depth) - 1
+    values = (samples.astype(np.float32) - 16 * unit) * (top / (219 * unit))
+    return np.rint(np.clip(values, 0, top)).astype(np.uint16)
 
 
 def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "MAX_PIXELS",
     "Decoded",
     "Reader",
+    "Salvager",
     "Writer",
     "channels",
     "check_size",
@@ -28,6 +29,8 @@ __all__ = [
     "full_range",
     "is_opaque",
     "quiet",
+    "salvaged",
+    "several_pictures",
 ]
 
 MAX_PIXELS: Final = 500_000_000
@@ -80,6 +83,21 @@ class Reader(Protocol):
         ...
 
 
+class Salvager(Protocol):
+    """A module of a format of which a part can be viewed."""
+
+    def salvage(self, file: BinaryIO) -> Decoded | None:
+        """Decode what is there of a file that is truncated or damaged.
+
+        What is missing is as the decoder leaves it, and a notice says how much is there. What
+        cannot be decoded raises what decoders raise.
+
+        Returns:
+            None where no pixel is there.
+        """
+        ...
+
+
 class Writer(Protocol):
     """A module of a format that is written."""
 
@@ -105,7 +123,8 @@ def check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise DamagedError(
             f"{width}×{height} pixels are more than the {MAX_PIXELS // 10**6} million that undark"
-            " takes; a decompression bomb?"
+            " takes; a decompression bomb?",
+            argument="pixels",
         )
     if not width or not height:
         raise DamagedError("is damaged: it has no pixels")
@@ -125,6 +144,17 @@ def quiet() -> Generator[None]:
             yield
         finally:
             cv2.utils.logging.setLogLevel(level)
+
+
+def salvaged(rows: int, height: int, *, from_top: bool = True) -> str:
+    """What to tell of a truncated image of which `rows` of `height` rows are there."""
+    side = "top" if from_top else "bottom"
+    return f"is truncated: salvaged {max(100 * rows // height, 1)} %, from the {side}"
+
+
+def several_pictures(count: int) -> tuple[str, ...]:
+    """What to tell of a file of `count` pictures of which the primary one is taken."""
+    return (f"holds {count} pictures; the primary one is taken",) if count > 1 else ()
 
 
 def full_range(samples: NDArray[Any], depth: int) -> NDArray[Any]:

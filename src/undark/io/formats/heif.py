@@ -8,8 +8,14 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 import pillow_heif
 
-from undark.errors import UnsupportedError
-from undark.io.formats.base import Decoded, channels, check_size, converted, full_range
+from undark.io.formats.base import (
+    Decoded,
+    channels,
+    check_size,
+    converted,
+    full_range,
+    several_pictures,
+)
 from undark.io.metadata.appended import around_pixels, video_box
 from undark.io.metadata.icc import fitting_icc
 from undark.io.metadata.maps import map_of_heif, with_map_in_heif
@@ -20,14 +26,14 @@ __all__ = ["read", "write"]
 _QUALITY: Final = 90
 _MATRICES: Final = (1, 5, 6, 9)
 _USUAL_MATRIX, _WIDE_MATRIX = 6, 9
+# libheif's own choice, "slow", takes 2.3 times as long for files that are no smaller.
+_PRESET: Final = "veryfast"
 
 
 def read(file: BinaryIO) -> Decoded:
-    """Decode the one image of an HEIF file; 10 and 12 bits become 16."""
+    """Decode the primary image of an HEIF file; 10 and 12 bits become 16."""
     file.seek(0)
     heif: Any = pillow_heif.open_heif(file, convert_hdr_to_8bit=False)  # pyright: ignore[reportUnknownMemberType]
-    if len(heif) > 1:
-        raise UnsupportedError(f"holds {len(heif)} images; save the one you want on its own")
     check_size(*heif.size)
     width, height = heif.size
     samples = np.array(heif).reshape(height, width, -1)
@@ -46,7 +52,7 @@ def read(file: BinaryIO) -> Decoded:
         Encoding(depth=int(info["bit_depth"]) if samples.dtype == np.uint16 else None),
         cicp=cicp,
         appended=appended,
-        notices=lost,
+        notices=(*several_pictures(len(heif)), *lost),
     )
 
 
@@ -75,7 +81,11 @@ def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:
     if deep and photo.cicp and photo.cicp.is_hdr and photo.encoding.depth == 12:
         options["bit_depth"] = 12
     buffer = io.BytesIO()
-    heif.save(buffer, **{key: value for key, value in options.items() if value})
+    heif.save(
+        buffer,
+        enc_params={"preset": _PRESET},
+        **{key: value for key, value in options.items() if value},
+    )
     data = buffer.getvalue()
     if photo.appended and photo.appended.gain_map:
         data = with_map_in_heif(data, photo.appended.gain_map)

@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 
 from PIL import JpegImagePlugin
 
-from undark.io.formats.base import Decoded
+from undark.io.formats.base import Decoded, salvaged, several_pictures
 from undark.io.formats.pillow import (
     decoded,
     dpi_of,
@@ -23,17 +23,57 @@ from undark.io.metadata.exif import shortened_block
 from undark.io.metadata.mpf import append_parts, split_parts
 from undark.photo import Encoding, Photo
 
-__all__ = ["read", "write"]
+__all__ = ["read", "salvage", "write"]
 
 # A brightened photo shows the blocks of a low quality, so the default never goes below.
 _LEAST_QUALITY: Final = 92
 _MAX_SEGMENT: Final = 65533
+_MARK, _PROGRESSIVE = 0xFF, 0xC2
+_SCAN: Final = b"\xff\xda"
+_END: Final = b"\xff\xd9"
+_NO_END: Final = "lacks its end; all its pixels are there"
+# Any bytes will do that are no marks and stand for some pixels, whatever the tables.
+_OTHER_PIXELS: Final = bytes(37 * number % 251 for number in range(4096))
 _EXIF_PREFIX: Final = b"Exif\0\0"
 _XMP_PREFIX: Final = b"http://ns.adobe.com/xap/1.0/\0"
 
 
 def read(file: BinaryIO) -> Decoded:
     """Decode a JPEG; of several images in one file, the first, with a gain map and a video."""
+    try:
+        return _decode(file)
+    except OSError as error:
+        # Pillow wants an end (EOI), which some files lack that have all their pixels.
+        found = salvage(file) if error.errno is None else None
+        if found is None or _NO_END not in found.notices:
+            raise
+        return found
+
+
+def salvage(file: BinaryIO) -> Decoded | None:
+    """Decode what is there of a JPEG that ends too soon."""
+    file.seek(0)
+    data = file.read()
+    progressive, scans = _scans(data)
+    if not scans:
+        return None
+    found = _decode(io.BytesIO(data + _END))
+    # Whatever is appended instead changes what the decoder had to make up, from there on.
+    other = _decode(io.BytesIO(data + _OTHER_PIXELS + _END))
+    changed = (found.samples != other.samples).any(axis=(1, 2))
+    rows = int(changed.argmax()) if changed.any() else len(changed)
+    if rows == len(changed):
+        lost = _NO_END
+    elif progressive and scans > 1:
+        lost = "is truncated: salvaged in less detail"
+    elif rows:
+        lost = salvaged(rows, len(changed))
+    else:
+        return None
+    return replace(found, notices=(*found.notices, lost))
+
+
+def _decode(file: BinaryIO) -> Decoded:
     image = open_image(file, JpegImagePlugin.JpegImageFile)
     assert isinstance(image, JpegImagePlugin.JpegImageFile)
     # Before the pixels are decoded: Pillow drops the tables then.
@@ -46,8 +86,20 @@ def read(file: BinaryIO) -> Decoded:
     found = decoded(image, encoding)
     file.seek(0)
     appended, lost = split_parts(file.read(), semantics_of(found.xmp))
-    notices = (f"holds {lost + 1} pictures; the primary one is taken",) if lost else ()
-    return replace(found, appended=appended, notices=notices)
+    return replace(found, appended=appended, notices=several_pictures(lost + 1))
+
+
+def _scans(data: bytes) -> tuple[bool, int]:
+    """Whether an image is progressive, and how many of its scans have begun (T.81, annex B)."""
+    progressive, at = False, 2
+    while at + 4 <= len(data) and data[at] == _MARK:
+        kind = data[at + 1]
+        if kind == _SCAN[1]:
+            return progressive, data.count(_SCAN, at)
+        progressive |= kind == _PROGRESSIVE
+        # Marks may be filled up with further 0xFF.
+        at += 1 if kind == _MARK else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return progressive, 0
 
 
 def _quality(tables: dict[int, list[int]]) -> int | None:

@@ -8,10 +8,11 @@ Format: PNG specification, third edition (W3C, 2025).
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 import cv2
@@ -21,15 +22,18 @@ from PIL import PngImagePlugin
 
 from undark.errors import DamagedError, UnsupportedError
 from undark.io.formats.base import Decoded, channels, check_size
+from undark.io.formats.chunks import SIGNATURE as _SIGNATURE
+from undark.io.formats.chunks import chunk as _chunk
+from undark.io.formats.chunks import chunks as _chunks
+from undark.io.formats.chunks import mended
 from undark.io.formats.pillow import open_image, samples_of
 from undark.io.metadata.cicp import known_cicp
 from undark.io.metadata.exif import orientation_of
 from undark.io.metadata.icc import SRGB_CURVE, cicp_profile, fitting_icc, matrix_profile
 from undark.photo import Cicp, Encoding, Photo
 
-__all__ = ["read", "write"]
+__all__ = ["read", "salvage", "write"]
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _XMP_KEY = b"XML:com.adobe.xmp"
 _MAX_TEXT = 1 << 26
 _INCH_PER_METRE = 39.37007874
@@ -43,7 +47,17 @@ _PIXEL_CHUNKS = (b"IHDR", b"IDAT", b"IEND")
 
 
 def read(file: BinaryIO) -> Decoded:
-    """Decode a still PNG."""
+    """Decode a still PNG; damage that touches no pixel is passed over."""
+    try:
+        return _decode(file)
+    except (DamagedError, OSError, SyntaxError):
+        found = mended(file)
+        if found is None or not found.is_whole:
+            raise
+        return replace(_decode(io.BytesIO(found.data)), notices=(found.lost,))
+
+
+def _decode(file: BinaryIO) -> Decoded:
     info = _inspect(file)
     check_size(info.width, info.height)
     if info.frames > 1:
@@ -71,6 +85,12 @@ def _stretch(samples: NDArray[Any]) -> None:
     row: NDArray[Any]
     for row in colours:
         row[:] = np.rint((np.clip(row, low, high) - float(low)) * (top / (high - low)))
+
+
+def salvage(file: BinaryIO) -> Decoded | None:
+    """Decode what is there of a PNG that is truncated or damaged."""
+    found = mended(file)
+    return found and replace(_decode(io.BytesIO(found.data)), notices=(found.lost,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,26 +194,6 @@ def _declared_profile(chunks: bytes, *, gray: bool) -> bytes | None:
         return None  # such colours there are not
 
 
-def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    file.seek(0)
-    if file.read(8) != _SIGNATURE:
-        raise DamagedError("is not a PNG inside")
-    while True:
-        head = file.read(8)
-        if len(head) < 8:
-            raise DamagedError("is truncated: its end is missing")
-        size, kind = struct.unpack(">I4s", head)
-        data = file.read(size)
-        check = file.read(4)
-        if len(data) < size or len(check) < 4:
-            raise DamagedError("is truncated: its end is missing")
-        if zlib.crc32(data, zlib.crc32(kind)) != int.from_bytes(check, "big"):
-            raise DamagedError("is damaged: a checksum does not match")
-        yield kind, data
-        if kind == b"IEND":
-            return
-
-
 def _inflate(data: bytes) -> bytes | None:
     try:
         return zlib.decompressobj().decompress(data, _MAX_TEXT) or None
@@ -252,11 +252,6 @@ def _deep_samples(file: BinaryIO, info: _Info) -> NDArray[np.uint16]:
         alpha = np.where((samples == key).all(axis=2), 0, 65535).astype(np.uint16)
         samples = np.dstack([samples, alpha])
     return samples
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    crc = zlib.crc32(data, zlib.crc32(kind))
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc)
 
 
 def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:

@@ -6,6 +6,7 @@ Needs the ``raw`` extra (rawpy).
 from __future__ import annotations
 
 import io
+import os
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -15,11 +16,16 @@ from undark.errors import DamagedError, MissingExtraError, UnsupportedError
 from undark.io.formats.base import MAX_PIXELS, Decoded
 from undark.io.metadata.exif import block_from_tags
 from undark.io.metadata.icc import srgb_profile
-from undark.io.metadata.tags import check_extent, read_tags
+from undark.io.metadata.tags import Directory, Layout, is_mosaic, read_tags
 
 __all__ = ["read"]
 
 _SRGB_CURVE = (2.4, 12.92)
+_NO_OFFSET = 0xFFFFFFFF
+_PANASONIC_COLUMNS, _PANASONIC_ROWS, _PANASONIC_BITS = 0x0002, 0x0003, 0x000A
+_PANASONIC_FORMAT, _PANASONIC_OFFSET, _PANASONIC_STRIPS = 0x002D, 0x0118, 8
+# Photosites in a block of 12 and of 14 bits, by the file's number of its format.
+_PANASONIC_BLOCKS = {5: (10, 9), 6: (14, 11), 7: (10, 9)}
 
 
 def read(file: BinaryIO) -> Decoded:
@@ -28,8 +34,8 @@ def read(file: BinaryIO) -> Decoded:
     It is as dark as it was taken. Most RAW files are TIFF inside, whose descriptive tags become
     the EXIF block; for the others, the tags of the embedded JPEG serve.
     """
-    samples = _develop(file)
-    return Decoded(samples, srgb_profile(), _exif(file))
+    _check_whole(file)
+    return Decoded(_develop(file), srgb_profile(), _exif(file))
 
 
 def _develop(file: BinaryIO) -> NDArray[np.uint16]:
@@ -44,7 +50,6 @@ def _develop(file: BinaryIO) -> NDArray[np.uint16]:
         import rawpy
     except ImportError as error:
         raise MissingExtraError("camera RAW files", "raw") from error
-    _check_whole(file)
     file.seek(0)
     try:
         with rawpy.imread(file) as raw:
@@ -67,13 +72,61 @@ def _develop(file: BinaryIO) -> NDArray[np.uint16]:
 
 
 def _check_whole(file: BinaryIO) -> None:
-    """Refuse a file that ends too soon, about which LibRaw would write on stderr."""
+    """Refuse a file that ends too soon where LibRaw would show grey, or write on stderr.
+
+    Only what holds the photosites counts, and only as far as its tags make sense: all else is for
+    LibRaw to judge.
+
+    Raises:
+        DamagedError: The file ends before its photosites do.
+    """
     try:
         tags = read_tags(file)
     except ValueError:  # not TIFF inside
         return
-    for directory in tags.walk():
-        check_extent(file, directory, tags)
+    main, end = tags.directories[0], file.seek(0, os.SEEK_END)
+    if _PANASONIC_OFFSET in main.entries:
+        needed = _panasonic_end(main, tags.layout)
+    else:
+        directories = [item for item in tags.walk() if is_mosaic(item, tags.layout)]
+        needed = max((_needed(item, tags.layout) for item in directories or tags.walk()), default=0)
+    if needed > end:
+        raise DamagedError("is truncated: some of its pixels are missing")
+
+
+def _needed(directory: Directory, layout: Layout) -> int:
+    """Where the strips or tiles of a directory end, unless their sizes cannot be true."""
+    columns, rows, samples = (
+        max(directory.numbers(tag, layout, (1,))[:1] or (1,)) for tag in (256, 257, 277)
+    )
+    # Tiles may reach beyond the sides; a compressed sample may take more than its 16 bits.
+    most = max(4 * columns * rows * samples, 1 << 16)
+    return max(
+        (
+            offset + size
+            for pair in ((273, 279), (324, 325))
+            for offset, size in zip(*(directory.numbers(tag, layout) for tag in pair), strict=False)
+            if offset < _NO_OFFSET and size <= most
+        ),
+        default=0,
+    )
+
+
+def _panasonic_end(main: Directory, layout: Layout) -> int:
+    """Where the photosites of a Panasonic file end at the earliest.
+
+    Their place is in a tag of its own since 2008, and their number of bytes in none, but they are
+    packed in blocks of 16 bytes (LibRaw, ``panasonic_load_raw`` and those for its later formats).
+    """
+
+    def number(tag: int) -> int:
+        return (main.numbers(tag, layout) or (0,))[0]
+
+    blocks = _PANASONIC_BLOCKS.get(number(_PANASONIC_FORMAT), (14, 14))
+    sites = number(_PANASONIC_COLUMNS) * number(_PANASONIC_ROWS)
+    if number(_PANASONIC_FORMAT) == _PANASONIC_STRIPS:  # whose size depends on the image
+        return number(_PANASONIC_OFFSET)
+    return number(_PANASONIC_OFFSET) + sites // blocks[number(_PANASONIC_BITS) > 12] * 16
 
 
 def _said(error: Exception) -> str:

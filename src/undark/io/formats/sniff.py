@@ -14,8 +14,6 @@ _HEAD: Final = 64
 _BRANDS: Final = {brand: item.name for item in FORMATS.values() for brand in item.brands}
 _OTHERS: Final = {
     b"8BPS": "a Photoshop document",
-    b"\xff\x0a": "a JPEG XL image",
-    b"\0\0\0\x0cJXL ": "a JPEG XL image",
     b"\0\0\0\x0cjP  ": "a JPEG 2000 image",
     b"\x76\x2f\x31\x01": "an OpenEXR image",
     b"%PDF": "a PDF",

@@ -27,6 +27,7 @@ __all__ = [
     "TagFile",
     "check_extent",
     "directory_bytes",
+    "is_mosaic",
     "is_raw",
     "read_tags",
 ]
@@ -223,10 +224,12 @@ def directory_bytes(directory: Directory, layout: Layout, at: int) -> bytes:
 
 def is_raw(tags: TagFile) -> bool:
     """Whether these are the tags of a camera RAW file: DNG, or a colour filter array somewhere."""
-    return any(
-        _DNG_VERSION in item.entries or item.numbers(262, tags.layout) in ((_CFA,), (_LINEAR_RAW,))
-        for item in tags.walk()
-    )
+    return any(_DNG_VERSION in item.entries or is_mosaic(item, tags.layout) for item in tags.walk())
+
+
+def is_mosaic(directory: Directory, layout: Layout) -> bool:
+    """Whether a directory is of an image as a sensor sees it."""
+    return directory.numbers(262, layout) in ((_CFA,), (_LINEAR_RAW,))
 
 
 def check_extent(file: BinaryIO, directory: Directory, tags: TagFile) -> None:

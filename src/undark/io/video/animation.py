@@ -1,8 +1,9 @@
-"""Animated GIF and WebP: frames with their times, in and out."""
+"""Animated GIF, WebP and PNG: frames with their times, in and out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -11,27 +12,32 @@ import numpy as np
 from undark.errors import DamagedError, UnreadableError, UnsupportedError
 from undark.io.atomic import write_atomically
 from undark.io.formats.base import converted
+from undark.io.metadata.icc import fitting_icc
 from undark.photo import Photo
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["ANIMATIONS", "Animation", "is_animated", "read_animation"]
+__all__ = ["ANIMATIONS", "Animation", "Frame", "is_animated", "read_animation"]
 
-ANIMATIONS: Final = (".gif", ".webp")
+ANIMATIONS: Final = (".gif", ".webp", ".png", ".apng")
 """Suffixes of files that may be animated."""
 
 # Shorter times are what players make of none.
 _LEAST_MS: Final = 20
 _USUAL_MS: Final = 100
 _QUALITY: Final = 85
+_PNG: Final = (".png", ".apng")
+_PNG_HEAD: Final = 8
 _MAX_PIXELS: Final = 50_000_000
 
 
 def is_animated(path: Path) -> bool:
-    """Whether a GIF or WebP file holds more than one frame; what cannot be read holds none."""
+    """Whether a GIF, WebP or PNG holds more than one frame; what cannot be read holds none."""
     if path.suffix.lower() not in ANIMATIONS or not path.is_file():
         return False
+    if path.suffix.lower() in _PNG:
+        return _is_animated_png(path)
     from PIL import Image
 
     try:
@@ -41,8 +47,39 @@ def is_animated(path: Path) -> bool:
         return False
 
 
-def read_animation(path: Path) -> Iterator[tuple[Photo, float, int]]:
-    """The frames as they are seen: each whole, with the seconds it is shown and their number.
+def _is_animated_png(path: Path) -> bool:
+    """Whether a PNG says before its pixels that it is animated (PNG, third edition, 11.3.4)."""
+    try:
+        with path.open("rb") as file:
+            at = file.seek(_PNG_HEAD)
+            while len(head := file.read(12)) == 12 and head[4:8] != b"IDAT":
+                if head[4:8] == b"acTL":
+                    return int.from_bytes(head[8:12], "big") > 1
+                at = file.seek(at + 12 + int.from_bytes(head[:4], "big"))
+    except OSError:
+        pass
+    return False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One frame of an animation, as it is seen.
+
+    Attributes:
+        photo: Whole, 8 bits.
+        seconds: How long it is shown.
+        count: Frames of the animation.
+        plays: Times that the animation is shown; 0 is for ever.
+    """
+
+    photo: Photo
+    seconds: float
+    count: int
+    plays: int
+
+
+def read_animation(path: Path) -> Iterator[Frame]:
+    """The frames of an animation, in their order.
 
     Raises:
         InputError: It cannot be read.
@@ -53,12 +90,17 @@ def read_animation(path: Path) -> Iterator[tuple[Photo, float, int]]:
         with Image.open(path) as image:
             if image.width * image.height > _MAX_PIXELS:
                 raise UnsupportedError(f"{path}: its frames are too large for an animation")
-            count = int(getattr(image, "n_frames", 1))
-            for frame in ImageSequence.Iterator(image):
+            # A PNG may begin with an image for programs that know no animation.
+            still = int(image.info.get("default_image", False))
+            count = int(getattr(image, "n_frames", 1)) - still
+            plays = _plays(image)
+            for number, frame in enumerate(ImageSequence.Iterator(image)):
                 frame.load()  # a WebP tells its times only then
-                shown = int(frame.info.get("duration") or 0)
+                if number < still:
+                    continue
+                shown = float(frame.info.get("duration") or 0)
                 seconds = (shown if shown >= _LEAST_MS else _USUAL_MS) / 1000
-                yield _photo(frame), seconds, count
+                yield Frame(_photo(frame), seconds, count, plays)
     except FileNotFoundError as error:
         raise UnreadableError(f"{path}: cannot be read: there is no such file") from error
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
@@ -66,37 +108,52 @@ def read_animation(path: Path) -> Iterator[tuple[Photo, float, int]]:
         raise DamagedError(f"{path}: is damaged or truncated: {reason}") from error
 
 
+def _plays(image: Image.Image) -> int:
+    """How often an animation is shown; a GIF stores how often it is repeated, or nothing."""
+    stored = image.info.get("loop")
+    if image.format == "GIF":
+        return 1 if stored is None else int(stored) and int(stored) + 1
+    return int(stored or 0)
+
+
 def _photo(frame: Image.Image) -> Photo:
+    icc = frame.info.get("icc_profile")
+    if frame.mode.startswith("I"):  # 16-bit grey, which Pillow would clip
+        gray = (np.asarray(frame) >> 8).astype(np.uint8)
+        return Photo(np.repeat(gray[..., None], 3, axis=2), icc=icc)
     if not frame.has_transparency_data:
-        return Photo(np.asarray(frame.convert("RGB")))
+        return Photo(np.asarray(frame.convert("RGB")), icc=icc)
     samples = np.asarray(frame.convert("RGBA"))
-    return Photo(np.ascontiguousarray(samples[..., :3]), alpha=samples[..., 3])
+    return Photo(np.ascontiguousarray(samples[..., :3]), alpha=samples[..., 3], icc=icc)
 
 
 class Animation:
     """An animated file in the making; it is written whole when it ends.
 
     Args:
-        path: Ends in ``.gif`` or ``.webp``.
-        loop: Times that it is shown; 0 is for ever.
+        path: Ends in one of `ANIMATIONS`.
     """
 
-    def __init__(self, path: Path, loop: int = 0) -> None:
+    def __init__(self, path: Path) -> None:
         """Begin without frames."""
         self._path = path
-        self._loop = loop
+        self._suffix = path.suffix.lower()
+        self._plays = 0
+        self._icc: bytes | None = None
         self._frames: list[Image.Image] = []
         self._times: list[int] = []
 
-    def add(self, photo: Photo, seconds: float) -> None:
-        """Show `photo` next, for so long."""
+    def add(self, photo: Photo, seconds: float, *, plays: int = 0) -> None:
+        """Show `photo` next, for so long, in an animation that is shown `plays` times."""
         from PIL import Image
+
+        self._plays, self._icc = plays, fitting_icc(photo.icc, gray=False)
 
         pixels = converted(photo.pixels, np.uint8)
         if photo.alpha is not None:
             pixels = np.dstack([pixels, converted(photo.alpha, np.uint8)])
         image = Image.fromarray(pixels)
-        if self._path.suffix.lower() == ".gif":
+        if self._suffix == ".gif":
             image = _paletted(image)
         self._frames.append(image)
         self._times.append(max(round(seconds * 1000), _LEAST_MS))
@@ -108,11 +165,17 @@ class Animation:
             OutputError: It could not be written.
         """
         first, *others = self._frames
-        options: dict[str, Any] = {"duration": self._times, "loop": self._loop}
-        if self._path.suffix.lower() == ".gif":
+        options: dict[str, Any] = {"duration": self._times}
+        if self._suffix == ".gif":
             options |= {"format": "GIF", "disposal": 2 if first.info.get("seen") else 1}
+            if self._plays != 1:
+                options["loop"] = max(self._plays - 1, 0)
         else:
-            options |= {"format": "WEBP", "quality": _QUALITY, "method": 2}
+            options |= {"loop": self._plays, "icc_profile": self._icc}
+            if self._suffix in _PNG:
+                options |= {"format": "PNG", "disposal": 0, "blend": 0, "default_image": False}
+            else:
+                options |= {"format": "WEBP", "quality": _QUALITY, "method": 2}
 
         def save(file: BinaryIO) -> None:
             first.save(file, save_all=True, append_images=others, **options)

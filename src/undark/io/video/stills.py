@@ -37,6 +37,7 @@ class Still:
         fraction: Of the video, up to and with this one.
         total: Frames of the video, as far as is known.
         number: Of its own file, if it has one, else counted from 1.
+        plays: Times that an animation is shown; 0 is for ever.
     """
 
     photo: Photo
@@ -45,6 +46,7 @@ class Still:
     fraction: float
     total: int
     number: int
+    plays: int = 0
 
 
 def read_stills(source: Path, options: Transcoding) -> Iterator[Still]:
@@ -104,8 +106,8 @@ def open_still_sink(destination: Path) -> StillSink:
     if destination.suffix.lower() in ANIMATIONS:
         return _Animated(destination)
     raise UsageError(
-        f"{destination}: cannot hold a video; name a video, a .gif or .webp, or numbered images"
-        " such as frame%05d.png"
+        f"{destination}: cannot hold a video; name a video, a .gif, .webp or .png, or numbered"
+        " images such as frame%05d.png"
     )
 
 
@@ -118,9 +120,10 @@ def _numbered(pattern: Path, fps: float) -> Iterator[Still]:
 
 def _animation(path: Path) -> Iterator[Still]:
     time = 0.0
-    for index, (photo, seconds, count) in enumerate(read_animation(path)):
-        yield Still(photo, time, seconds, (index + 1) / count, count, index + 1)
-        time += seconds
+    for index, frame in enumerate(read_animation(path), start=1):
+        done = index / frame.count
+        yield Still(frame.photo, time, frame.seconds, done, frame.count, index, frame.plays)
+        time += frame.seconds
 
 
 def _video(path: Path, options: Transcoding) -> Iterator[Still]:
@@ -160,7 +163,7 @@ class _Animated:
         self._animation = Animation(path)
 
     def add(self, still: Still, photo: Photo) -> None:
-        self._animation.add(photo, still.seconds)
+        self._animation.add(photo, still.seconds, plays=still.plays)
 
     def close(self) -> None:
         self._animation.close()
