@@ -136,6 +136,7 @@ class Photo:
         format: Name of the source's format as Pillow spells it ("JPEG", "PNG", "TIFF", "WEBP",
             "AVIF", "HEIF", "BMP", "GIF"), "RAW", or None where there was no file.
         encoding: How the source was encoded.
+        notices: Lines for the user about what was found in the file and how it was taken.
     """
 
     pixels: NDArray[Any]
@@ -146,6 +147,7 @@ class Photo:
     xmp: bytes | None = None
     format: str | None = None
     encoding: Encoding = Encoding()
+    notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check shape and type.

@@ -32,10 +32,17 @@ from undark.io.formats import FORMATS, format_named, result_format, suffix_forma
 from undark.io.formats.base import is_opaque
 from undark.io.formats.sniff import sniff
 from undark.io.metadata.exif import clean_block
-from undark.io.metadata.xmp import clean_xmp
+from undark.io.metadata.xmp import clean_xmp, is_sound
 from undark.photo import Encoding, Photo
 
-__all__ = ["encode_photo", "output_format", "read_photo", "write_photo"]
+__all__ = [
+    "encode_photo",
+    "losses",
+    "output_format",
+    "read_photo",
+    "target_format",
+    "write_photo",
+]
 
 # What decoders and encoders raise on files that they cannot make sense of.
 _DECODER_ERRORS: Final = (
@@ -143,6 +150,7 @@ def _decode(file: BinaryIO, kind: str) -> Photo:
         xmp=clean_xmp(parts.xmp, width=width, height=height),
         format=kind,
         encoding=_turned(parts.encoding) if parts.orientation >= 5 else parts.encoding,
+        notices=parts.notices,
     )
 
 
@@ -208,17 +216,7 @@ def write_photo(
         OutputError: The file could not be written, or the format cannot hold this photo.
     """
     destination = Path(destination)
-    if format:
-        kind = format_named(format)
-    elif destination.suffix:
-        kind = suffix_format(destination)
-        if kind is None:
-            raise UsageError(
-                f"{destination}: undark does not write {destination.suffix} files; choose another"
-                " suffix, for instance .png"
-            )
-    else:
-        kind = output_format(photo)[0]
+    kind = target_format(photo, destination, format)
     try:
         write_atomically(
             destination, lambda file: _encode(photo, file, kind, quality), overwrite=overwrite
@@ -227,6 +225,44 @@ def write_photo(
         text = str(error)
         named = text if text.startswith(str(destination)) else f"{destination}: {text}"
         raise OutputError(named, argument=error.argument) from error
+
+
+def target_format(photo: Photo, destination: Path, format: str | None = None) -> str:
+    """The format that `write_photo` would write.
+
+    Raises:
+        UsageError: No such format, or undark does not write such files.
+    """
+    if format:
+        return format_named(format)
+    if not destination.suffix:
+        return output_format(photo)[0]
+    kind = suffix_format(destination)
+    if kind is None:
+        raise UsageError(
+            f"{destination}: undark does not write {destination.suffix} files; choose another"
+            " suffix, for instance .png"
+        )
+    return kind
+
+
+def losses(photo: Photo, kind: str) -> tuple[str, ...]:
+    """What of the photo a file of the format `kind` cannot hold: a short line for each."""
+    written = FORMATS[kind]
+    name = kind.lower()
+    parts = (
+        ("its colour profile", photo.icc, written.icc),
+        ("its EXIF", photo.exif, written.exif),
+        ("its XMP", photo.xmp, written.xmp),
+    )
+    lines = [
+        f"{what} is left out: {name} holds none"
+        for what, there, held in parts
+        if there and not held
+    ]
+    if photo.xmp and written.xmp and not is_sound(photo.xmp):
+        lines.append("its XMP is damaged and is left out")
+    return tuple(lines)
 
 
 def _encode(photo: Photo, file: BinaryIO, kind: str, quality: int | None) -> None:

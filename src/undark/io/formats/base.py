@@ -50,6 +50,7 @@ class Decoded:
         xmp: XMP packet.
         encoding: How the file was encoded.
         orientation: 1 to 8, as in EXIF: what is still to be applied to `samples`.
+        notices: Lines for the user about what was found in the file and how it was taken.
     """
 
     samples: NDArray[Any]
@@ -58,6 +59,7 @@ class Decoded:
     xmp: bytes | None = None
     encoding: Encoding = field(default_factory=Encoding)
     orientation: int = 1
+    notices: tuple[str, ...] = ()
 
 
 class Reader(Protocol):
