@@ -46,6 +46,10 @@ class Source:
         except OSError:
             return ""
 
+    def is_at(self, path: Path) -> bool:
+        """Whether it is this file."""
+        return self._origin == path
+
     def read(self) -> Photo:
         """The photo.
 
@@ -91,13 +95,13 @@ def render(
         UndarkError: See `Editor.enhance`, `Editor.steps`, `undark.read_photo` and
             `undark.write_photo`.
     """
-    tell = tell or _nobody
+    tell = _nobody if tell is None else tell
     # Before the pixels are read: should the file change meanwhile, it is done again.
     digest = source.digest() if record else ""
     before = source.read()
     kind = target_format(before, destination, format)
     old = record_of(before.xmp)
-    if old is not None:
+    if old is not None and not source.is_at(destination):
         tell(f"is a result of undark's already ({old.model or 'unknown'}); this comes on top of it")
     for line in (*before.notices, *losses(before, kind)):
         tell(line)
@@ -106,6 +110,9 @@ def render(
     if record:
         made = replace(editor.record(before, adjust), source=digest, quality=quality)
         photo = with_record(photo, made, kind)
+        kept = record_of(photo.xmp)
+        if kept is None or kept.source != digest:
+            tell("its XMP leaves no room for the record of how it was made")
     else:
         photo = without_record(photo)
     return photo, steps

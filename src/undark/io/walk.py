@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from undark.errors import UsageError
+from undark.errors import UndarkError, UnreadableError, UsageError
 from undark.io.formats import (
     FORMATS,
     PHOTO_SUFFIXES,
@@ -64,8 +64,8 @@ def plan(
     photos, with `recursive` also those below it; hidden files, results of earlier runs
     (``night.undark.jpg``) and unfinished files are left out. A result that is named among its own
     source, as a shell's ``*.jpg`` does, is left out too. A file that does not exist is kept, so
-    that reading it reports it without stopping the others; so is a glob that matches nothing, where
-    there are other inputs. What a folder holds that is no file (a pipe, a device) is left out.
+    that reading it reports it without stopping the others; so is a glob that matches nothing. What
+    a folder holds that is no file (a pipe, a device) is left out.
 
     Without `output`, ``night.jpg`` becomes ``night.undark.jpg`` beside it. With a folder it
     becomes ``FOLDER/night.jpg``, and the tree below an input folder is kept. With a file (one
@@ -87,7 +87,8 @@ def plan(
         destination twice.
 
     Raises:
-        UsageError: Nothing is found, two results would meet, a result would replace a source
+        UnreadableError: The folders named hold no photo or video.
+        UsageError: No input is named, two results would meet, a result would replace a source
             without `in_place`, or the arguments contradict each other.
     """
     kind = format_named(format) if format else None
@@ -99,7 +100,7 @@ def plan(
         )
     folder, file = _target(inputs, output, kind)
     found = _without_results(_unique(_expand(inputs, recursive, folder)))
-    if all(is_glob(item.path) for item in found):
+    if not found:
         raise _nothing(inputs, recursive)
     if in_place:
         return [Pair(item.path, _own_place(item.path)) for item in found]
@@ -265,11 +266,11 @@ def _key(path: Path) -> str:
     return os.path.normcase(path.absolute())
 
 
-def _nothing(inputs: Sequence[str | Path], recursive: bool) -> UsageError:
+def _nothing(inputs: Sequence[str | Path], recursive: bool) -> UndarkError:
     if not inputs:
         return UsageError("no input given; name photos, videos, folders or globs")
     named = ", ".join(str(item) for item in inputs[:3]) + (", ..." if len(inputs) > 3 else "")
-    return UsageError(
+    return UnreadableError(
         f"{named}: no photo or video found", argument="" if recursive else "recursive"
     )
 

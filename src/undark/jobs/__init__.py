@@ -20,7 +20,7 @@ from undark.jobs.events import (
     Summary,
 )
 from undark.jobs.many import Job
-from undark.jobs.one import enhance_one
+from undark.jobs.one import enhance_one, standing_at
 
 __all__ = [
     "Done",
@@ -35,4 +35,5 @@ __all__ = [
     "Started",
     "Summary",
     "enhance_one",
+    "standing_at",
 ]

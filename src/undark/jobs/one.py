@@ -24,7 +24,7 @@ from undark.io.walk import Pair, is_glob
 from undark.jobs.events import Done, Failed, Notice, Options, Progress, Receipt, Skipped, Started
 from undark.pixels.steps import Step
 
-__all__ = ["Tell", "enhance_one", "settled", "worded"]
+__all__ = ["Tell", "enhance_one", "settled", "standing_at", "worded"]
 
 _FEW = 3  # Frames after which a notice says how long a slow model will take.
 
@@ -57,7 +57,7 @@ def enhance_one(
     """
     source, destination = pair.source, pair.destination
     options = options or Options()
-    tell = notify or _nobody
+    tell = _nobody if notify is None else notify
     begin = perf_counter()
     try:
         origin = None if isinstance(editor, VideoEnhancer) else Source(source)
@@ -105,12 +105,28 @@ def settled(
         if in_place or not destination.exists():
             return None, ""
         return Skipped(source, destination, "videos carry no record of how they were made"), ""
+    return standing_at(pair, wanted, options, (origin or Source(source)).digest)
+
+
+def standing_at(
+    pair: Pair, wanted: Record, options: Options, digest: Callable[[], str]
+) -> tuple[Skipped | Failed | None, str]:
+    """The last word about a photo, where its destination decides it; else what to say first.
+
+    Args:
+        pair: The photo's.
+        wanted: How its result is wanted.
+        options: What else is asked.
+        digest: Gives the sha256 of the source's bytes.
+    """
+    source, destination = pair.source, pair.destination
+    in_place = source == destination
     kind = options.format or suffix_format(destination)
     holds = kind is None or FORMATS[kind].xmp
     found = standing(
         destination,
         replace(wanted, quality=options.quality),
-        (origin or Source(source)).digest,
+        digest,
         in_place=in_place,
         mute="" if holds else f"{kind} files carry no record of how they were made",
         recording=options.record,
