@@ -19,7 +19,7 @@ from undark.io.photo import write_photo
 from undark.io.record import Record
 from undark.io.standing import Standing, standing
 from undark.io.video import options as video_options
-from undark.io.video.sequence import is_sequence_name
+from undark.io.video.sequence import is_sequence_name, numbered_files
 from undark.io.walk import Pair, is_glob
 from undark.jobs.events import Done, Failed, Notice, Options, Progress, Receipt, Skipped, Started
 from undark.pixels.steps import Step
@@ -95,10 +95,9 @@ def settled(
     """
     source, destination = pair.source, pair.destination
     in_place = source == destination
-    if not source.exists() and not is_sequence_name(source):
-        missing = "no photo or video matches" if is_glob(source) else "there is no such file"
-        error: UndarkError = UnreadableError(f"{source}: cannot be read: {missing}")
-        return Failed(source, destination, 0.0, error), ""
+    absent = _absent(source)
+    if absent is not None:
+        return Failed(source, destination, 0.0, absent), ""
     if options.overwrite:
         return None, ""
     if wanted is None:
@@ -106,6 +105,20 @@ def settled(
             return None, ""
         return Skipped(source, destination, "videos carry no record of how they were made"), ""
     return standing_at(pair, wanted, options, (origin or Source(source)).digest)
+
+
+def _absent(source: Path) -> UndarkError | None:
+    """What to say of an input that is not there."""
+    if is_sequence_name(source):
+        try:
+            numbered_files(source)
+        except UndarkError as error:
+            return error
+        return None
+    if source.exists():
+        return None
+    missing = "no photo or video matches" if is_glob(source) else "there is no such file"
+    return UnreadableError(f"{source}: cannot be read: {missing}")
 
 
 def standing_at(
