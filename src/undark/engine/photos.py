@@ -35,7 +35,7 @@ class Source:
             if origin.is_fifo():
                 origin = origin.read_bytes()
         self._origin = origin
-        self.name = name or "the input"
+        self.name: str = name or "the input"
 
     def digest(self) -> str:
         """The sha256 of the bytes, in hex; empty where they cannot be read, as `read` then says."""
