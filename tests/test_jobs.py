@@ -108,12 +108,16 @@ def test_what_is_done_is_skipped_and_redone_only_when_asked(
         dark_photo(item.source)
     list(Job(pairs[:1], enhancer).run())
     before = pairs[0].destination.read_bytes()
-    pairs[0].destination.write_bytes(b"mine")
 
     job = Job(pairs, enhancer)
     assert last_words(list(job.run())) == {"a.png": Skipped, "b.png": Done}
     assert job.summary == Summary(done=1, skipped=1)
     assert job.summary.total == 2
+    assert pairs[0].destination.read_bytes() == before
+
+    pairs[0].destination.write_bytes(b"mine")
+    job = Job(pairs, enhancer)
+    assert last_words(list(job.run())) == {"a.png": Failed, "b.png": Skipped}
     assert pairs[0].destination.read_bytes() == b"mine"
 
     job = Job(pairs, enhancer, options=Options(overwrite=True))
@@ -257,6 +261,7 @@ def test_an_input_without_its_model_fails_alone(
     item = pair(tmp_path, "a.png")
     dark_photo(item.source)
     video = pair(tmp_path, "a.mp4")
+    video.source.touch()
     events = list(Job([item, video], enhancer).run())
     assert last_words(events) == {"a.png": Done, "a.mp4": Failed}
     (failed,) = [event for event in events if isinstance(event, Failed)]

@@ -157,18 +157,18 @@ def test_in_place(here: Path) -> None:
 
 def test_nothing_found(here: Path) -> None:
     touch(here, "in/sub/1.jpg", "in/notes.txt")
-    for inputs in (["in"], ["*.jpg"], ["in", "no*.png"], []):
-        told = "no photo or video found|no input"
-        with pytest.raises(UsageError, match=told) as caught:
-            plan(inputs)
-        assert "\n" not in str(caught.value)
+    with pytest.raises(UsageError, match="no input given"):
+        plan([])
+    with pytest.raises(UnreadableError, match="in: no photo or video found") as caught:
+        plan(["in"])
+    assert "\n" not in str(caught.value)
     assert len(plan(["in"], recursive=True)) == 1
 
 
 def test_a_missing_file_does_not_stop_the_others(here: Path) -> None:
     touch(here, "a.jpg")
-    pairs = plan(["gone.jpg", "a.jpg"])
-    assert [pair.source.name for pair in pairs] == ["gone.jpg", "a.jpg"]
+    pairs = plan(["gone.jpg", "a.jpg", "no*.png"])
+    assert [pair.source.name for pair in pairs] == ["gone.jpg", "a.jpg", "no*.png"]
     with pytest.raises(UnreadableError, match="no such file"):
         read_photo(pairs[0].source)
 

@@ -20,6 +20,7 @@ from undark.cli.export import export
 from undark.cli.live import live
 from undark.cli.models import models
 from undark.cli.shell import result
+from undark.cli.show import show
 from undark.cli.train import train
 
 __all__ = ["app", "main"]
@@ -35,7 +36,7 @@ app: typer.Typer = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _command in (enhance, live, apply, models, evaluate, train, export, doctor):
+for _command in (enhance, live, apply, show, models, evaluate, train, export, doctor):
     app.command()(_command)
 
 

@@ -14,6 +14,8 @@ from undark.cli.options import (
     Format,
     Jobs,
     Json,
+    NoRecord,
+    NoTimes,
     Output,
     Overwrite,
     Quality,
@@ -44,11 +46,13 @@ def apply(
     jobs: Jobs = 1,
     format: Format = None,
     quality: Quality = None,
+    no_record: NoRecord = False,
+    no_times: NoTimes = False,
     debug: Debug = False,
 ) -> None:
     """Repeat the steps of an edit on other photos.
 
-    Each result's path is written on stdout. What is already there is skipped.
+    Each result's path is written on stdout. What was made in this way already is skipped.
     """
     from undark.adjust import Adjust
     from undark.engine.editor import StepsEditor
@@ -65,6 +69,8 @@ def apply(
         quality=quality,
         overwrite=overwrite,
         salvage=salvage,
+        record=not no_record,
+        times=not no_times,
     )
     job = Job(pairs, StepsEditor(read_steps(steps)), options=options, workers=jobs)
     run_job(job, pairs, as_json=as_json, debug=debug)

@@ -17,10 +17,10 @@ from undark.errors import UsageError
 
 if TYPE_CHECKING:
     from undark.io.walk import Pair
-    from undark.jobs import Done, Event, Job
+    from undark.jobs import Done, Event, Job, Skipped
     from undark.pixels.steps import Step
 
-__all__ = ["StepsFiles", "record", "run_job", "tell_steps"]
+__all__ = ["StepsFiles", "keep_steps", "record", "run_job", "skipped"]
 
 
 def run_job(
@@ -29,7 +29,7 @@ def run_job(
     *,
     as_json: bool,
     debug: bool,
-    done: Callable[[Done], None] | None = None,
+    done: Callable[[Done | Skipped], None] | None = None,
 ) -> None:
     """Run a job: a bar while it runs, each input's last word as it comes, the counts at the end.
 
@@ -38,12 +38,12 @@ def run_job(
         pairs: As planned.
         as_json: Report in JSON.
         debug: Show tracebacks.
-        done: Called with each that is done, before its result is shown.
+        done: Called with each that is done or skipped, before its result is shown.
 
     Raises:
         Exit: With `FAILED`, where an input failed.
     """
-    from undark.jobs import Done, Notice, Progress
+    from undark.jobs import Done, Notice, Progress, Skipped
 
     fractions: dict[Path, float] = {}
     # Closed at once on Ctrl-C, so that the workers have ended before the command does.
@@ -56,7 +56,7 @@ def run_job(
                 if isinstance(event, Progress) and event.fps is not None:
                     text = f"{text} {event.fps:.1f} fps"
                 show(job.summary.total + sum(fractions.values()), len(pairs), text)
-                if done is not None and isinstance(event, Done):
+                if done is not None and isinstance(event, Done | Skipped):
                     done(event)
                 _tell(event, as_json, debug)
     except KeyboardInterrupt:
@@ -80,10 +80,10 @@ def _tell(event: Event, as_json: bool, debug: bool) -> None:
                 result_json(record(source, destination, "done", seconds, steps=steps))
             else:
                 result(str(destination))
-        case Skipped(source, destination):
-            say(f"{destination}: skipped, it already exists (--overwrite replaces it)")
+        case Skipped(source, destination, reason, steps):
+            say(skipped(destination, reason))
             if as_json:
-                result_json(record(source, destination, "skipped", 0.0))
+                result_json(record(source, destination, "skipped", 0.0, steps=steps))
         case Notice(source, _, text):
             say(f"{source}: {text}")
         case Failed(source, destination, seconds, error):
@@ -95,6 +95,13 @@ def _tell(event: Event, as_json: bool, debug: bool) -> None:
                 result_json(record(source, destination, "failed", seconds, error))
         case _:
             pass
+
+
+def skipped(destination: Path, reason: str) -> str:
+    """A line about a result that stays as it is."""
+    if reason:
+        return f"{destination}: skipped, it already exists; {reason} (--overwrite replaces it)"
+    return f"{destination}: skipped, it was made in this way already (--overwrite repeats it)"
 
 
 def record(
@@ -119,7 +126,25 @@ def record(
     return found
 
 
-def tell_steps(name: Path | str, steps: Sequence[Step]) -> None:
+def keep_steps(
+    source: Path | str,
+    destination: Path,
+    steps: Sequence[Step] | None,
+    explain: bool,
+    files: StepsFiles | None,
+) -> None:
+    """Show the steps of a photo, where that is asked for, and keep them where there are files.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    if explain and steps is not None:
+        _tell_steps(source, steps)
+    if files is not None and steps is not None:
+        files.write(destination, steps)
+
+
+def _tell_steps(name: Path | str, steps: Sequence[Step]) -> None:
     """The steps that one photo is edited in, a line each."""
     say(f"{name}: {len(steps)} steps" if steps else f"{name}: no steps; the photo stays as it is")
     for number, step in enumerate(steps, start=1):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass, replace
-from pathlib import Path
-from time import perf_counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import typer
+
+from undark.adjust import CONTROLS
+from undark.cli.asked import Asked
 from undark.cli.clock import seconds
-from undark.cli.editing import StepsFiles, record, run_job, tell_steps
+from undark.cli.editing import keep_steps, run_job
 from undark.cli.opening import Engine, open_enhancer, open_video
 from undark.cli.options import (
     Begin,
@@ -27,8 +28,11 @@ from undark.cli.options import (
     Inputs,
     Jobs,
     Json,
+    Like,
     Local,
     Model,
+    NoRecord,
+    NoTimes,
     Output,
     Overwrite,
     Precision,
@@ -42,29 +46,32 @@ from undark.cli.options import (
     Strength,
     Threads,
 )
-from undark.cli.shell import command, result, result_json, say
+from undark.cli.shell import command
+from undark.cli.stream import STDIN, Stream
 from undark.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from undark.adjust import Adjust
     from undark.engine.enhancer import Enhancer
+    from undark.engine.video import VideoEnhancer
     from undark.io.walk import Pair
-    from undark.jobs import Options
-    from undark.pixels.steps import Step
+    from undark.jobs import Done, Options, Skipped
 
 __all__ = ["enhance"]
 
-_STDIN = "-"
+# What --like takes from a photo, where it is not given.
+_LIKE = ("model", *CONTROLS)
 
 
 @command
 def enhance(
+    context: typer.Context,
     inputs: Inputs,
     *,
     output: Output = None,
     model: Model = "default",
+    like: Like = None,
     strength: Strength = 1.0,
     exposure: Exposure = 0.0,
     denoise: Denoise = None,
@@ -87,6 +94,8 @@ def enhance(
     threads: Threads = None,
     format: Format = None,
     quality: Quality = None,
+    no_record: NoRecord = False,
+    no_times: NoTimes = False,
     device: Device = "auto",
     runtime: Runtime = "auto",
     precision: Precision = "auto",
@@ -94,27 +103,35 @@ def enhance(
 ) -> None:
     """Enhance dark photos and videos.
 
-    Each result's path is written on stdout. Results that already exist are skipped.
+    Each result's path is written on stdout. Results that were made in this way already are
+    skipped, others that undark made are made again.
     """
     from undark.io.formats import format_named
+    from undark.jobs import Options
 
     written = None if format is None else format_named(format)
     engine = Engine(runtime=runtime, device=device, threads=threads, precision=precision)
-    asked = _Asked(model, engine, strength, exposure, denoise, local, explain, save_steps)
-    if _STDIN in inputs:
+    asked = Asked(model, engine, strength, exposure, denoise, local, explain, save_steps)
+    if like is not None:
+        asked = asked.like(like, {name for name in _LIKE if _is_given(context, name)})
+    if STDIN in inputs:
         if len(inputs) > 1:
             raise UsageError("- (stdin) cannot be mixed with other inputs")
         if in_place:
             raise UsageError("- (stdin) cannot be replaced in place; leave out --in-place")
-        _Stream(
-            output, written, quality, overwrite=overwrite, salvage=salvage, as_json=as_json
-        ).run(asked)
+        options = Options(
+            format=written,
+            quality=quality,
+            overwrite=overwrite,
+            salvage=salvage,
+            record=not no_record,
+        )
+        Stream(output, options, as_json=as_json).run(asked)
         return
 
     from undark.io.video.coding import Coding
     from undark.io.video.options import Transcoding
     from undark.io.walk import plan
-    from undark.jobs import Options
 
     transcoding = Transcoding(
         coding=Coding(codec, crf, preset),
@@ -127,187 +144,62 @@ def enhance(
     options = Options(
         format=written,
         quality=quality,
-        overwrite=overwrite or in_place,
+        overwrite=overwrite,
         salvage=salvage,
+        record=not no_record,
+        times=not no_times,
         transcoding=transcoding,
     )
     _run(pairs, asked, options, workers=jobs, as_json=as_json, debug=debug)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What is to enhance, and how."""
-
-    model: str
-    engine: Engine
-    strength: float
-    exposure: float
-    denoise: float | None
-    local: float
-    explain: bool
-    save_steps: Path | None
-
-    @property
-    def in_steps(self) -> bool:
-        """Whether the steps are wanted, to be shown or kept."""
-        return self.explain or self.save_steps is not None
-
-    def adjust(self, enhancer: Enhancer | None) -> Adjust:
-        """What is asked of photos: to denoise only where the model can be asked that."""
-        from undark.adjust import Adjust
-
-        heeds = enhancer is not None and "denoise" in enhancer.controls
-        denoise = self.denoise if heeds and self.denoise is not None else 1.0
-        return Adjust(
-            strength=self.strength, exposure=self.exposure, denoise=denoise, local=self.local
-        )
-
-    def open(self, *, only_photos: bool) -> Enhancer:
-        """The model for photos.
-
-        Where there are videos too, how they are denoised is no matter of it.
-        """
-        enhancer = open_enhancer(self.model, self.engine)
-        if self.in_steps and not enhancer.works_in_steps:
-            raise UsageError(
-                f"the model {enhancer.card.name} does not work in steps;"
-                " leave out --explain and --save-steps"
-            )
-        if only_photos and self.denoise is not None and "denoise" not in enhancer.controls:
-            raise UsageError(
-                f"the model {enhancer.card.name} does not let you choose how much to denoise;"
-                " leave out --denoise"
-            )
-        if self.local != 1.0 and "local" not in enhancer.controls:
-            raise UsageError(
-                f"the model {enhancer.card.name} does not light places apart; leave out --local"
-            )
-        return enhancer
-
-    def files(self, destinations: Sequence[Path]) -> StepsFiles | None:
-        """Where the steps of photos that become `destinations` are kept, if they are."""
-        return None if self.save_steps is None else StepsFiles(self.save_steps, destinations)
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether the user has written this option."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _run(
     pairs: Sequence[Pair],
-    asked: _Asked,
+    asked: Asked,
     options: Options,
     *,
     workers: int,
     as_json: bool,
     debug: bool,
 ) -> None:
-    """Enhance files."""
+    """Enhance files; a model is loaded where there is work for it."""
     from undark.io.walk import is_video
-    from undark.jobs import Done, Job
+    from undark.jobs import Job
 
     files = asked.files([pair.destination for pair in pairs])
     videos = sum(is_video(pair.source) for pair in pairs)
-    enhancer = asked.open(only_photos=not videos) if videos < len(pairs) else None
-    video = None
-    if videos:
-        video = open_video(
+    photos = len(pairs) > videos
+    if photos:
+        asked.check(only_photos=not videos)
+        options = replace(options, adjust=asked.adjust(), explain=asked.in_steps)
+    opened: list[Enhancer] = []
+
+    def open_photos() -> Enhancer:
+        opened.append(open_enhancer(asked.model, asked.engine))
+        return opened[0]
+
+    def open_videos() -> VideoEnhancer:
+        return open_video(
             asked.model,
             asked.engine,
-            shared=enhancer,
+            shared=opened[0] if opened else None,
             strength=asked.strength,
             exposure=asked.exposure,
             denoise=asked.denoise or 0.0,
             local=asked.local,
         )
-    options = replace(options, adjust=asked.adjust(enhancer), explain=asked.in_steps)
-    job = Job(pairs, enhancer, video=video, options=options, workers=workers)
 
-    def done(event: Done) -> None:
-        _keep(event.source, event.destination, event.steps, asked.explain, files)
+    def done(event: Done | Skipped) -> None:
+        keep_steps(event.source, event.destination, event.steps, asked.explain, files)
 
+    wanted = asked.wanted() if photos else None
+    job = Job(
+        pairs, open_photos, video=open_videos, wanted=wanted, options=options, workers=workers
+    )
     run_job(job, pairs, as_json=as_json, debug=debug, done=done)
-
-
-def _keep(
-    source: Path | str,
-    destination: Path,
-    steps: Sequence[Step] | None,
-    explain: bool,
-    files: StepsFiles | None,
-) -> None:
-    if explain and steps is not None:
-        tell_steps(source, steps)
-    if files is not None and steps is not None:
-        files.write(destination, steps)
-
-
-class _Stream:
-    """A photo from stdin to stdout, or to a file."""
-
-    def __init__(
-        self,
-        output: Path | None,
-        format: str | None,
-        quality: int | None,
-        *,
-        overwrite: bool,
-        salvage: bool,
-        as_json: bool,
-    ) -> None:
-        self._output = output
-        self._format = format
-        self._quality = quality
-        self._overwrite = overwrite
-        self._salvage = salvage
-        self._as_json = as_json
-
-    def run(self, asked: _Asked) -> None:
-        """Read, enhance and write the photo; wrong usage is refused first.
-
-        Raises:
-            UsageError: The photo and something else, or a console, would share stdout, or the
-                output is a folder.
-        """
-        files = asked.files([Path("stdin")])
-        self._check()
-        self._enhance(asked.open(only_photos=True), asked, files)
-
-    def _check(self) -> None:
-        if self._output is None:
-            if self._as_json:
-                raise UsageError("the photo goes to stdout, and so would --json; add -o FILE")
-            if sys.stdout.isatty():
-                raise UsageError("a console cannot show the photo; redirect it or add -o FILE")
-        elif self._output.is_dir():
-            raise UsageError(f"{self._output}: a folder; a photo from stdin needs -o FILE")
-
-    def _enhance(self, enhancer: Enhancer, asked: _Asked, files: StepsFiles | None) -> None:
-        from undark.io.photo import encode_photo, read_photo, write_photo
-
-        output = self._output
-        if output is not None and output.exists() and not self._overwrite:
-            say(f"{output}: skipped, it already exists (--overwrite replaces it)")
-            if self._as_json:
-                result_json(record(_STDIN, output, "skipped", 0.0))
-            return
-        begin = perf_counter()
-        photo = read_photo(sys.stdin.buffer.read(), name="stdin", salvage=self._salvage)
-        for text in photo.notices:
-            say(f"stdin: {text}")
-        steps = enhancer.steps(photo) if asked.in_steps else None
-        _keep("stdin", Path("stdin"), steps, asked.explain, files)
-        photo = enhancer.enhance(photo, adjust=asked.adjust(enhancer))
-        if output is None:
-            content = encode_photo(photo, format=self._format, quality=self._quality)
-            sys.stdout.buffer.write(content)
-            sys.stdout.buffer.flush()
-            return
-        write_photo(
-            photo,
-            output,
-            format=self._format,
-            quality=self._quality,
-            overwrite=self._overwrite,
-        )
-        if self._as_json:
-            seconds = perf_counter() - begin
-            result_json(record(_STDIN, output, "done", seconds, steps=steps))
-        else:
-            result(str(output))

@@ -25,8 +25,11 @@ __all__ = [
     "Inputs",
     "Jobs",
     "Json",
+    "Like",
     "Local",
     "Model",
+    "NoRecord",
+    "NoTimes",
     "Output",
     "Overwrite",
     "Precision",
@@ -113,7 +116,8 @@ Fps = Annotated[
 InPlace = Annotated[
     bool,
     typer.Option(
-        "--in-place", help="Replace the photos themselves; a second run enhances them again."
+        "--in-place",
+        help="Replace the photos themselves; those that were replaced already are skipped.",
     ),
 ]
 
@@ -130,6 +134,15 @@ Jobs = Annotated[
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON on stdout, for programs.")]
 
+Like = Annotated[
+    Path | None,
+    typer.Option(
+        "--like",
+        metavar="PHOTO",
+        help="As this result of undark's was made: its model, strength and so on.",
+    ),
+]
+
 Model = Annotated[
     str,
     typer.Option(
@@ -137,8 +150,17 @@ Model = Annotated[
     ),
 ]
 
+NoRecord = Annotated[
+    bool, typer.Option("--no-record", help="Do not say in results how they were made.")
+]
+
+NoTimes = Annotated[
+    bool, typer.Option("--no-times", help="Do not keep the modification times of sources.")
+]
+
+# Not a Path: that would lose the slash by which a folder is known.
 Output = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--output",
         "-o",
@@ -148,7 +170,9 @@ Output = Annotated[
     ),
 ]
 
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that already exist.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace what already exists, whoever made it.")
+]
 
 Precision = Annotated[
     str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,15 +18,19 @@ from undark.adjust import CONTROLS, Adjust, Adjustments
 from undark.engine.adapters import apply, is_many
 from undark.engine.hdr import enhance_rendition
 from undark.errors import DeviceError, UnsupportedError, UsageError
+from undark.io.record import Record
 from undark.modes.base import Band, Light
 from undark.modes.steps import run_steps
 from undark.modes.tiling import unchanged
 from undark.photo import FloatImage, Photo, from_float
 from undark.pixels import tone
 from undark.pixels.colour import luma
-from undark.pixels.steps import Step
+from undark.pixels.steps import Step, format_steps
 
-__all__ = ["Editor", "Images", "Named", "Progress", "StepsEditor"]
+__all__ = ["STEPS", "Editor", "Images", "Named", "Progress", "StepsEditor"]
+
+STEPS: Final = "steps"
+"""What records name in a model's place where given steps were repeated."""
 
 Images = TypeVar(
     "Images",
@@ -197,6 +202,14 @@ class Editor(ABC):
         return frozenset()
 
     @abstractmethod
+    def wanted(self, adjust: Adjust) -> Record:
+        """How its results are wanted: a record that leaves open what it was not asked for."""
+
+    @abstractmethod
+    def record(self, photo: Photo, adjust: Adjust) -> Record:
+        """How it makes its result of this photo; without the source, which the file alone knows."""
+
+    @abstractmethod
     def steps(self, x: object) -> tuple[Step, ...]:
         """The steps in which it would edit `x`; see `enhance` for what that may be, but a list.
 
@@ -246,7 +259,7 @@ class StepsEditor(Editor):
 
     Example:
         >>> import numpy as np
-        >>> from undark.pixels.steps import Step
+        >>> from undark.pixels.steps import Step, format_steps
         >>> StepsEditor([Step("exposure", 1.0)])(np.full((4, 6, 3), 64, dtype=np.uint8))[0, 0]
         array([90, 90, 90], dtype=uint8)
     """
@@ -263,6 +276,16 @@ class StepsEditor(Editor):
     def __repr__(self) -> str:
         """All of its steps."""
         return f"StepsEditor({list(self._steps)!r})"
+
+    def wanted(self, adjust: Adjust) -> Record:
+        """How its results are wanted: the steps are the model, and their text its file."""
+        text = format_steps(self._steps).encode()
+        return Record(model=STEPS, sha256=hashlib.sha256(text).hexdigest(), adjust=adjust)
+
+    def record(self, photo: Photo, adjust: Adjust) -> Record:
+        """How it makes its results, the same for every photo."""
+        del photo
+        return replace(self.wanted(adjust), runtime="own", precision="exact")
 
     def steps(self, x: object) -> tuple[Step, ...]:
         """The given steps, whatever `x` is."""

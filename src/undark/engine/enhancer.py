@@ -17,6 +17,7 @@ from undark.engine.editor import Editor, Images, Named, Progress
 from undark.engine.hdr import rendition
 from undark.errors import UsageError
 from undark.graph import Arrays, Graph, name_of
+from undark.io.record import Record
 from undark.models.card import Card
 from undark.models.store import Model, resolve
 from undark.modes import Band, Light, Mode, mode_of
@@ -24,7 +25,25 @@ from undark.photo import FloatImage, Photo
 from undark.pixels.steps import Step
 from undark.runtime import Device, Precision, Session, open_graph
 
-__all__ = ["Enhancer", "enhance"]
+__all__ = ["Enhancer", "enhance", "wanted"]
+
+
+def wanted(card: Card, adjust: Adjust, *, runtime: str, precision: str) -> Record:
+    """How results of a model are wanted, to be told before it is loaded.
+
+    Args:
+        card: The model's.
+        adjust: What is asked of the results.
+        runtime: As for `Enhancer`; ``auto`` takes what any has made.
+        precision: As for `Enhancer`; likewise.
+    """
+    return Record(
+        model=card.name,
+        sha256=card.sha256,
+        adjust=adjust,
+        runtime="" if runtime == "auto" else runtime,
+        precision="" if precision == "auto" else precision,
+    )
 
 
 class Enhancer(Editor):
@@ -190,6 +209,23 @@ class Enhancer(Editor):
             self._closed = True
             self._graph = self._deep = _Closed(name_of(self._graph))
             self._open = None  # the file's bytes
+
+    def wanted(self, adjust: Adjust) -> Record:
+        """How its results are wanted: by any runtime, where none was asked for."""
+        made = self._made
+        return wanted(self._card, adjust, runtime=made["runtime"], precision=made["precision"])
+
+    def record(self, photo: Photo, adjust: Adjust) -> Record:
+        """How it makes its result of this photo; deep ones may be computed more exactly."""
+        graph = self._graph_for(photo)
+        exact = graph.exact if isinstance(graph, Session) else True
+        return Record(
+            model=self._card.name,
+            sha256=self._card.sha256,
+            adjust=adjust,
+            runtime=self.runtime,
+            precision="exact" if exact else "fast",
+        )
 
     def steps(self, x: object) -> tuple[Step, ...]:
         """The steps in which the model would edit `x`; see `enhance` for what that may be.

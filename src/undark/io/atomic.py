@@ -1,4 +1,8 @@
-"""Writing a file so that its final name never bears half a result."""
+"""Writing a file so that its final name never bears half a result.
+
+Until it is whole, a file has a name of its own and is locked by the process that writes it. So the
+next run can tell what a killed one left behind, whatever numbers processes have by then.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,18 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from undark.errors import OutputError
 
-__all__ = ["PART_SUFFIX", "finish", "not_written", "write_atomically"]
+try:
+    import fcntl
+except ImportError:  # Windows, where a file that is open cannot be removed anyway
+    fcntl = None
+
+__all__ = ["PART_SUFFIX", "finish", "not_written", "remove_leftovers", "write_atomically"]
 
 PART_SUFFIX = ".undark-part"
 """How the name of an unfinished file ends; folder scans skip it."""
@@ -55,9 +64,9 @@ def write_atomically(
         raise OutputError(f"{path}: already exists", argument="overwrite")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = _part_name(path)
+        part, file = _open_part(path)
         try:
-            with part.open("x+b") as file:
+            with file:
                 _hand_on_permissions(path, part)
                 if callable(data):
                     data(file)
@@ -65,7 +74,10 @@ def write_atomically(
                     file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            part.replace(path)
+                if fcntl is not None:  # while it is locked: else it could be taken for a leftover
+                    part.replace(path)
+            if fcntl is None:  # Windows renames no open file
+                part.replace(path)
         except BaseException:
             with contextlib.suppress(OSError):
                 part.unlink()
@@ -91,6 +103,53 @@ def finish(part: Path, path: Path) -> None:
     _sync_folder(path.parent)
 
 
+def remove_leftovers(folders: Iterable[Path]) -> list[Path]:
+    """Remove the unfinished files of processes that are gone; those being written stay.
+
+    Where the system cannot tell (some network disks know no locks), nothing is removed.
+
+    Args:
+        folders: Where to look; not below them. One that is not there has none.
+
+    Returns:
+        What was removed.
+    """
+    removed: list[Path] = []
+    for folder in dict.fromkeys(folders):
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            found = [
+                Path(entry.path)
+                for entry in entries
+                if entry.name.startswith(".")
+                and entry.name.endswith(PART_SUFFIX)
+                and entry.is_file(follow_symlinks=False)
+            ]
+            removed += [path for path in found if _remove_if_left(path)]
+    return removed
+
+
+def _remove_if_left(part: Path) -> bool:
+    with contextlib.suppress(OSError):
+        if fcntl is None:
+            part.unlink()
+            return True
+        with part.open("rb+") as file:
+            _lock(file)
+            part.unlink()
+            return True
+    return False
+
+
+def _lock(file: BinaryIO) -> None:
+    """Lock the file until it is closed, or this process is gone.
+
+    Raises:
+        OSError: Another has locked it, or the disk knows no locks.
+    """
+    if fcntl is not None:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def not_written(path: Path, error: OSError) -> OutputError:
     """The error as a line that names `path`, the reason and what to do."""
     reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
@@ -98,6 +157,23 @@ def not_written(path: Path, error: OSError) -> OutputError:
         f"{path}: could not be written: {reason}",
         argument="output" if error.errno in _ELSEWHERE else "",
     )
+
+
+def _open_part(path: Path) -> tuple[Path, BinaryIO]:
+    """A new, locked file in the folder of `path`.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    while True:
+        part = _part_name(path)
+        file = part.open("x+b")
+        with contextlib.suppress(OSError):  # no locks here: then nobody takes it for a leftover
+            _lock(file)
+        # Another run may have taken it for a leftover before it was locked.
+        if part.exists():
+            return part, file
+        file.close()
 
 
 def _part_name(path: Path) -> Path:

@@ -35,10 +35,17 @@ from undark.io.formats.sniff import sniff
 from undark.io.metadata.appended import appended_losses, fitted_appended, turned
 from undark.io.metadata.cicp import colour_loss, fitted_colours, hdr_in
 from undark.io.metadata.exif import clean_block
-from undark.io.metadata.xmp import clean_xmp
+from undark.io.metadata.xmp import clean_xmp, is_sound
 from undark.photo import Encoding, Photo
 
-__all__ = ["encode_photo", "losses", "output_format", "read_photo", "write_photo"]
+__all__ = [
+    "encode_photo",
+    "losses",
+    "output_format",
+    "read_photo",
+    "target_format",
+    "write_photo",
+]
 
 # What decoders and encoders raise on files that they cannot make sense of.
 _DECODER_ERRORS: Final = (
@@ -243,17 +250,7 @@ def write_photo(
         OutputError: The file could not be written, or the format cannot hold this photo.
     """
     destination = Path(destination)
-    if format:
-        kind = format_named(format)
-    elif destination.suffix:
-        kind = suffix_format(destination)
-        if kind is None:
-            raise UsageError(
-                f"{destination}: undark does not write {destination.suffix} files; choose another"
-                " suffix, for instance .png"
-            )
-    else:
-        kind = output_format(photo)[0]
+    kind = target_format(photo, destination, format)
     try:
         write_atomically(
             destination, lambda file: _encode(photo, file, kind, quality), overwrite=overwrite
@@ -262,6 +259,25 @@ def write_photo(
         text = str(error)
         named = text if text.startswith(str(destination)) else f"{destination}: {text}"
         raise OutputError(named, argument=error.argument) from error
+
+
+def target_format(photo: Photo, destination: Path, format: str | None = None) -> str:
+    """The format that `write_photo` would write.
+
+    Raises:
+        UsageError: No such format, or undark does not write such files.
+    """
+    if format:
+        return format_named(format)
+    if not destination.suffix:
+        return output_format(photo)[0]
+    kind = suffix_format(destination)
+    if kind is None:
+        raise UsageError(
+            f"{destination}: undark does not write {destination.suffix} files; choose another"
+            " suffix, for instance .png"
+        )
+    return kind
 
 
 def _encode(photo: Photo, file: BinaryIO, kind: str, quality: int | None) -> None:
@@ -300,9 +316,15 @@ def losses(photo: Photo, kind: str) -> tuple[str, ...]:
         kind: The format, as Pillow spells it.
     """
     written = FORMATS[kind]
-    colour = colour_loss(photo, cicp=written.cicp, icc=written.icc)
-    lines = (f"{colour}: {kind} cannot hold it",) if colour else ()
-    return lines + appended_losses(photo, kind, written.appends)
+    lines: list[str] = []
+    if colour := colour_loss(photo, cicp=written.cicp, icc=written.icc):
+        lines.append(f"{colour}: {kind} cannot hold it")
+    for what, there, held in (("EXIF", photo.exif, written.exif), ("XMP", photo.xmp, written.xmp)):
+        if there and not held:
+            lines.append(f"its {what} is left out: {kind} cannot hold it")
+    if photo.xmp and written.xmp and not is_sound(photo.xmp):
+        lines.append("its XMP is damaged and is left out")
+    return (*lines, *appended_losses(photo, kind, written.appends))
 
 
 def _check_fits(photo: Photo, kind: str) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from undark.errors import UsageError
+from undark.errors import UndarkError, UnreadableError, UsageError
 from undark.io.formats import (
     FORMATS,
     PHOTO_SUFFIXES,
@@ -25,7 +26,7 @@ from undark.io.video.animation import ANIMATIONS, is_animated
 from undark.io.video.containers import READ_ONLY_VIDEOS, VIDEO_SUFFIXES, is_video_name
 from undark.io.video.sequence import is_sequence_name
 
-__all__ = ["OUTPUT_MARK", "Pair", "is_video", "plan"]
+__all__ = ["OUTPUT_MARK", "Pair", "is_glob", "is_video", "plan"]
 
 OUTPUT_MARK = ".undark"
 """What stands before the suffix of a result that lies beside its source."""
@@ -63,7 +64,8 @@ def plan(
     photos, with `recursive` also those below it; hidden files, results of earlier runs
     (``night.undark.jpg``) and unfinished files are left out. A result that is named among its own
     source, as a shell's ``*.jpg`` does, is left out too. A file that does not exist is kept, so
-    that reading it reports it without stopping the others.
+    that reading it reports it without stopping the others; so is a glob that matches nothing. What
+    a folder holds that is no file (a pipe, a device) is left out.
 
     Without `output`, ``night.jpg`` becomes ``night.undark.jpg`` beside it. With a folder it
     becomes ``FOLDER/night.jpg``, and the tree below an input folder is kept. With a file (one
@@ -85,7 +87,8 @@ def plan(
         destination twice.
 
     Raises:
-        UsageError: Nothing is found, two results would meet, a result would replace a source
+        UnreadableError: The folders named hold no photo or video.
+        UsageError: No input is named, two results would meet, a result would replace a source
             without `in_place`, or the arguments contradict each other.
     """
     kind = format_named(format) if format else None
@@ -131,7 +134,7 @@ def _target(
     folder = path.is_dir() or str(output).endswith(_SEPARATORS)
     if folder or (not path.suffix and not path.is_file()):
         return path, None
-    if len(inputs) != 1 or Path(inputs[0]).is_dir() or _is_glob(inputs[0]):
+    if len(inputs) != 1 or Path(inputs[0]).is_dir() or is_glob(inputs[0]):
         if path.is_file() or suffix_format(path) or _holds_video(path):
             raise UsageError(
                 f"{output}: several inputs need a folder for their results, not a file",
@@ -167,7 +170,8 @@ def _is_taken(path: Path) -> bool:
     return is_readable_name(path) or is_video_name(path)
 
 
-def _is_glob(item: str | Path) -> bool:
+def is_glob(item: str | Path) -> bool:
+    """Whether this is a pattern, and not the name of a file that is there."""
     return glob.has_magic(str(item)) and not os.path.lexists(item)
 
 
@@ -177,13 +181,15 @@ def _expand(inputs: Sequence[str | Path], recursive: bool, folder: Path | None) 
         if path.is_dir():
             for child in _scan(path, recursive, folder):
                 yield _Found(child, child.relative_to(path))
-        elif _is_glob(item):
+        elif is_glob(item):
             matches = sorted(glob.glob(str(item), recursive=True), key=natural_key)  # noqa: PTH207
             photos = [Path(name) for name in matches if _is_taken(Path(name))]
             root = _fixed_part(str(item))
+            photos = [p for p in photos if p.is_file() and OUTPUT_MARK not in p.suffixes]
             for photo in photos:
-                if photo.is_file() and OUTPUT_MARK not in photo.suffixes:
-                    yield _Found(photo, photo.relative_to(root))
+                yield _Found(photo, photo.relative_to(root))
+            if not photos:
+                yield _Found(path, Path(path.name))
         else:
             yield _Found(path, Path(path.name))
 
@@ -222,9 +228,18 @@ def _scan(folder: Path, recursive: bool, output: Path | None) -> Iterator[Path]:
                 folders.append(name)
         for name in sorted(files, key=natural_key):
             child = path / name
-            if _is_taken(child) and OUTPUT_MARK not in child.suffixes[-2:-1]:
+            taken = _is_taken(child) and OUTPUT_MARK not in child.suffixes[-2:-1]
+            if taken and not _is_special(child):
                 yield child
     yield from denied
+
+
+def _is_special(path: Path) -> bool:
+    """Whether this is a pipe, a device or a socket: to read it could mean to wait for ever."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
 
 
 def _unique(found: Iterator[_Found]) -> list[_Found]:
@@ -251,11 +266,11 @@ def _key(path: Path) -> str:
     return os.path.normcase(path.absolute())
 
 
-def _nothing(inputs: Sequence[str | Path], recursive: bool) -> UsageError:
+def _nothing(inputs: Sequence[str | Path], recursive: bool) -> UndarkError:
     if not inputs:
         return UsageError("no input given; name photos, videos, folders or globs")
     named = ", ".join(str(item) for item in inputs[:3]) + (", ..." if len(inputs) > 3 else "")
-    return UsageError(
+    return UnreadableError(
         f"{named}: no photo or video found", argument="" if recursive else "recursive"
     )
 

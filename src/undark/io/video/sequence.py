@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Final
 
 from undark.errors import UnreadableError
@@ -13,9 +13,9 @@ __all__ = ["is_sequence_name", "numbered_files", "numbered_path"]
 _NUMBER: Final = re.compile(r"%0?[0-9]*d")
 
 
-def is_sequence_name(path: PurePath) -> bool:
-    """Whether `path` stands for numbered images: ``frame%05d.png``."""
-    return _NUMBER.search(path.name) is not None
+def is_sequence_name(path: Path) -> bool:
+    """Whether `path` stands for numbered images: ``frame%05d.png``, where no file has that name."""
+    return _NUMBER.search(path.name) is not None and not path.is_file()
 
 
 def numbered_files(pattern: Path) -> list[tuple[int, Path]]:
