@@ -23,6 +23,8 @@ __all__ = ["read", "write"]
 _QUALITY: Final = 95
 _MAX_HEADER: Final = 4096
 _CODESTREAM: Final = b"\xff\x0a"
+# A signature and a file type (18181-2, clauses 8.1 and 8.2).
+_CONTAINER: Final = b"\0\0\0\x0cJXL \r\n\x87\n" + b"\0\0\0\x14ftypjxl \0\0\0\0jxl "
 _ALPHA, _SPOT, _FILTER = 0, 2, 5
 
 
@@ -62,10 +64,20 @@ def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:
         lossless=lossless,
         quality=_distance(quality or _QUALITY),
         exif=photo.exif,
-        xmp=photo.xmp,
         icc=icc,
     )
-    file.write(packed)
+    file.write(packed if photo.xmp is None else _with_xmp(packed, photo.xmp))
+
+
+def _with_xmp(packed: bytes, xmp: bytes) -> bytes:
+    """A file with an XMP box: as it is, since libjxl would compress it out of scanners' sight."""
+    if packed.startswith(_CODESTREAM):
+        packed = _CONTAINER + _box(b"jxlc", packed)
+    return packed + _box(b"xml ", xmp)
+
+
+def _box(kind: bytes, data: bytes) -> bytes:
+    return (8 + len(data)).to_bytes(4, "big") + kind + data
 
 
 def _library() -> ModuleType:

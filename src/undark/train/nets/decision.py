@@ -37,7 +37,9 @@ _TINT, _MIX = 0.5, 0.15
 # Encoded levels, and the most EV for black in a night; see Decision._ceiling.
 _FREE, _EXPOSED, _HIGHEST, _BLACK, _NIGHT = 0.2, 0.35, 0.92, 0.03, 1.8
 _PLAIN = 0.03
+_LEAST = 0.05  # mean level; white less this is the most
 _MEAN_LEVEL = 0.457  # of truths, encoded; the guess before anything is learned
+_MEAN_LOGIT = math.log((_MEAN_LEVEL - _LEAST) / (1.0 - _LEAST - _MEAN_LEVEL))
 _ROUNDS, _RISE, _FURTHEST = 3, 1.6, 1.5  # EV of gain for an EV of mean level, about
 
 
@@ -132,7 +134,7 @@ class Decision(nn.Module):
             self.decide.bias[0] = 2.0  # most photos that one is given are dark
             self.decide.bias[1 + LEVELS : 4 + LEVELS] = -1.0
             self.night.bias.fill_(1.0)
-            self.level[1].bias.fill_(math.log(_MEAN_LEVEL / (1.0 - _MEAN_LEVEL)))  # pyright: ignore
+            self.level[1].bias.fill_(_MEAN_LOGIT)  # pyright: ignore
         weights = torch.tensor(LUMA).view(1, 3, 1)
         self.register_buffer("weights", weights, persistent=False)
         knots = (TOP * torch.arange(LEVELS) / (LEVELS - 1)).square()
@@ -179,7 +181,8 @@ class Decision(nn.Module):
         grid = torch.where(grid < 0.0, dimmed * grid, grid)
         darkest = F.adaptive_avg_pool2d(linear, _CELLS).amin((2, 3), keepdim=True)
         black = torch.sigmoid(floor)[:, :, None, None] * darkest
-        level = torch.sigmoid(self.level(mixed).float())[:, :, None, None]
+        level = _LEAST + (1.0 - 2.0 * _LEAST) * torch.sigmoid(self.level(mixed).float())
+        level = level[:, :, None, None]
         decided = Light(grid, self._colour(tint, mix), black, level)
         return decided._replace(grid=self._levelled(glance, decided, levels, top))
 
