@@ -28,6 +28,7 @@ _ESSENTIAL: Final[Mapping[str, str]] = {
     "PIL": "pillow",
     "pillow_heif": "pillow-heif",
     "tifffile": "tifffile",
+    "defusedxml": "defusedxml",
 }
 
 _PURPOSES: Final[Mapping[str, str]] = {
