@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from undark.errors import UsageError
 
-__all__ = ["Encoding", "FloatImage", "Photo", "area_resize", "from_float", "to_float"]
+__all__ = ["Encoding", "FloatImage", "Photo", "Text", "area_resize", "from_float", "to_float"]
 
 FloatImage = NDArray[np.float32]
 """H×W×3 float32 RGB in [0, 1], encoded as the photo is (usually the sRGB curve)."""
@@ -120,6 +120,24 @@ class Encoding:
     png_colour: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text that a file holds beside EXIF, XMP and IPTC: a PNG's, or a JPEG's or GIF's comment.
+
+    Attributes:
+        keyword: What it is: "Title", "Author", "prompt", ...; "Comment" for a comment.
+        text: The text; of a very long one that a PNG holds compressed, it is left out here.
+        kind: How the file stores it: "tEXt", "zTXt", "iTXt" (PNG), "COM" (JPEG), or "" elsewhere.
+        data: The bytes of such a chunk or segment, which a file of the same format is given
+            again; none where `kind` is "".
+    """
+
+    keyword: str
+    text: str
+    kind: str = ""
+    data: bytes = b""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Photo:
     """One image and all that must survive enhancing it.
@@ -136,6 +154,9 @@ class Photo:
         format: Name of the source's format as Pillow spells it ("JPEG", "PNG", "TIFF", "WEBP",
             "AVIF", "HEIF", "BMP", "GIF"), "RAW", or None where there was no file.
         encoding: How the source was encoded.
+        iptc: IPTC block (IIM), without what wraps it, and without its preview.
+        texts: Comments, and the texts of a PNG.
+        notices: Lines for the user: what of the source was left out, or is not as usual.
     """
 
     pixels: NDArray[Any]
@@ -146,6 +167,9 @@ class Photo:
     xmp: bytes | None = None
     format: str | None = None
     encoding: Encoding = Encoding()
+    iptc: bytes | None = None
+    texts: tuple[Text, ...] = ()
+    notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check shape and type.

@@ -31,11 +31,13 @@ from undark.io.atomic import write_atomically
 from undark.io.formats import FORMATS, format_named, result_format, suffix_format
 from undark.io.formats.base import is_opaque
 from undark.io.formats.sniff import sniff
-from undark.io.metadata.exif import clean_block
+from undark.io.metadata.exif import bare_block, clean_block
+from undark.io.metadata.iptc import clean_iptc
+from undark.io.metadata.placing import Room, placed
 from undark.io.metadata.xmp import clean_xmp
 from undark.photo import Encoding, Photo
 
-__all__ = ["encode_photo", "output_format", "read_photo", "write_photo"]
+__all__ = ["encode_photo", "losses", "output_format", "read_photo", "write_photo"]
 
 # What decoders and encoders raise on files that they cannot make sense of.
 _DECODER_ERRORS: Final = (
@@ -133,7 +135,7 @@ def _decode(file: BinaryIO, kind: str) -> Photo:
     colours = samples[..., :1] if count < 3 else samples[..., :3]
     if count < 3:
         colours = np.repeat(colours, 3, axis=2)
-    exif = parts.exif.removeprefix(b"Exif\0\0") if parts.exif else None
+    exif = bare_block(parts.exif)
     return Photo(
         pixels=np.ascontiguousarray(colours),
         alpha=np.ascontiguousarray(samples[..., -1]) if count in (2, 4) else None,
@@ -143,6 +145,9 @@ def _decode(file: BinaryIO, kind: str) -> Photo:
         xmp=clean_xmp(parts.xmp, width=width, height=height),
         format=kind,
         encoding=_turned(parts.encoding) if parts.orientation >= 5 else parts.encoding,
+        iptc=clean_iptc(parts.iptc),
+        texts=parts.texts,
+        notices=parts.notices,
     )
 
 
@@ -240,7 +245,7 @@ def _encode(photo: Photo, file: BinaryIO, kind: str, quality: int | None) -> Non
         raise UsageError(f"quality must be from 1 to 100, not {quality}", argument="quality")
     _check_fits(photo, kind)
     try:
-        FORMATS[kind].write(photo, file, quality)
+        FORMATS[kind].write(placed(photo, _room(kind))[0], file, quality)
     except UndarkError:  # UsageError is a ValueError too
         raise
     except MemoryError as error:
@@ -252,6 +257,22 @@ def _encode(photo: Photo, file: BinaryIO, kind: str, quality: int | None) -> Non
             f"could not be encoded as {kind} ({_first_line(error)}); choose another format",
             argument="format",
         ) from error
+
+
+def losses(photo: Photo, kind: str) -> tuple[str, ...]:
+    """What of `photo` a file of a format cannot hold as it is: a short line for each.
+
+    Args:
+        photo: The photo.
+        kind: The format, as Pillow spells it.
+    """
+    return placed(photo, _room(kind))[1]
+
+
+def _room(kind: str) -> Room:
+    """What texts a format has a place for."""
+    written = FORMATS[kind]
+    return Room(kind, written.iptc, written.texts, written.comment, written.xmp)
 
 
 def _check_fits(photo: Photo, kind: str) -> None:

@@ -50,6 +50,9 @@ class Format:
         icc: It can hold a colour profile.
         exif: It can hold an EXIF block, or its tags.
         xmp: It can hold an XMP packet.
+        iptc: It can hold an IPTC block.
+        texts: It can hold texts of any keyword.
+        comment: It can hold a comment.
         max_side: Most pixels a side that can be written; None where files have no such limit.
         result: Format of a result that follows such a source; by default the same. A format that
             undark only reads names another.
@@ -66,6 +69,9 @@ class Format:
     icc: bool = True
     exif: bool = True
     xmp: bool = True
+    iptc: bool = False
+    texts: bool = False
+    comment: bool = False
     max_side: int | None = None
     result: str = ""
 
@@ -104,6 +110,8 @@ _TABLE = (
         suffixes="jpg jpeg jpe jfif mpo",
         starts=(b"\xff\xd8\xff",),
         alpha=False,
+        iptc=True,
+        comment=True,
         max_side=65500,
     ),
     Format(
@@ -113,6 +121,9 @@ _TABLE = (
         suffixes="png",
         starts=(b"\x89PNG\r\n\x1a\n",),
         depths=(8, 16),
+        iptc=True,
+        texts=True,
+        comment=True,
     ),
     Format(
         name="TIFF",
@@ -121,6 +132,7 @@ _TABLE = (
         suffixes="tif tiff",
         starts=(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
         depths=(8, 16, 32),
+        iptc=True,
     ),
     Format(
         name="WEBP",
@@ -167,6 +179,7 @@ _TABLE = (
         starts=(b"GIF87a", b"GIF89a"),
         icc=False,
         exif=False,
+        comment=True,
         result="PNG",
     ),
     Format(
@@ -184,7 +197,7 @@ _TABLE = (
         brands=(b"crx ",),
         depths=(16,),
         alpha=False,
-        xmp=False,
+        iptc=True,
         result="TIFF",
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, BinaryIO, Final
 
 import cv2
@@ -29,8 +30,10 @@ def read(file: BinaryIO) -> Decoded:
     file.seek(0)
     depth = _depth(file.read(_HEAD))
     image = open_image(file, AvifImagePlugin.AvifImageFile)
+    # The file's own turns count alone (MIAF, 7.3.9), which Pillow puts into the EXIF.
+    orientation = orientation_of(image.info.get("exif"))
     if depth == 8:
-        return decoded(image)
+        return replace(decoded(image), orientation=orientation)
     # All but the pixels comes from Pillow.
     info: dict[Any, Any] = dict(image.info)
     file.seek(0)
@@ -42,13 +45,12 @@ def read(file: BinaryIO) -> Decoded:
     if samples.shape[2] > 1:
         samples = samples[..., [2, 1, 0, 3][: samples.shape[2]]]
     samples = full_range(np.left_shift(samples, 16 - depth), depth)
-    exif: bytes = info.get("exif", b"").removeprefix(b"Exif\0\0")
     return Decoded(
         samples,
         info.get("icc_profile"),
-        exif,
+        info.get("exif"),
         info.get("xmp"),
-        orientation=orientation_of(exif) if exif else 1,
+        orientation=orientation,
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undark.errors import DamagedError
-from undark.photo import Encoding, Photo, from_float, to_float
+from undark.photo import Encoding, Photo, Text, from_float, to_float
 
 __all__ = [
     "MAX_PIXELS",
@@ -50,6 +50,9 @@ class Decoded:
         xmp: XMP packet.
         encoding: How the file was encoded.
         orientation: 1 to 8, as in EXIF: what is still to be applied to `samples`.
+        iptc: IPTC block, without what wraps it.
+        texts: Comments, and the texts of a PNG.
+        notices: Lines for the user: what of the source was left out, or is not as usual.
     """
 
     samples: NDArray[Any]
@@ -58,6 +61,9 @@ class Decoded:
     xmp: bytes | None = None
     encoding: Encoding = field(default_factory=Encoding)
     orientation: int = 1
+    iptc: bytes | None = None
+    texts: tuple[Text, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 class Reader(Protocol):

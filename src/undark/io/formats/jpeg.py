@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import BinaryIO, Final
 
 from PIL import JpegImagePlugin
@@ -16,6 +17,14 @@ from undark.io.formats.pillow import (
     save,
     whole_dpi,
 )
+from undark.io.formats.segments import (
+    MAX_SEGMENT,
+    comments_in,
+    iptc_in,
+    split_xmp,
+    text_segments,
+    whole_xmp,
+)
 from undark.io.metadata.exif import shortened_block
 from undark.photo import Encoding, Photo
 
@@ -23,9 +32,7 @@ __all__ = ["read", "write"]
 
 # A brightened photo shows the blocks of a low quality, so the default never goes below.
 _LEAST_QUALITY: Final = 92
-_MAX_SEGMENT: Final = 65533
 _EXIF_PREFIX: Final = b"Exif\0\0"
-_XMP_PREFIX: Final = b"http://ns.adobe.com/xap/1.0/\0"
 
 
 def read(file: BinaryIO) -> Decoded:
@@ -39,7 +46,14 @@ def read(file: BinaryIO) -> Decoded:
         subsampling=sampling if sampling in (0, 1, 2) else None,
         dpi=dpi_of(image),
     )
-    return decoded(image, encoding)
+    segments = [(name, bytes(data)) for name, data in image.applist]
+    found = decoded(image, encoding)
+    return replace(
+        found,
+        xmp=whole_xmp(segments, found.xmp),
+        iptc=iptc_in(segments),
+        texts=comments_in(segments),
+    )
 
 
 def _quality(tables: dict[int, list[int]]) -> int | None:
@@ -53,10 +67,10 @@ def _quality(tables: dict[int, list[int]]) -> int | None:
 
 
 def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:
-    """Write a JPEG; a maker's note that no segment can hold is left out, as is such an XMP."""
+    """Write a JPEG; a maker's note that no segment can hold is left out."""
     image = image_of(photo, gray=True, alpha=False)
-    exif = shortened_block(photo.exif, _MAX_SEGMENT - len(_EXIF_PREFIX)) if photo.exif else None
-    fits = photo.xmp and len(photo.xmp) <= _MAX_SEGMENT - len(_XMP_PREFIX)
+    exif = shortened_block(photo.exif, MAX_SEGMENT - len(_EXIF_PREFIX)) if photo.exif else None
+    xmp, more = split_xmp(photo.xmp)
     save(
         image,
         file,
@@ -65,6 +79,8 @@ def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:
         subsampling=photo.encoding.subsampling or 0,
         icc_profile=profile_for(photo, image),
         exif=_EXIF_PREFIX + exif if exif else None,
-        xmp=photo.xmp if fits else None,
+        xmp=xmp,
         dpi=whole_dpi(photo),
+        # XMP comes first: Pillow adds it to these.
+        extra=more + text_segments(photo),
     )

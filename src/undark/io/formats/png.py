@@ -8,6 +8,7 @@ Format: PNG specification, third edition (W3C, 2025).
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Iterator
@@ -22,14 +23,14 @@ from PIL import PngImagePlugin
 from undark.errors import DamagedError, UnsupportedError
 from undark.io.formats.base import Decoded, channels, check_size
 from undark.io.formats.pillow import open_image, samples_of
-from undark.io.metadata.exif import orientation_of
+from undark.io.formats.texts import TEXT_KINDS, XMP_KEY, Texts, text_chunks
+from undark.io.metadata.exif import bare_block, orientation_of
 from undark.io.metadata.icc import fitting_icc
 from undark.photo import Encoding, Photo
 
 __all__ = ["read", "write"]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_XMP_KEY = b"XML:com.adobe.xmp"
 _MAX_TEXT = 1 << 26
 _INCH_PER_METRE = 39.37007874
 _BAND_BYTES = 1 << 22
@@ -47,9 +48,19 @@ def read(file: BinaryIO) -> Decoded:
     if info.depth == 16:
         samples = _deep_samples(file, info)
     else:
-        samples = samples_of(open_image(file, PngImagePlugin.PngImageFile), None)
-    orientation = orientation_of(info.exif) if info.exif else 1
-    return Decoded(samples, info.icc, info.exif, info.xmp, info.encoding, orientation)
+        # Pillow refuses long texts.
+        readable = _without_texts(file) if info.texts.are_packed else file
+        samples = samples_of(open_image(readable, PngImagePlugin.PngImageFile), None)
+    return Decoded(
+        samples,
+        info.icc,
+        info.exif,
+        info.texts.xmp,
+        info.encoding,
+        orientation_of(info.exif, info.texts.xmp),
+        iptc=info.texts.iptc,
+        texts=tuple(info.texts.texts),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +76,8 @@ class _Info:
         transparent: The colour that a tRNS chunk makes transparent, one number a channel.
         icc: Colour profile.
         exif: EXIF block.
-        xmp: XMP packet.
         encoding: Resolution and the chunks that say what the samples mean.
+        texts: Texts, IPTC block and XMP packet.
     """
 
     width: int
@@ -77,8 +88,8 @@ class _Info:
     transparent: tuple[int, ...]
     icc: bytes | None
     exif: bytes | None
-    xmp: bytes | None
     encoding: Encoding
+    texts: Texts
 
 
 def _inspect(file: BinaryIO) -> _Info:
@@ -90,22 +101,19 @@ def _inspect(file: BinaryIO) -> _Info:
     header: tuple[int, ...] | None = None
     found: dict[bytes, bytes] = {}
     colour_chunks = b""
-    xmp = exif = None
+    texts = Texts()
     for kind, data in _chunks(file):
         if kind == b"IHDR" and len(data) == 13:
             header = struct.unpack(">IIBBBBB", data)
         elif kind in (b"gAMA", b"cHRM", b"sRGB", b"cICP"):
             colour_chunks += _chunk(kind, data)
-        elif kind in (b"iTXt", b"zTXt"):
-            key, text = _text(kind, data)
-            if key == _XMP_KEY:
-                xmp = text
-            elif key in (b"Raw profile type exif", b"Raw profile type APP1"):
-                exif = _hex_profile(text)
+        elif kind in TEXT_KINDS:
+            texts.take(kind, data)
         elif kind not in (b"IDAT", b"fdAT"):
             found.setdefault(kind, data)
     if header is None or 0 in header[:2]:
         raise DamagedError("is damaged: its first part is missing")
+    texts.close()
     width, height, depth, colour, *_ = header
     icc = found.get(b"iCCP")
     animation = found.get(b"acTL", b"")
@@ -118,9 +126,9 @@ def _inspect(file: BinaryIO) -> _Info:
         int.from_bytes(animation[:4], "big") if len(animation) == 8 else 1,
         struct.unpack(f">{len(transparent) // 2}H", transparent[: len(transparent) // 2 * 2]),
         _inflate(icc.partition(b"\0")[2][1:]) if icc else None,
-        found.get(b"eXIf") or exif,
-        xmp,
+        bare_block(found.get(b"eXIf")) or texts.exif,
         Encoding(dpi=_dpi(found.get(b"pHYs", b"")), png_colour=colour_chunks),
+        texts,
     )
 
 
@@ -151,29 +159,16 @@ def _inflate(data: bytes) -> bytes | None:
         return None
 
 
-def _text(kind: bytes, data: bytes) -> tuple[bytes, bytes | None]:
-    key, _, rest = data.partition(b"\0")
-    if kind == b"zTXt":
-        return key, _inflate(rest[1:])
-    packed, rest = rest[:1] == b"\1", rest[2:]
-    text = rest.split(b"\0", 2)[-1]
-    return key, _inflate(text) if packed else text
-
-
-def _hex_profile(text: bytes | None) -> bytes | None:
-    """An EXIF block as older ImageMagick writes it: a name, a length, then hexadecimal lines."""
-    try:
-        block = bytes.fromhex("".join((text or b"").decode("latin-1").split("\n")[3:]))
-    except ValueError:
-        return None
-    return block or None
-
-
 def _dpi(data: bytes) -> tuple[float, float] | None:
     if len(data) != 9 or data[8] != 1:
         return None
     x, y = struct.unpack(">II", data[:8])
     return (x / _INCH_PER_METRE, y / _INCH_PER_METRE) if x and y else None
+
+
+def _without_texts(file: BinaryIO) -> BinaryIO:
+    parts = [_chunk(kind, data) for kind, data in _chunks(file) if kind not in TEXT_KINDS]
+    return io.BytesIO(_SIGNATURE + b"".join(parts))
 
 
 def _deep_samples(file: BinaryIO, info: _Info) -> NDArray[np.uint16]:
@@ -230,7 +225,9 @@ def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:
     if photo.exif:
         file.write(_chunk(b"eXIf", photo.exif))
     if photo.xmp:
-        file.write(_chunk(b"iTXt", _XMP_KEY + b"\0\0\0\0\0" + photo.xmp))
+        file.write(_chunk(b"iTXt", XMP_KEY + b"\0\0\0\0\0" + photo.xmp))
+    for kind, data in text_chunks(photo):
+        file.write(_chunk(kind, data))
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, 15, 9, zlib.Z_FILTERED)
     for rows in _filtered_rows(planes):
         if packed := packer.compress(rows):
