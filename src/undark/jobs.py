@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import perf_counter
@@ -20,6 +20,7 @@ from undark.engine.editor import Editor
 from undark.engine.video import VideoEnhancer
 from undark.errors import DeviceError, UndarkError, UsageError
 from undark.io.photo import read_photo, write_photo
+from undark.io.strip import check_strip, stripped
 from undark.io.video import options as video_options
 from undark.io.video.containers import partial_path
 from undark.io.video.options import Transcoding
@@ -56,6 +57,8 @@ class Options:
         quality: 1 to 100 for lossy formats; by default the writer decides.
         overwrite: Do again what is already there.
         explain: Give the steps that a photo was done in.
+        strip: What is left out of the metadata of photos and videos: "all", "gps" (the place) or
+            None; see :func:`undark.io.strip.stripped`.
         transcoding: How videos are written, and which part of them.
     """
 
@@ -65,7 +68,16 @@ class Options:
     quality: int | None = None
     overwrite: bool = False
     explain: bool = False
+    strip: str | None = None
     transcoding: Transcoding = field(default_factory=Transcoding)
+
+    def __post_init__(self) -> None:
+        """Check what is to be left out.
+
+        Raises:
+            UsageError: It is neither "all", "gps" nor None.
+        """
+        check_strip(self.strip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +215,7 @@ def _enhance_photo(
     )
     progress(1.0)
     write_photo(
-        photo,
+        stripped(photo, options.strip),
         pair.destination,
         format=options.format,
         quality=options.quality,
@@ -229,7 +241,7 @@ def _enhance_video(pair: Pair, video: VideoEnhancer, options: Options, tell: _Te
         pair.source,
         pair.destination,
         video,
-        options.transcoding,
+        replace(options.transcoding, strip=options.strip or options.transcoding.strip),
         progress=progress,
         tell=notice,
     )

@@ -19,6 +19,7 @@ from undark.cli.options import (
     Quality,
     Recursive,
     Strength,
+    Strip,
 )
 from undark.cli.shell import command
 
@@ -42,6 +43,7 @@ def apply(
     jobs: Jobs = 1,
     format: Format = None,
     quality: Quality = None,
+    strip: Strip = None,
     debug: Debug = False,
 ) -> None:
     """Repeat the steps of an edit on other photos.
@@ -62,6 +64,7 @@ def apply(
         format=written,
         quality=quality,
         overwrite=overwrite,
+        strip=strip,
     )
     job = Job(pairs, StepsEditor(read_steps(steps)), options=options, workers=jobs)
     run_job(job, pairs, as_json=as_json, debug=debug)

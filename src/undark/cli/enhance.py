@@ -39,6 +39,7 @@ from undark.cli.options import (
     Runtime,
     SaveSteps,
     Strength,
+    Strip,
     Threads,
 )
 from undark.cli.shell import command, result, result_json, say
@@ -85,6 +86,7 @@ def enhance(
     threads: Threads = None,
     format: Format = None,
     quality: Quality = None,
+    strip: Strip = None,
     device: Device = "auto",
     runtime: Runtime = "auto",
     precision: Precision = "auto",
@@ -104,7 +106,7 @@ def enhance(
             raise UsageError("- (stdin) cannot be mixed with other inputs")
         if in_place:
             raise UsageError("- (stdin) cannot be replaced in place; leave out --in-place")
-        _Stream(output, written, quality, overwrite, as_json).run(asked)
+        _Stream(output, written, quality, overwrite, as_json, strip=strip).run(asked)
         return
 
     from undark.io.video.coding import Coding
@@ -124,6 +126,7 @@ def enhance(
         format=written,
         quality=quality,
         overwrite=overwrite or in_place,
+        strip=strip,
         transcoding=transcoding,
     )
     _run(pairs, asked, options, workers=jobs, as_json=as_json, debug=debug)
@@ -243,7 +246,13 @@ class _Stream:
         quality: int | None,
         overwrite: bool,
         as_json: bool,
+        *,
+        strip: str | None,
     ) -> None:
+        from undark.io.strip import check_strip
+
+        check_strip(strip)
+        self._strip = strip
         self._output = output
         self._format = format
         self._quality = quality
@@ -272,6 +281,7 @@ class _Stream:
 
     def _enhance(self, enhancer: Enhancer, asked: _Asked, files: StepsFiles | None) -> None:
         from undark.io.photo import encode_photo, read_photo, write_photo
+        from undark.io.strip import stripped
 
         output = self._output
         if output is not None and output.exists() and not self._overwrite:
@@ -283,7 +293,7 @@ class _Stream:
         photo = read_photo(sys.stdin.buffer.read(), name="stdin")
         steps = enhancer.steps(photo) if asked.in_steps else None
         _keep("stdin", Path("stdin"), steps, asked.explain, files)
-        photo = enhancer.enhance(photo, adjust=asked.adjust(enhancer))
+        photo = stripped(enhancer.enhance(photo, adjust=asked.adjust(enhancer)), self._strip)
         if output is None:
             content = encode_photo(photo, format=self._format, quality=self._quality)
             sys.stdout.buffer.write(content)

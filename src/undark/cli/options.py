@@ -37,6 +37,7 @@ __all__ = [
     "Runtime",
     "SaveSteps",
     "Strength",
+    "Strip",
     "Threads",
 ]
 
@@ -204,6 +205,15 @@ SaveSteps = Annotated[
 ]
 
 Strength = Annotated[float, _control("strength")]
+
+Strip = Annotated[
+    str | None,
+    typer.Option(
+        "--strip",
+        metavar="[all|gps]",
+        help="Leave metadata out: all of it, or with gps where a photo was taken.",
+    ),
+]
 
 Threads = Annotated[
     int | None,

@@ -25,7 +25,7 @@ from undark.io.formats.base import Decoded, channels, check_size, quiet
 from undark.io.formats.pillow import profile_of, samples_of
 from undark.io.metadata.exif import block_from_tags, descriptive_tags, orientation_of
 from undark.io.metadata.icc import fitting_icc
-from undark.io.metadata.iptc import from_resources, from_words
+from undark.io.metadata.iptc import IPTC_TAG, iptc_of
 from undark.io.metadata.tags import (
     Directory,
     Entry,
@@ -42,7 +42,7 @@ __all__ = ["read", "write"]
 # tifffile reports what it meets by logging; without a handler that would land on stderr.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
-_ICC, _XMP, _IPTC, _PHOTOSHOP, _ORIENTATION = 34675, 700, 33723, 34377, 274
+_ICC, _XMP, _ORIENTATION = 34675, 700, 274
 _UNDEFINED, _RATIONAL, _SHORT = 7, 5, 3
 _NONE, _LZW, _ZIP = 1, 5, (8, 32946)
 _FLOAT_PREDICTOR = 3
@@ -85,13 +85,6 @@ def read(file: BinaryIO) -> Decoded:
         orientation,
         iptc=info.iptc,
     )
-
-
-def iptc_of(directory: Directory) -> bytes | None:
-    """The IPTC block among the tags of an image: its own, or in Photoshop's resources."""
-    entries = directory.entries
-    block = from_words(entries[_IPTC].data) if _IPTC in entries else None
-    return block or (from_resources(entries[_PHOTOSHOP].data) if _PHOTOSHOP in entries else None)
 
 
 def _unmultiplied(samples: NDArray[Any]) -> NDArray[Any]:
@@ -322,7 +315,7 @@ def _rewrite_directory(photo: Photo, file: BinaryIO) -> None:
         main.entries |= kept.entries
         main.children |= kept.children
     icc = photo.icc if photo.gray else fitting_icc(photo.icc, gray=False)
-    for tag, data in ((_ICC, icc), (_XMP, photo.xmp), (_IPTC, photo.iptc)):
+    for tag, data in ((_ICC, icc), (_XMP, photo.xmp), (IPTC_TAG, photo.iptc)):
         if data:
             main.entries[tag] = Entry(_UNDEFINED, len(data), data, 0)
     end = file.seek(0, os.SEEK_END)

@@ -139,7 +139,9 @@ def clean_block(block: bytes, *, width: int, height: int) -> bytes | None:
     thumbnails = _thumbnails(others, layout)
     _blank(patched, thumbnails, kept)
     end = max(stop for _, stop in kept)
-    del patched[min((a for a, b in thumbnails if a >= end and b >= len(block)), default=len(block)) :]
+    del patched[
+        min((a for a, b in thumbnails if a >= end and b >= len(block)), default=len(block)) :
+    ]
     if main.missing:
         count = len(_rows(block, main, layout))
         struct.pack_into(layout.order + ("Q" if layout.big else "H"), patched, main.at, count)
@@ -149,7 +151,7 @@ def clean_block(block: bytes, *, width: int, height: int) -> bytes | None:
     return bytes(patched)
 
 
-def _rows(block: bytes, directory: Directory, layout: Layout) -> list[tuple[int, int]]:
+def _rows(block: bytes | bytearray, directory: Directory, layout: Layout) -> list[tuple[int, int]]:
     """The offset and the tag of each row of a directory's table, also of those without sense."""
     first, size = (8, 20) if layout.big else (2, 12)
     return [

@@ -12,17 +12,24 @@ import re
 import struct
 from typing import Final, NamedTuple
 
+from undark.io.metadata.tags import Directory
+
 __all__ = [
+    "IPTC_TAG",
     "Dataset",
     "clean_iptc",
     "datasets",
     "from_resources",
-    "from_words",
+    "iptc_of",
     "iptc_text",
     "to_resource",
     "without_place",
 ]
 
+IPTC_TAG: Final = 33723
+"""The tag of TIFF that holds a block."""
+
+_PHOTOSHOP: Final = 34377
 _MARK: Final = 0x1C
 _EXTENDED: Final = 0x8000
 _RESOURCE: Final = b"8BIM\x04\x04"
@@ -138,7 +145,14 @@ def to_resource(block: bytes) -> bytes:
     return _RESOURCE + bytes(2) + struct.pack(">I", len(block)) + block + bytes(len(block) % 2)
 
 
-def from_words(data: bytes) -> bytes | None:
+def iptc_of(directory: Directory) -> bytes | None:
+    """The IPTC block among the tags of an image: its own, or in Photoshop's resources."""
+    entries = directory.entries
+    block = _from_words(entries[IPTC_TAG].data) if IPTC_TAG in entries else None
+    return block or (from_resources(entries[_PHOTOSHOP].data) if _PHOTOSHOP in entries else None)
+
+
+def _from_words(data: bytes) -> bytes | None:
     """The block in a TIFF tag, which some writers swap as if it were 32-bit numbers."""
     if data[:1] != bytes([_MARK]) and data[3:4] == bytes([_MARK]):
         whole = data[: len(data) // 4 * 4]

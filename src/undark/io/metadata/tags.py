@@ -48,7 +48,7 @@ KIND_CODES: Final = {
 }
 """Code for `struct` of one value, by TIFF type; rationals and text have none."""
 
-_LONG, _LONG8 = 4, 16
+_BYTE, _LONG, _LONG8 = 1, 4, 16
 _MAX_VALUE_BYTES = 1 << 24
 _MAX_DIRECTORIES = 4096
 _MAX_DEPTH = 8
@@ -79,7 +79,12 @@ class Entry(NamedTuple):
         return struct.unpack(f"{layout.order}{self.number}{code}", self.data)
 
     def whole(self, layout: Layout) -> int | None:
-        """The first value where it is a whole number, of whatever type, as viewers take it."""
+        """The first value where it is a whole number, of whatever type.
+
+        Bytes are none: viewers (Pillow, browsers) do not take them for numbers.
+        """
+        if self.kind == _BYTE:
+            return None
         if numbers := self.numbers(layout):
             return numbers[0]
         if codes := {5: "II", 10: "ii"}.get(self.kind):

@@ -198,7 +198,7 @@ def with_packet(packet: bytes, other: bytes) -> bytes:
         return packet if added is None else other
     rdf = document.getElementsByTagNameNS(_RDF, "RDF")[0]
     for description in _descriptions(added):
-        copy = cast("Element", document.importNode(description, True))
+        copy = document.importNode(description, True)
         place = description.parentNode
         while isinstance(place, Element):
             # What stands for a namespace in the other packet may be declared around it.
