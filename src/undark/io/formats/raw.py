@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from undark.errors import DamagedError, MissingExtraError, UnsupportedError
 from undark.io.formats.base import MAX_PIXELS, Decoded
 from undark.io.formats.segments import iptc_in
-from undark.io.metadata.exif import block_from_tags
+from undark.io.metadata.exif import block_from_tags, has_orientation, orientation_of
 from undark.io.metadata.icc import srgb_profile
 from undark.io.metadata.iptc import iptc_of
 from undark.io.metadata.tags import check_extent, read_tags
@@ -35,9 +35,17 @@ def read(file: BinaryIO) -> Decoded:
     """
     samples = _develop(file)
     exif, xmp, iptc = _metadata(file)
-    # How another program is to develop the sensor's data would be done to the result again.
-    xmp = without_properties(xmp, _CAMERA_RAW)
-    return Decoded(samples, srgb_profile(), exif, xmp, iptc=iptc)
+    # LibRaw turns by the tags.
+    turns = has_orientation(exif)
+    return Decoded(
+        samples,
+        srgb_profile(),
+        exif,
+        # How another program is to develop the sensor's data would be done to the result again.
+        without_properties(xmp, _CAMERA_RAW),
+        orientation=1 if turns else orientation_of(None, xmp),
+        iptc=iptc,
+    )
 
 
 def _develop(file: BinaryIO) -> NDArray[np.uint16]:

@@ -34,6 +34,7 @@ __all__ = [
     "block_from_tags",
     "clean_block",
     "descriptive_tags",
+    "has_orientation",
     "orientation_of",
     "shortened_block",
     "without_orientation",
@@ -80,21 +81,27 @@ def orientation_of(exif: bytes | None, xmp: bytes | None = None) -> int:
             and of several values the first counts.
         xmp: XMP packet, which is asked where the block has no such tag.
     """
-    block = bare_block(exif)
-    if block:
-        try:
-            layout, (main, *_) = read_tags(io.BytesIO(block))
-        except ValueError:
-            pass
-        else:
-            if _ORIENTATION in main.entries:
-                return _sound_or_1(main.entries[_ORIENTATION].whole(layout))
-    return _sound_or_1(xmp_orientation(xmp))
-
-
-def _sound_or_1(value: int | None) -> int:
-    """The orientation `value`, or 1 where it is none."""
+    tags = _first_directory(exif)
+    if tags and _ORIENTATION in tags[1].entries:
+        value = tags[1].entries[_ORIENTATION].whole(tags[0])
+    else:
+        value = xmp_orientation(xmp)
     return value if value is not None and 1 <= value <= 8 else 1
+
+
+def has_orientation(exif: bytes | None) -> bool:
+    """Whether an EXIF block has a tag for the orientation, sound or not."""
+    tags = _first_directory(exif)
+    return tags is not None and _ORIENTATION in tags[1].entries
+
+
+def _first_directory(exif: bytes | None) -> tuple[Layout, Directory] | None:
+    block = bare_block(exif)
+    try:
+        tags = read_tags(io.BytesIO(block or b""))
+    except ValueError:
+        return None
+    return tags.layout, tags.directories[0]
 
 
 def clean_block(block: bytes, *, width: int, height: int) -> bytes | None:
@@ -102,7 +109,8 @@ def clean_block(block: bytes, *, width: int, height: int) -> bytes | None:
 
     Only the orientation, the tags that repeat the image's size, the pointer to the thumbnail
     and the thumbnail's own bytes change; all else keeps its place. A table that is cut off, or
-    lacks the pointer to the next, gets an end.
+    lacks the pointer to the next, gets an end, and a row whose value lies beyond the block's end,
+    at which some readers would stop, goes.
 
     Args:
         block: TIFF structure, without a leading ``Exif\\0\\0``.
@@ -118,6 +126,8 @@ def clean_block(block: bytes, *, width: int, height: int) -> bytes | None:
         return None
     layout, (main, *others) = tags
     patched = bytearray(block)
+    if not layout.big:
+        struct.pack_into(layout.order + "H", patched, 2, 42)  # which some readers insist on
 
     def put(directory: Directory, tag: int, value: int) -> None:
         entry = directory.entries.get(tag)
@@ -148,6 +158,8 @@ def clean_block(block: bytes, *, width: int, height: int) -> bytes | None:
     word = 8 if layout.big else 4
     if main.has_next or main.next_at + word > len(block):
         patched[main.next_at : main.next_at + word] = bytes(word)
+    for directory in TagFile(layout, [main]).walk():
+        _drop_rows(patched, directory, layout, _cut_off(block, directory, layout))
     return bytes(patched)
 
 
@@ -158,6 +170,18 @@ def _rows(block: bytes | bytearray, directory: Directory, layout: Layout) -> lis
         (at, struct.unpack_from(layout.order + "H", block, at)[0])
         for at in range(directory.at + first, directory.next_at, size)
     ]
+
+
+def _cut_off(block: bytes, directory: Directory, layout: Layout) -> set[int]:
+    """The offsets of rows whose values lie beyond the block's end; some readers stop at one."""
+    code, inline = (layout.order + "HQQ", 8) if layout.big else (layout.order + "HII", 4)
+    found: set[int] = set()
+    for at, _ in _rows(block, directory, layout):
+        kind, number, where = struct.unpack_from(code, block, at + 2)
+        size = KIND_SIZES.get(kind, 0) * number
+        if size > inline and where + size > len(block):
+            found.add(at)
+    return found
 
 
 def _spans(directory: Directory, layout: Layout) -> list[tuple[int, int]]:
@@ -205,7 +229,8 @@ def without_orientation(block: bytes) -> bytes:
     """The block with its orientation tag taken out of the table; every offset stays."""
     layout, (main, *_) = read_tags(io.BytesIO(block))
     patched = bytearray(block)
-    _drop_rows(patched, main, layout, (_ORIENTATION,))
+    gone = {at for at, tag in _rows(block, main, layout) if tag == _ORIENTATION}
+    _drop_rows(patched, main, layout, gone)
     return bytes(patched)
 
 
@@ -222,10 +247,10 @@ def without_place(block: bytes) -> bytes | None:
     except ValueError:
         return None
     every = list(TagFile(layout, directories).walk())
-    gone = [child for item in every for child in item.children.get(GPS_IFD, [])]
-    places = {child.at for child in gone}
+    maps = [child for item in every for child in item.children.get(GPS_IFD, [])]
+    places = {child.at for child in maps}
     others = [item for item in every if item.at not in places]
-    spans = [span for item in gone for span in _spans(item, layout)]
+    spans = [span for item in maps for span in _spans(item, layout)]
     spans += [
         (entry.at, entry.at + len(entry.data))
         for item in others
@@ -235,17 +260,18 @@ def without_place(block: bytes) -> bytes | None:
     patched = bytearray(block)
     _blank(patched, spans, [_spans(item, layout)[0] for item in others])
     for item in others:
-        _drop_rows(patched, item, layout, _PLACE)
+        gone = {at for at, tag in _rows(block, item, layout) if tag in _PLACE}
+        _drop_rows(patched, item, layout, gone)
     return bytes(patched)
 
 
 def _drop_rows(
-    block: bytearray, directory: Directory, layout: Layout, tags: Collection[int]
+    block: bytearray, directory: Directory, layout: Layout, gone: Collection[int]
 ) -> None:
-    """Take the rows of some tags out of a directory's table; what follows it keeps its place."""
+    """Take the rows at some offsets out of a directory's table; what follows keeps its place."""
     size = 20 if layout.big else 12
     rows = _rows(block, directory, layout)
-    kept = [block[at : at + size] for at, tag in rows if tag not in tags]
+    kept = [block[at : at + size] for at, _ in rows if at not in gone]
     if len(kept) == len(rows):
         return
     first = directory.at + (8 if layout.big else 2)

@@ -39,6 +39,7 @@ CHILD_TAGS: Final = (EXIF_IFD, GPS_IFD, INTEROP_IFD)
 KIND_SIZES: Final = {
     **{1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4},
     **{16: 8, 17: 8, 18: 8},
+    129: 1,  # UTF-8, since Exif 3.0
 }
 """Bytes of one value, by TIFF type."""
 
@@ -215,7 +216,7 @@ class _Reading:
         directory = Directory(at, next_at, next_at + word <= self._end, count - there)
         for index in range(there):
             tag, entry = self._entry(table[index * row : (index + 1) * row], start + index * row)
-            if entry is None:
+            if entry is None or tag in directory.entries:  # of two, readers take the first
                 continue
             directory.entries[tag] = entry
             directory.has_next &= not next_at <= entry.at < next_at + word
