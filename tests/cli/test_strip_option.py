@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -125,3 +126,28 @@ def test_videos(
     with av.open(str(tmp_path / "clip.undark.mp4")) as video:
         found_tags = set(video.metadata)
     assert {"title", "location"} & found_tags == kept
+
+
+def test_a_stream_of_data_of_a_video_may_hold_the_place(
+    undark: Undark, tmp_path: Path, curve_model: Path
+) -> None:
+    source = tmp_path / "flight.ts"
+    with av.open(str(source), "w") as file:
+        stream = file.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        way = file.add_data_stream("klv")
+        for number in range(3):
+            frame = av.VideoFrame.from_ndarray(scene(), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            file.mux(stream.encode(frame))
+            packet = av.Packet(b"\x06\x0e+4 way")
+            packet.stream, packet.time_base = way, Fraction(1, 90000)
+            packet.pts = packet.dts = number * 3600
+            file.mux(packet)
+        file.mux(stream.encode(None))
+    for words, told in ((["--strip", "gps"], True), ([], False)):
+        done = undark("enhance", source, "-m", curve_model, "--overwrite", *words)
+        assert done.exit_code == 0, done.stderr
+        assert ("may hold the place" in done.stderr) == told
+    with av.open(str(tmp_path / "flight.undark.mkv")) as video:
+        assert [item.type for item in video.streams] == ["video"]

@@ -55,7 +55,7 @@ def check(data: bytes, expected: np.ndarray) -> Photo:
     return photo
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     format=st.sampled_from(["JPEG", "PNG", "WEBP"]),
     kind=st.sampled_from(KINDS),

@@ -324,7 +324,7 @@ iptc_fields = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(fields=iptc_fields, format=st.sampled_from([*HOLDERS, *OTHERS]))
 def test_iptc_of_any_content_goes_round(fields: list[tuple[int, bytes]], format: str) -> None:
     block = b"".join(dataset(number, data) for number, data in fields)
@@ -336,7 +336,7 @@ def test_iptc_of_any_content_goes_round(fields: list[tuple[int, bytes]], format:
         assert back.xmp is None or is_sound(back.xmp)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     keyword=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=79),
     text=plain_text,

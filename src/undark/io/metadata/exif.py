@@ -44,6 +44,7 @@ __all__ = [
 _PREFIX = b"Exif\0\0"
 _HEADS = (b"II*\0", b"MM\0*")
 _LEAD = 16
+_HEAD_SIZE = 8
 _ORIENTATION = 0x0112
 _MAKER_NOTE = 0x927C
 _SHORT = 3
@@ -207,7 +208,7 @@ def _blank(block: bytearray, spans: list[tuple[int, int]], kept: list[tuple[int,
     before = bytes(block)
     for start, stop in spans:
         block[start:stop] = bytes(max(min(stop, len(block)) - start, 0))
-    for start, stop in kept:
+    for start, stop in [(0, _HEAD_SIZE), *kept]:
         block[start:stop] = before[start:stop]
 
 

@@ -50,6 +50,7 @@ KIND_CODES: Final = {
 """Code for `struct` of one value, by TIFF type; rationals and text have none."""
 
 _BYTE, _LONG, _LONG8 = 1, 4, 16
+_PIXEL_TAGS: Final = (273, 324)
 _MAX_VALUE_BYTES = 1 << 24
 _MAX_DIRECTORIES = 4096
 _MAX_DEPTH = 8
@@ -192,6 +193,9 @@ class _Reading:
         self._file = file
         self._layout = layout
         self._end = file.seek(0, os.SEEK_END)
+        # The head and the tables so far. No table overlaps another in a sound file, and what is
+        # taken out of one must not spoil another.
+        self._taken = [(0, 16 if layout.big else 8)]
         # Values may overlap, and so many entries could name the same bytes without end.
         self._budget = 4 * self._end + _MAX_VALUE_BYTES
 
@@ -213,19 +217,23 @@ class _Reading:
         there = min(count, max(0, self._end - start) // row)
         table = _read_at(self._file, start, there * row)
         next_at = start + there * row
+        if any(at < stop and begin < next_at for begin, stop in self._taken):
+            raise ValueError("the TIFF structure is damaged")
+        self._taken.append((at, next_at))
         directory = Directory(at, next_at, next_at + word <= self._end, count - there)
         for index in range(there):
             tag, entry = self._entry(table[index * row : (index + 1) * row], start + index * row)
             if entry is None or tag in directory.entries:  # of two, readers take the first
                 continue
             directory.entries[tag] = entry
-            directory.has_next &= not next_at <= entry.at < next_at + word
+            places = [entry.at]
             if tag in (*CHILD_TAGS, SUB_IFDS):
                 children = self._children(entry, depth + 1)
                 directory.children[tag] = children
-                directory.has_next &= all(
-                    not next_at <= child.at < next_at + word for child in children
-                )
+                places += [child.at for child in children]
+            elif tag in _PIXEL_TAGS:
+                places += entry.numbers(self._layout)
+            directory.has_next &= not any(next_at <= item < next_at + word for item in places)
         return directory
 
     def _entry(self, line: bytes, at: int) -> tuple[int, Entry | None]:
