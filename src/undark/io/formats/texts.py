@@ -52,7 +52,7 @@ class Texts:
         self.iptc: bytes | None = None
         self.xmp: bytes | None = None
         self.texts: list[Text] = []
-        self.are_packed = False
+        self.are_packed: bool = False
         self._old_xmp: bytes | None = None
         self._budget = _MAX_TEXT
 
