@@ -21,6 +21,7 @@ __all__ = [
     "Encoding",
     "FloatImage",
     "Photo",
+    "Text",
     "area_resize",
     "from_float",
     "to_float",
@@ -185,6 +186,24 @@ class Appended:
     video: tuple[int, int] = (0, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text that a file holds beside EXIF, XMP and IPTC: a PNG's, or a JPEG's or GIF's comment.
+
+    Attributes:
+        keyword: What it is: "Title", "Author", "prompt", ...; "Comment" for a comment.
+        text: The text; of a very long one that a PNG holds compressed, it is left out here.
+        kind: How the file stores it: "tEXt", "zTXt", "iTXt" (PNG), "COM" (JPEG), or "" elsewhere.
+        data: The bytes of such a chunk or segment, which a file of the same format is given
+            again; none where `kind` is "".
+    """
+
+    keyword: str
+    text: str
+    kind: str = ""
+    data: bytes = b""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Photo:
     """One image and all that must survive enhancing it.
@@ -204,6 +223,8 @@ class Photo:
         cicp: What the samples mean by H.273; None where the source does not say, or where its
             profile does. Where both are there, this one is right.
         appended: Gain map and video that a phone appended to the file.
+        iptc: IPTC block (IIM), without what wraps it, and without its preview.
+        texts: Comments, and the texts of a PNG.
         notices: Lines for the user: what of the source was left out, or is not as usual.
     """
 
@@ -217,6 +238,8 @@ class Photo:
     encoding: Encoding = Encoding()
     cicp: Cicp | None = None
     appended: Appended | None = None
+    iptc: bytes | None = None
+    texts: tuple[Text, ...] = ()
     notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -19,7 +19,7 @@ from undark.cli.evaluate import evaluate
 from undark.cli.export import export
 from undark.cli.live import live
 from undark.cli.models import models
-from undark.cli.shell import result
+from undark.cli.shell import Command, result
 from undark.cli.show import show
 from undark.cli.train import train
 
@@ -37,7 +37,7 @@ app: typer.Typer = typer.Typer(
 )
 
 for _command in (enhance, live, apply, show, models, evaluate, train, export, doctor):
-    app.command()(_command)
+    app.command(cls=Command)(_command)
 
 
 def _version(asked: bool) -> None:

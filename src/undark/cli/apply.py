@@ -22,6 +22,7 @@ from undark.cli.options import (
     Recursive,
     Salvage,
     Strength,
+    Strip,
 )
 from undark.cli.shell import command
 
@@ -48,6 +49,7 @@ def apply(
     quality: Quality = None,
     no_record: NoRecord = False,
     no_times: NoTimes = False,
+    strip: Strip = None,
     debug: Debug = False,
 ) -> None:
     """Repeat the steps of an edit on other photos.
@@ -71,6 +73,7 @@ def apply(
         salvage=salvage,
         record=not no_record,
         times=not no_times,
+        strip=strip,
     )
     job = Job(pairs, StepsEditor(read_steps(steps)), options=options, workers=jobs)
     run_job(job, pairs, as_json=as_json, debug=debug)

@@ -44,6 +44,7 @@ from undark.cli.options import (
     Salvage,
     SaveSteps,
     Strength,
+    Strip,
     Threads,
 )
 from undark.cli.shell import command
@@ -96,6 +97,7 @@ def enhance(
     quality: Quality = None,
     no_record: NoRecord = False,
     no_times: NoTimes = False,
+    strip: Strip = None,
     device: Device = "auto",
     runtime: Runtime = "auto",
     precision: Precision = "auto",
@@ -125,6 +127,7 @@ def enhance(
             overwrite=overwrite,
             salvage=salvage,
             record=not no_record,
+            strip=strip,
         )
         Stream(output, options, as_json=as_json).run(asked)
         return
@@ -148,6 +151,7 @@ def enhance(
         salvage=salvage,
         record=not no_record,
         times=not no_times,
+        strip=strip,
         transcoding=transcoding,
     )
     _run(pairs, asked, options, workers=jobs, as_json=as_json, debug=debug)

@@ -41,6 +41,7 @@ __all__ = [
     "Salvage",
     "SaveSteps",
     "Strength",
+    "Strip",
     "Threads",
 ]
 
@@ -234,6 +235,15 @@ SaveSteps = Annotated[
 ]
 
 Strength = Annotated[float, _control("strength")]
+
+Strip = Annotated[
+    str | None,
+    typer.Option(
+        "--strip",
+        metavar="[all|gps]",
+        help="Leave metadata out: all of it, or with gps where a photo was taken.",
+    ),
+]
 
 Threads = Annotated[
     int | None,

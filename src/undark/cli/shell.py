@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final, ParamSpec
 
 import typer
+from typer.core import TyperCommand
 
 from undark.errors import (
     DataError,
@@ -20,7 +21,17 @@ from undark.errors import (
     UsageError,
 )
 
-__all__ = ["FAILED", "INTERRUPTED", "USAGE", "command", "result", "result_json", "say", "worded"]
+__all__ = [
+    "FAILED",
+    "INTERRUPTED",
+    "USAGE",
+    "Command",
+    "command",
+    "result",
+    "result_json",
+    "say",
+    "worded",
+]
 
 FAILED = 1
 """Exit code: some inputs failed, or what was asked for could not be done."""
@@ -50,8 +61,11 @@ _OPTIONS: Final = {
     "quality": "--quality",
     "recursive": "--recursive looks into sub-folders",
     "salvage": "--salvage takes what is there",
+    "strip": "--strip",
     "target": "-o - | ffplay -",
 }
+
+_STRIPS: Final = (["all"], ["gps"])
 
 P = ParamSpec("P")
 
@@ -76,6 +90,20 @@ def result(line: str) -> None:
 def result_json(value: Any, *, indent: int | None = None) -> None:
     """One JSON value on stdout, in ASCII so that no console's encoding can spoil it."""
     result(json.dumps(value, indent=indent, allow_nan=False))
+
+
+class Command(TyperCommand):
+    """A command one of whose options may stand without its value: `--strip` is `--strip all`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments, the missing value put in."""
+        end = args.index("--") if "--" in args else len(args)
+        full: list[str] = []
+        for index, item in enumerate(args):
+            full.append(item)
+            if item == "--strip" and index < end and args[index + 1 : index + 2] not in _STRIPS:
+                full.append("all")
+        return super().parse_args(ctx, full)
 
 
 def command(function: Callable[P, None]) -> Callable[P, None]:

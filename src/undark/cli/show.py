@@ -56,6 +56,7 @@ def _described(record: Record) -> list[tuple[str, str]]:
         ("its sha256", record.sha256 or "unknown"),
         ("asked for", ", ".join(asked)),
         ("run by", f"{record.runtime or 'unknown'}{precision}"),
+        ("left out", record.strip or "nothing"),
         ("quality", "as the photo's" if record.quality is None else str(record.quality)),
         ("source", f"sha256 {record.source or 'unknown'}"),
         ("recipe", f"sha256 {record.digest}"),

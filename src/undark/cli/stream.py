@@ -116,6 +116,7 @@ class Stream:
             quality=options.quality,
             explain=options.explain,
             record=options.record,
+            strip=options.strip,
             tell=lambda text: say(f"{_NAME}: {text}"),
         )
         if self._output is None:

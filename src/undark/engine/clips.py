@@ -7,6 +7,7 @@ from pathlib import Path
 
 from undark.engine.video import VideoEnhancer
 from undark.errors import UsageError
+from undark.io.strip import stripped
 from undark.io.video.containers import is_video_name
 from undark.io.video.options import Progress, Transcoding
 from undark.io.video.stills import open_still_sink, read_stills
@@ -55,7 +56,7 @@ def enhance_clip(
     frames = 0
     for frames, still in enumerate(read_stills(source, options), start=1):
         bright = video.enhance_frame(still.photo.pixels, time=still.time)
-        shelf.add(still, still.photo.with_pixels(bright))
+        shelf.add(still, stripped(still.photo.with_pixels(bright), options.strip))
         progress(Progress(frames, still.fraction, max(still.total, frames)))
     if not frames:
         raise UsageError(

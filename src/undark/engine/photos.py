@@ -11,6 +11,7 @@ from undark.adjust import Adjust
 from undark.engine.editor import Editor
 from undark.io.photo import losses, read_photo, target_format
 from undark.io.record import file_digest, record_of, with_record, without_record
+from undark.io.strip import stripped
 from undark.photo import Photo
 from undark.pixels.steps import Step
 
@@ -74,6 +75,7 @@ def render(
     max_pixels: int | None = None,
     explain: bool = False,
     record: bool = True,
+    strip: str | None = None,
     progress: Callable[[float], None] | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> tuple[Photo, tuple[Step, ...] | None]:
@@ -89,6 +91,7 @@ def render(
         max_pixels: Refuse photos of more pixels.
         explain: Give the steps.
         record: Say in the result how it was made.
+        strip: What is left out of its metadata; see :func:`undark.io.strip.stripped`.
         progress: Called with the fraction done, rising to 1.
         tell: Called with lines about what was found in the file, and what the result cannot hold.
 
@@ -111,8 +114,11 @@ def render(
         tell(line)
     steps = editor.steps(before) if explain else None
     photo = editor.enhance(before, adjust=adjust, max_pixels=max_pixels, progress=progress)
+    photo = stripped(photo, strip)
     if record:
-        made = replace(editor.record(before, adjust), source=digest, quality=quality)
+        made = replace(
+            editor.record(before, adjust), source=digest, quality=quality, strip=strip or ""
+        )
         photo = with_record(photo, made, kind)
         kept = record_of(photo.xmp)
         if kept is None or kept.source != digest:

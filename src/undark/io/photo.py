@@ -34,7 +34,9 @@ from undark.io.formats.others import decoded_otherwise
 from undark.io.formats.sniff import sniff
 from undark.io.metadata.appended import appended_losses, fitted_appended, turned
 from undark.io.metadata.cicp import colour_loss, fitted_colours, hdr_in
-from undark.io.metadata.exif import clean_block
+from undark.io.metadata.exif import bare_block, clean_block
+from undark.io.metadata.iptc import clean_iptc
+from undark.io.metadata.placing import Room, placed
 from undark.io.metadata.xmp import clean_xmp, is_sound
 from undark.photo import Encoding, Photo
 
@@ -172,7 +174,7 @@ def _decode(file: BinaryIO, kind: str, salvage: bool) -> Photo:
     colours = samples[..., :1] if count < 3 else samples[..., :3]
     if count < 3:
         colours = np.repeat(colours, 3, axis=2)
-    exif = parts.exif.removeprefix(b"Exif\0\0") if parts.exif else None
+    exif = bare_block(parts.exif)
     return Photo(
         pixels=np.ascontiguousarray(colours),
         alpha=np.ascontiguousarray(samples[..., -1]) if count in (2, 4) else None,
@@ -184,6 +186,8 @@ def _decode(file: BinaryIO, kind: str, salvage: bool) -> Photo:
         encoding=_turned(parts.encoding) if parts.orientation >= 5 else parts.encoding,
         cicp=parts.cicp or hdr_in(parts.icc),
         appended=turned(parts.appended, parts.orientation),
+        iptc=clean_iptc(parts.iptc),
+        texts=parts.texts,
         notices=parts.notices,
     )
 
@@ -294,7 +298,7 @@ def _encode(photo: Photo, file: BinaryIO, kind: str, quality: int | None) -> Non
     photo = fitted_colours(photo, cicp=written.cicp, icc=written.icc)
     photo = fitted_appended(photo, written.appends, mime=written.mime, boxed=bool(written.brands))
     try:
-        written.write(photo, file, quality)
+        written.write(placed(photo, _room(kind))[0], file, quality)
     except UndarkError:  # UsageError is a ValueError too
         raise
     except MemoryError as error:
@@ -309,7 +313,7 @@ def _encode(photo: Photo, file: BinaryIO, kind: str, quality: int | None) -> Non
 
 
 def losses(photo: Photo, kind: str) -> tuple[str, ...]:
-    """What of `photo` a file of a format cannot hold: a short line for each.
+    """What of `photo` a file of a format cannot hold as it is: a short line for each.
 
     Args:
         photo: The photo.
@@ -324,7 +328,14 @@ def losses(photo: Photo, kind: str) -> tuple[str, ...]:
             lines.append(f"its {what} is left out: {kind} cannot hold it")
     if photo.xmp and written.xmp and not is_sound(photo.xmp):
         lines.append("its XMP is damaged and is left out")
+    lines += placed(photo, _room(kind))[1]
     return (*lines, *appended_losses(photo, kind, written.appends))
+
+
+def _room(kind: str) -> Room:
+    """What texts a format has a place for."""
+    written = FORMATS[kind]
+    return Room(kind, written.iptc, written.texts, written.comment, written.xmp)
 
 
 def _check_fits(photo: Photo, kind: str) -> None:

@@ -63,6 +63,7 @@ class Record:
         precision: ``exact`` (float32) or ``fast``; where a result is wanted, empty for any, and
             ``fast`` for that or better.
         quality: That was asked for, 1 to 100; None where it followed from the source.
+        strip: What was left out of the metadata: ``gps``, or nothing; see `undark.io.strip`.
         source: Hex digest (sha256) of the source's bytes; where a result is wanted, empty for any.
     """
 
@@ -73,6 +74,7 @@ class Record:
     runtime: str = ""
     precision: str = ""
     quality: int | None = None
+    strip: str = ""
     source: str = ""
 
     def canonical(self, *, source: bool = True) -> bytes:
@@ -103,6 +105,7 @@ class Record:
             "runtime": self.runtime,
             "precision": self.precision,
             "quality": self.quality,
+            "strip": self.strip or None,
             "source": self.source,
         }
 
@@ -116,6 +119,7 @@ class Record:
                 for name in CONTROLS
             ),
             ("quality", *(str(item.quality or "as the photo's") for item in (self, wanted))),
+            ("left out", *(item.strip or "nothing" for item in (self, wanted))),
         ]
         if wanted.runtime:
             pairs.append(("runtime", self.runtime, wanted.runtime))
@@ -141,6 +145,7 @@ class Record:
             "Runtime": self.runtime,
             "Precision": self.precision,
             **({} if self.quality is None else {"Quality": str(self.quality)}),
+            **({"Strip": self.strip} if self.strip else {}),
             "SourceSHA256": self.source,
         }
 
@@ -167,6 +172,7 @@ class Record:
             runtime=values.get("Runtime", ""),
             precision=values.get("Precision", ""),
             quality=quality,
+            strip=values.get("Strip", ""),
             source=values.get("SourceSHA256", ""),
         )
 

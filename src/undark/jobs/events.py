@@ -7,6 +7,7 @@ from pathlib import Path
 
 from undark.adjust import Adjust
 from undark.errors import UndarkError
+from undark.io.strip import check_strip
 from undark.io.video.options import Transcoding
 from undark.pixels.steps import Step
 
@@ -35,6 +36,8 @@ class Options:
         quality: 1 to 100 for lossy formats; by default the writer decides.
         overwrite: Do again what is already there, whoever made it.
         explain: Give the steps that a photo was done in, or would be done in where it is skipped.
+        strip: What is left out of the metadata of photos and videos: "all" (the record too), "gps"
+            (the place) or None; see :func:`undark.io.strip.stripped`.
         salvage: Take what is there of photos that are truncated or damaged.
         record: Say in each photo's result how it was made.
         times: Give results the modification time of their sources.
@@ -47,10 +50,21 @@ class Options:
     quality: int | None = None
     overwrite: bool = False
     explain: bool = False
+    strip: str | None = None
     salvage: bool = False
     record: bool = True
     times: bool = True
     transcoding: Transcoding = field(default_factory=Transcoding)
+
+    def __post_init__(self) -> None:
+        """Check what is to be left out.
+
+        Raises:
+            UsageError: It is neither "all", "gps" nor None.
+        """
+        check_strip(self.strip)
+        if self.strip == "all":
+            object.__setattr__(self, "record", False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ def standing_at(
     holds = kind is None or FORMATS[kind].xmp
     found = standing(
         destination,
-        replace(wanted, quality=options.quality),
+        replace(wanted, quality=options.quality, strip=options.strip or ""),
         digest,
         in_place=in_place,
         mute="" if holds else f"{kind} files carry no record of how they were made",
@@ -206,6 +206,7 @@ def _enhance_photo(
         max_pixels=options.max_pixels,
         explain=options.explain,
         record=options.record,
+        strip=options.strip,
         progress=progress,
         tell=notice,
     )
@@ -237,7 +238,7 @@ def _enhance_video(pair: Pair, video: VideoEnhancer, options: Options, tell: Tel
         pair.source,
         pair.destination,
         video,
-        options.transcoding,
+        replace(options.transcoding, strip=options.strip or options.transcoding.strip),
         progress=progress,
         tell=notice,
     )

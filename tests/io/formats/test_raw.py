@@ -10,13 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from metadata_files import dataset, xmp_packet
 
 from undark.errors import DamagedError, InputError, MissingExtraError
 from undark.io.metadata.tags import read_tags
+from undark.io.metadata.xmp import properties
 from undark.io.photo import output_format, read_photo, write_photo
 
 
-def make_dng(*, orientation: int = 1, top: int = 900) -> bytes:
+def make_dng(
+    *, orientation: int | None = 1, top: int = 900, xmp: bytes = b"", iptc: bytes = b""
+) -> bytes:
     """64×96 photosites (RGGB), neutral and brighter to the right; white is 4095."""
     ramp = np.tile(np.linspace(64, top, 96), (64, 1))
     identity = [
@@ -32,7 +36,9 @@ def make_dng(*, orientation: int = 1, top: int = 900) -> bytes:
         extratags=[
             (271, 2, 0, "Maker", True),
             (272, 2, 0, "Night 1", True),
-            (274, 3, 1, orientation, True),
+            *([] if orientation is None else [(274, 3, 1, orientation, True)]),
+            *([(700, 1, len(xmp), xmp, True)] if xmp else []),
+            *([(33723, 7, len(iptc), iptc, True)] if iptc else []),
             (33421, 3, 2, (2, 2), True),
             (33422, 1, 4, bytes([0, 1, 1, 2]), True),
             (50706, 1, 4, bytes([1, 4, 0, 0]), True),
@@ -77,6 +83,33 @@ def test_a_dng_is_known_by_its_content_and_turned() -> None:
     assert photo.exif is not None
     tags = read_tags(io.BytesIO(photo.exif))
     assert tags.directories[0].numbers(274, tags.layout) == (1,)
+
+
+def test_iptc_and_xmp_of_a_raw_file_are_kept(tmp_path: Path) -> None:
+    pytest.importorskip("rawpy")
+    iptc = dataset(25, b"harbour") + dataset(120, b"A pier at night")
+    packet = xmp_packet(
+        "",
+        'xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="4"'
+        ' xmlns:crs="http://ns.adobe.com/camera-raw-settings/1.0/" crs:Exposure2012="+2.00"',
+    )
+    photo = read_photo(make_dng(iptc=iptc, xmp=packet))
+    write_photo(photo, tmp_path / "nacht.tif")
+    again = read_photo(tmp_path / "nacht.tif")
+    assert again.iptc == iptc
+    assert properties(again.xmp, "http://ns.adobe.com/xap/1.0/") == {"Rating": "4"}
+    assert again.xmp
+    assert b"Exposure2012" not in again.xmp, "it would be made brighter once more"
+
+
+def test_the_orientation_of_a_raw_file_may_stand_in_xmp_alone() -> None:
+    pytest.importorskip("rawpy")
+    packet = xmp_packet("", 'xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"')
+    for orientation, size in ((None, (64, 96)), (1, (96, 64)), (6, (64, 96))):
+        photo = read_photo(make_dng(orientation=orientation, xmp=packet))
+        assert (photo.width, photo.height) == size
+        assert photo.xmp
+        assert b'tiff:Orientation="1"' in photo.xmp
 
 
 def test_brightness_is_not_stretched() -> None:

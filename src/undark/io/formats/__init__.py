@@ -53,6 +53,9 @@ class Format:
         cicp: It can hold code points of colours, and so HDR.
         appends: What phones append to a photo and it can hold, by the names in
             `undark.io.metadata.appended`.
+        iptc: It can hold an IPTC block.
+        texts: It can hold texts of any keyword.
+        comment: It can hold a comment.
         max_side: Most pixels a side that can be written; None where files have no such limit.
         result: Format of a result that follows such a source; by default the same. A format that
             undark only reads names another.
@@ -71,6 +74,9 @@ class Format:
     xmp: bool = True
     cicp: bool = False
     appends: tuple[str, ...] = ()
+    iptc: bool = False
+    texts: bool = False
+    comment: bool = False
     max_side: int | None = None
     result: str = ""
 
@@ -117,6 +123,8 @@ _TABLE = (
         suffixes="jpg jpeg jpe jfif mpo",
         starts=(b"\xff\xd8\xff",),
         alpha=False,
+        iptc=True,
+        comment=True,
         max_side=65500,
         appends=("gain map", "Apple gain map", "video"),
     ),
@@ -128,6 +136,9 @@ _TABLE = (
         starts=(b"\x89PNG\r\n\x1a\n",),
         depths=(8, 16),
         cicp=True,
+        iptc=True,
+        texts=True,
+        comment=True,
     ),
     Format(
         name="TIFF",
@@ -136,6 +147,7 @@ _TABLE = (
         suffixes="tif tiff",
         starts=(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
         depths=(8, 16, 32),
+        iptc=True,
     ),
     Format(
         name="WEBP",
@@ -193,6 +205,7 @@ _TABLE = (
         starts=(b"GIF87a", b"GIF89a"),
         icc=False,
         exif=False,
+        comment=True,
         result="PNG",
     ),
     Format(
@@ -210,7 +223,7 @@ _TABLE = (
         brands=(b"crx ",),
         depths=(16,),
         alpha=False,
-        xmp=False,
+        iptc=True,
         result="TIFF",
     ),
 )

@@ -41,22 +41,23 @@ def read(file: BinaryIO) -> Decoded:
     depth = _depth(data)
     image = open_image(file, AvifImagePlugin.AvifImageFile)
     appended, cicp, lost = around_pixels(file, image.info.get("icc_profile"))
-    if depth == 8:
-        return replace(decoded(image), cicp=cicp, appended=appended, notices=lost)
-    samples = _deep_samples(data, image, depth)
+    # The file's own turns count alone (MIAF, 7.3.9), which Pillow puts into the EXIF.
+    orientation = orientation_of(image.info.get("exif"))
+    samples = None if depth == 8 else _deep_samples(data, image, depth)
     if samples is None:
-        lost = (*lost, f"only 8 of its {depth} bits per sample could be read")
-        return replace(decoded(image), cicp=cicp, appended=appended, notices=lost)
+        if depth > 8:
+            lost = (*lost, f"only 8 of its {depth} bits per sample could be read")
+        found = decoded(image)
+        return replace(found, orientation=orientation, cicp=cicp, appended=appended, notices=lost)
     # All but the pixels comes from Pillow.
     info: dict[Any, Any] = dict(image.info)
-    exif: bytes = info.get("exif", b"").removeprefix(b"Exif\0\0")
     return Decoded(
         samples,
         info.get("icc_profile"),
-        exif,
+        info.get("exif"),
         info.get("xmp"),
         Encoding(depth=depth),
-        orientation_of(exif) if exif else 1,
+        orientation,
         cicp=cicp,
         appended=appended,
         notices=lost,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undark.errors import DamagedError
-from undark.photo import Appended, Cicp, Encoding, Photo, from_float, to_float
+from undark.photo import Appended, Cicp, Encoding, Photo, Text, from_float, to_float
 
 __all__ = [
     "MAX_PIXELS",
@@ -55,6 +55,8 @@ class Decoded:
         orientation: 1 to 8, as in EXIF: what is still to be applied to `samples`.
         cicp: What the samples mean by H.273, where the file says; it outranks the profile.
         appended: Gain map and video after the image; the map turned as `samples`.
+        iptc: IPTC block, without what wraps it.
+        texts: Comments, and the texts of a PNG.
         notices: Lines for the user: what of the file was left out, or is not as usual.
     """
 
@@ -66,6 +68,8 @@ class Decoded:
     orientation: int = 1
     cicp: Cicp | None = None
     appended: Appended | None = None
+    iptc: bytes | None = None
+    texts: tuple[Text, ...] = ()
     notices: tuple[str, ...] = ()
 
 

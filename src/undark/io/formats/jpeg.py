@@ -18,6 +18,14 @@ from undark.io.formats.pillow import (
     save,
     whole_dpi,
 )
+from undark.io.formats.segments import (
+    MAX_SEGMENT,
+    comments_in,
+    iptc_in,
+    split_xmp,
+    text_segments,
+    whole_xmp,
+)
 from undark.io.metadata.appended import semantics_of
 from undark.io.metadata.exif import shortened_block
 from undark.io.metadata.mpf import append_parts, split_parts
@@ -27,7 +35,6 @@ __all__ = ["read", "salvage", "write"]
 
 # A brightened photo shows the blocks of a low quality, so the default never goes below.
 _LEAST_QUALITY: Final = 92
-_MAX_SEGMENT: Final = 65533
 _MARK, _PROGRESSIVE = 0xFF, 0xC2
 _SCAN: Final = b"\xff\xda"
 _END: Final = b"\xff\xd9"
@@ -35,7 +42,6 @@ _NO_END: Final = "lacks its end; all its pixels are there"
 # Any bytes will do that are no marks and stand for some pixels, whatever the tables.
 _OTHER_PIXELS: Final = bytes(37 * number % 251 for number in range(4096))
 _EXIF_PREFIX: Final = b"Exif\0\0"
-_XMP_PREFIX: Final = b"http://ns.adobe.com/xap/1.0/\0"
 
 
 def read(file: BinaryIO) -> Decoded:
@@ -83,10 +89,19 @@ def _decode(file: BinaryIO) -> Decoded:
         subsampling=sampling if sampling in (0, 1, 2) else None,
         dpi=dpi_of(image),
     )
+    segments = [(name, bytes(data)) for name, data in image.applist]
     found = decoded(image, encoding)
+    xmp = whole_xmp(segments, found.xmp)
     file.seek(0)
-    appended, lost = split_parts(file.read(), semantics_of(found.xmp))
-    return replace(found, appended=appended, notices=several_pictures(lost + 1))
+    appended, lost = split_parts(file.read(), semantics_of(xmp))
+    return replace(
+        found,
+        xmp=xmp,
+        iptc=iptc_in(segments),
+        texts=comments_in(segments),
+        appended=appended,
+        notices=several_pictures(lost + 1),
+    )
 
 
 def _scans(data: bytes) -> tuple[bool, int]:
@@ -113,10 +128,10 @@ def _quality(tables: dict[int, list[int]]) -> int | None:
 
 
 def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:
-    """Write a JPEG; a maker's note that no segment can hold is left out, as is such an XMP."""
+    """Write a JPEG; a maker's note that no segment can hold is left out."""
     image = image_of(photo, gray=True, alpha=False)
-    exif = shortened_block(photo.exif, _MAX_SEGMENT - len(_EXIF_PREFIX)) if photo.exif else None
-    fits = photo.xmp and len(photo.xmp) <= _MAX_SEGMENT - len(_XMP_PREFIX)
+    exif = shortened_block(photo.exif, MAX_SEGMENT - len(_EXIF_PREFIX)) if photo.exif else None
+    xmp, more = split_xmp(photo.xmp)
     buffer = io.BytesIO()
     save(
         image,
@@ -126,8 +141,10 @@ def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:
         subsampling=photo.encoding.subsampling or 0,
         icc_profile=profile_for(photo, image),
         exif=_EXIF_PREFIX + exif if exif else None,
-        xmp=photo.xmp if fits else None,
+        xmp=xmp,
         dpi=whole_dpi(photo),
+        # XMP comes first: Pillow adds it to these.
+        extra=more + text_segments(photo),
     )
     data = buffer.getvalue()
     file.write(append_parts(data, photo.appended) if photo.appended else data)

@@ -115,14 +115,14 @@ def decoded(image: ImageFile.ImageFile, encoding: Encoding | None = None) -> Dec
         encoding: How it was encoded; by default only its resolution is known.
     """
     info: dict[Any, Any] = dict(image.info)
-    icc, exif = info.get("icc_profile"), info.get("exif")
+    icc, exif, xmp = info.get("icc_profile"), info.get("exif"), info.get("xmp")
     return Decoded(
         samples_of(image, icc),
         profile_of(image, icc),
         exif,
-        info.get("xmp"),
+        xmp,
         encoding or Encoding(dpi=dpi_of(image)),
-        orientation_of(exif.removeprefix(b"Exif\0\0")) if exif else 1,
+        orientation_of(exif, xmp),
     )
 
 

@@ -27,14 +27,14 @@ from undark.io.formats.chunks import chunk as _chunk
 from undark.io.formats.chunks import chunks as _chunks
 from undark.io.formats.chunks import mended
 from undark.io.formats.pillow import open_image, samples_of
+from undark.io.formats.texts import TEXT_KINDS, XMP_KEY, Texts, text_chunks
 from undark.io.metadata.cicp import known_cicp
-from undark.io.metadata.exif import orientation_of
+from undark.io.metadata.exif import bare_block, orientation_of
 from undark.io.metadata.icc import SRGB_CURVE, cicp_profile, fitting_icc, matrix_profile
 from undark.photo import Cicp, Encoding, Photo
 
 __all__ = ["read", "salvage", "write"]
 
-_XMP_KEY = b"XML:com.adobe.xmp"
 _MAX_TEXT = 1 << 26
 _INCH_PER_METRE = 39.37007874
 _BAND_BYTES = 1 << 22
@@ -65,16 +65,26 @@ def _decode(file: BinaryIO) -> Decoded:
     if info.depth == 16:
         samples = _deep_samples(file, info)
     else:
-        samples = samples_of(open_image(file, PngImagePlugin.PngImageFile), None)
-    orientation = orientation_of(info.exif) if info.exif else 1
+        # Pillow refuses long texts.
+        readable = _without_texts(file) if info.texts.are_packed else file
+        samples = samples_of(open_image(readable, PngImagePlugin.PngImageFile), None)
     cicp = None
     if info.cicp:
         primaries, transfer, _, is_full = info.cicp
         cicp = Cicp(primaries, transfer)
         if not is_full:
             _stretch(samples)
-    cicp = known_cicp(cicp, info.icc, outranks=True)
-    return Decoded(samples, info.icc, info.exif, info.xmp, info.encoding, orientation, cicp=cicp)
+    return Decoded(
+        samples,
+        info.icc,
+        info.exif,
+        info.texts.xmp,
+        info.encoding,
+        orientation_of(info.exif, info.texts.xmp),
+        cicp=known_cicp(cicp, info.icc, outranks=True),
+        iptc=info.texts.iptc,
+        texts=tuple(info.texts.texts),
+    )
 
 
 def _stretch(samples: NDArray[Any]) -> None:
@@ -106,9 +116,9 @@ class _Info:
         transparent: The colour that a tRNS chunk makes transparent, one number a channel.
         icc: Colour profile.
         exif: EXIF block.
-        xmp: XMP packet.
         encoding: Resolution and the chunks that say what the samples mean.
         cicp: The cICP chunk's four bytes, which outrank all of these; empty where there is none.
+        texts: Texts, IPTC block and XMP packet.
     """
 
     width: int
@@ -119,9 +129,9 @@ class _Info:
     transparent: tuple[int, ...]
     icc: bytes | None
     exif: bytes | None
-    xmp: bytes | None
     encoding: Encoding
     cicp: bytes
+    texts: Texts
 
 
 def _inspect(file: BinaryIO) -> _Info:
@@ -133,7 +143,7 @@ def _inspect(file: BinaryIO) -> _Info:
     header: tuple[int, ...] | None = None
     found: dict[bytes, bytes] = {}
     colour_chunks = code_points = b""
-    xmp = exif = None
+    texts = Texts()
     for kind, data in _chunks(file):
         if kind == b"IHDR" and len(data) == 13:
             header = struct.unpack(">IIBBBBB", data)
@@ -141,16 +151,13 @@ def _inspect(file: BinaryIO) -> _Info:
             code_points = data
         elif kind in (b"gAMA", b"cHRM", b"sRGB", b"mDCV"):
             colour_chunks += _chunk(kind, data)
-        elif kind in (b"iTXt", b"zTXt"):
-            key, text = _text(kind, data)
-            if key == _XMP_KEY:
-                xmp = text
-            elif key in (b"Raw profile type exif", b"Raw profile type APP1"):
-                exif = _hex_profile(text)
+        elif kind in TEXT_KINDS:
+            texts.take(kind, data)
         elif kind not in (b"IDAT", b"fdAT"):
             found.setdefault(kind, data)
     if header is None or 0 in header[:2]:
         raise DamagedError("is damaged: its first part is missing")
+    texts.close()
     width, height, depth, colour, *_ = header
     icc = found.get(b"iCCP")
     profile = _inflate(icc.partition(b"\0")[2][1:]) if icc else None
@@ -166,10 +173,10 @@ def _inspect(file: BinaryIO) -> _Info:
         int.from_bytes(animation[:4], "big") if len(animation) == 8 else 1,
         struct.unpack(f">{len(transparent) // 2}H", transparent[: len(transparent) // 2 * 2]),
         profile,
-        found.get(b"eXIf") or exif,
-        xmp,
+        bare_block(found.get(b"eXIf")) or texts.exif,
         Encoding(dpi=_dpi(found.get(b"pHYs", b"")), png_colour=colour_chunks),
         code_points,
+        texts,
     )
 
 
@@ -201,29 +208,16 @@ def _inflate(data: bytes) -> bytes | None:
         return None
 
 
-def _text(kind: bytes, data: bytes) -> tuple[bytes, bytes | None]:
-    key, _, rest = data.partition(b"\0")
-    if kind == b"zTXt":
-        return key, _inflate(rest[1:])
-    packed, rest = rest[:1] == b"\1", rest[2:]
-    text = rest.split(b"\0", 2)[-1]
-    return key, _inflate(text) if packed else text
-
-
-def _hex_profile(text: bytes | None) -> bytes | None:
-    """An EXIF block as older ImageMagick writes it: a name, a length, then hexadecimal lines."""
-    try:
-        block = bytes.fromhex("".join((text or b"").decode("latin-1").split("\n")[3:]))
-    except ValueError:
-        return None
-    return block or None
-
-
 def _dpi(data: bytes) -> tuple[float, float] | None:
     if len(data) != 9 or data[8] != 1:
         return None
     x, y = struct.unpack(">II", data[:8])
     return (x / _INCH_PER_METRE, y / _INCH_PER_METRE) if x and y else None
+
+
+def _without_texts(file: BinaryIO) -> BinaryIO:
+    parts = [_chunk(kind, data) for kind, data in _chunks(file) if kind not in TEXT_KINDS]
+    return io.BytesIO(_SIGNATURE + b"".join(parts))
 
 
 def _deep_samples(file: BinaryIO, info: _Info) -> NDArray[np.uint16]:
@@ -272,7 +266,9 @@ def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:
     if photo.exif:
         file.write(_chunk(b"eXIf", photo.exif))
     if photo.xmp:
-        file.write(_chunk(b"iTXt", _XMP_KEY + b"\0\0\0\0\0" + photo.xmp))
+        file.write(_chunk(b"iTXt", XMP_KEY + b"\0\0\0\0\0" + photo.xmp))
+    for kind, data in text_chunks(photo):
+        file.write(_chunk(kind, data))
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, 15, 9, zlib.Z_FILTERED)
     for rows in _filtered_rows(planes):
         if packed := packer.compress(rows):

@@ -14,12 +14,17 @@ from numpy.typing import NDArray
 
 from undark.errors import DamagedError, MissingExtraError, UnsupportedError
 from undark.io.formats.base import MAX_PIXELS, Decoded
-from undark.io.metadata.exif import block_from_tags
+from undark.io.formats.segments import iptc_in
+from undark.io.metadata.exif import block_from_tags, has_orientation, orientation_of
 from undark.io.metadata.icc import srgb_profile
+from undark.io.metadata.iptc import iptc_of
 from undark.io.metadata.tags import Directory, Layout, is_mosaic, read_tags
+from undark.io.metadata.xmp import without_properties
 
 __all__ = ["read"]
 
+_XMP = 700
+_CAMERA_RAW = "http://ns.adobe.com/camera-raw-settings/1.0/"
 _SRGB_CURVE = (2.4, 12.92)
 _NO_OFFSET = 0xFFFFFFFF
 _PANASONIC_COLUMNS, _PANASONIC_ROWS, _PANASONIC_BITS = 0x0002, 0x0003, 0x000A
@@ -32,10 +37,22 @@ def read(file: BinaryIO) -> Decoded:
     """Develop a camera RAW file: upright sRGB of 16 bits, with the camera's white balance.
 
     It is as dark as it was taken. Most RAW files are TIFF inside, whose descriptive tags become
-    the EXIF block; for the others, the tags of the embedded JPEG serve.
+    the EXIF block; for the others, the metadata of the embedded JPEG serve.
     """
     _check_whole(file)
-    return Decoded(_develop(file), srgb_profile(), _exif(file))
+    samples = _develop(file)
+    exif, xmp, iptc = _metadata(file)
+    # LibRaw turns by the tags.
+    turns = has_orientation(exif)
+    return Decoded(
+        samples,
+        srgb_profile(),
+        exif,
+        # How another program is to develop the sensor's data would be done to the result again.
+        without_properties(xmp, _CAMERA_RAW),
+        orientation=1 if turns else orientation_of(None, xmp),
+        iptc=iptc,
+    )
 
 
 def _develop(file: BinaryIO) -> NDArray[np.uint16]:
@@ -135,15 +152,18 @@ def _said(error: Exception) -> str:
     return text.decode("latin-1") if isinstance(text, bytes) else str(text)
 
 
-def _exif(file: BinaryIO) -> bytes | None:
+def _metadata(file: BinaryIO) -> tuple[bytes | None, bytes | None, bytes | None]:
+    """EXIF block, XMP packet and IPTC block."""
     try:
         tags = read_tags(file)
-        return block_from_tags(tags, tags.directories[0])
     except ValueError:
-        return _preview_exif(file)
+        return _preview_metadata(file)
+    main = tags.directories[0]
+    xmp = main.entries[_XMP].data if _XMP in main.entries else None
+    return block_from_tags(tags, main), xmp, iptc_of(main)
 
 
-def _preview_exif(file: BinaryIO) -> bytes | None:
+def _preview_metadata(file: BinaryIO) -> tuple[bytes | None, bytes | None, bytes | None]:
     import rawpy
     from PIL import JpegImagePlugin
 
@@ -152,8 +172,9 @@ def _preview_exif(file: BinaryIO) -> bytes | None:
         with rawpy.imread(file) as raw:
             preview = raw.extract_thumb()
         if preview.format is not rawpy.ThumbFormat.JPEG:
-            return None
+            return None, None, None
         with JpegImagePlugin.JpegImageFile(io.BytesIO(bytes(preview.data))) as image:
-            return image.info.get("exif", b"").removeprefix(b"Exif\0\0") or None
+            segments = [(name, bytes(data)) for name, data in image.applist]
+            return image.info.get("exif"), image.info.get("xmp"), iptc_in(segments)
     except (rawpy.LibRawError, OSError, SyntaxError):
-        return None
+        return None, None, None

@@ -23,8 +23,9 @@ from PIL import TiffImagePlugin
 from undark.errors import DamagedError, UnsupportedError
 from undark.io.formats.base import Decoded, channels, check_size, quiet
 from undark.io.formats.pillow import profile_of, samples_of
-from undark.io.metadata.exif import block_from_tags, descriptive_tags
+from undark.io.metadata.exif import block_from_tags, descriptive_tags, orientation_of
 from undark.io.metadata.icc import fitting_icc
+from undark.io.metadata.iptc import IPTC_TAG, iptc_of
 from undark.io.metadata.tags import (
     Directory,
     Entry,
@@ -41,7 +42,7 @@ __all__ = ["read", "write"]
 # tifffile reports what it meets by logging; without a handler that would land on stderr.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
-_ICC, _XMP = 34675, 700
+_ICC, _XMP, _ORIENTATION = 34675, 700, 274
 _UNDEFINED, _RATIONAL, _SHORT = 7, 5, 3
 _NONE, _LZW, _ZIP = 1, 5, (8, 32946)
 _FLOAT_PREDICTOR = 3
@@ -54,7 +55,11 @@ def read(file: BinaryIO) -> Decoded:
     """Decode the one image of a TIFF."""
     info = _inspect(file)
     check_size(info.width, info.height)
-    icc, orientation = info.icc, info.orientation
+    if not info.directory.has_next:
+        # Decoders want the pointer to a next directory, which some writers leave out.
+        file.seek(0)
+        file = io.BytesIO(file.read() + bytes(8))
+    icc, orientation = info.icc, orientation_of(info.exif, info.xmp)
     if info.plain:
         with quiet():
             samples = _plain_samples(file, info)
@@ -66,11 +71,20 @@ def read(file: BinaryIO) -> Decoded:
             image = TiffImagePlugin.TiffImageFile(file)
             if info.page:
                 image.seek(info.page)
+            if image.getexif().get(_ORIENTATION) in range(2, 9):
+                orientation = 1  # Pillow turns it upright.
             image.load()
-        # Pillow has turned it upright.
-        samples, orientation = samples_of(image, icc), 1
+        samples = samples_of(image, icc)
         icc = profile_of(image, icc)
-    return Decoded(samples, icc, info.exif, info.xmp, Encoding(dpi=info.dpi), orientation)
+    return Decoded(
+        samples,
+        icc,
+        info.exif,
+        info.xmp,
+        Encoding(dpi=info.dpi),
+        orientation,
+        iptc=info.iptc,
+    )
 
 
 def _unmultiplied(samples: NDArray[Any]) -> NDArray[Any]:
@@ -95,11 +109,11 @@ class _Info:
         height: Rows as stored.
         plain: Grey or RGB samples that `_plain_samples` takes; else Pillow reads it.
         premultiplied: Colours are already multiplied by alpha.
-        orientation: 1..8.
         page: Index of the image in the file.
         icc: Colour profile.
         exif: The descriptive tags as an EXIF block.
         xmp: XMP packet.
+        iptc: IPTC block.
         dpi: Horizontal and vertical resolution in pixels per inch.
         tags: All tags.
         directory: Those of the image.
@@ -109,11 +123,11 @@ class _Info:
     height: int
     plain: bool
     premultiplied: bool
-    orientation: int
     page: int
     icc: bytes | None
     exif: bytes | None
     xmp: bytes | None
+    iptc: bytes | None
     dpi: tuple[float, float] | None
     tags: TagFile
     directory: Directory
@@ -131,6 +145,8 @@ def _inspect(file: BinaryIO) -> _Info:
     except ValueError as error:
         raise DamagedError(f"is damaged: {error}") from error
     layout = tags.layout
+    if tags.directories[0].missing:
+        raise DamagedError("is truncated: some of its tags are missing")
     pages = [
         (index, item)
         for index, item in enumerate(tags.directories)
@@ -165,11 +181,11 @@ def _inspect(file: BinaryIO) -> _Info:
         height,
         deep or (simple and kinds == {1} and depths == {8}),
         1 in directory.numbers(338, layout),
-        number(274, 1) if 1 <= number(274, 1) <= 8 else 1,
         page,
         entries[_ICC].data if _ICC in entries else None,
         block_from_tags(tags, directory),
         entries[_XMP].data if _XMP in entries else None,
+        iptc_of(directory),
         _dpi(directory, tags),
         tags,
         directory,
@@ -299,7 +315,7 @@ def _rewrite_directory(photo: Photo, file: BinaryIO) -> None:
         main.entries |= kept.entries
         main.children |= kept.children
     icc = photo.icc if photo.gray else fitting_icc(photo.icc, gray=False)
-    for tag, data in ((_ICC, icc), (_XMP, photo.xmp)):
+    for tag, data in ((_ICC, icc), (_XMP, photo.xmp), (IPTC_TAG, photo.iptc)):
         if data:
             main.entries[tag] = Entry(_UNDEFINED, len(data), data, 0)
     end = file.seek(0, os.SEEK_END)

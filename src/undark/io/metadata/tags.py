@@ -5,6 +5,7 @@ Structure: Adobe TIFF 6.0 (1992), the BigTIFF extension, and CIPA DC-008 (Exif 2
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ CHILD_TAGS: Final = (EXIF_IFD, GPS_IFD, INTEROP_IFD)
 KIND_SIZES: Final = {
     **{1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4},
     **{16: 8, 17: 8, 18: 8},
+    129: 1,  # UTF-8, since Exif 3.0
 }
 """Bytes of one value, by TIFF type."""
 
@@ -48,9 +50,12 @@ KIND_CODES: Final = {
 }
 """Code for `struct` of one value, by TIFF type; rationals and text have none."""
 
-_LONG, _LONG8 = 4, 16
+_BYTE, _LONG, _LONG8 = 1, 4, 16
+_PIXEL_TAGS: Final = (273, 324)
 _MAX_VALUE_BYTES = 1 << 24
 _MAX_DIRECTORIES = 4096
+_MAX_DEPTH = 8
+_MAX_OFFSET = (1 << 63) - 1
 _CFA, _LINEAR_RAW, _DNG_VERSION = 32803, 34892, 50706
 
 
@@ -76,6 +81,23 @@ class Entry(NamedTuple):
             return ()
         return struct.unpack(f"{layout.order}{self.number}{code}", self.data)
 
+    def whole(self, layout: Layout) -> int | None:
+        """The first value where it is a whole number, of whatever type.
+
+        Bytes are none: viewers (Pillow, browsers) do not take them for numbers.
+        """
+        if self.kind == _BYTE:
+            return None
+        if numbers := self.numbers(layout):
+            return numbers[0]
+        if codes := {5: "II", 10: "ii"}.get(self.kind):
+            top, bottom = struct.unpack_from(layout.order + codes, self.data)
+            return top // bottom if bottom and top % bottom == 0 else None
+        if code := KIND_CODES.get(self.kind):
+            (value,) = struct.unpack_from(layout.order + code, self.data)
+            return int(value) if math.isfinite(value) and value == int(value) else None
+        return None
+
 
 @dataclass(slots=True)
 class Directory:
@@ -83,13 +105,18 @@ class Directory:
 
     Attributes:
         at: Offset of the directory.
-        next_at: Offset of its pointer to the next one.
+        next_at: Offset of its pointer to the next one: the end of the table's rows.
+        has_next: There is such a pointer. Some writers leave it out: the file ends there, or a
+            value takes its place.
+        missing: Rows that the table should have beyond the file's end.
         entries: Tags by number.
         children: Directories pointed to, by the tag that points.
     """
 
     at: int
     next_at: int
+    has_next: bool = True
+    missing: int = 0
     entries: dict[int, Entry] = field(default_factory=dict[int, Entry])
     children: dict[int, list[Directory]] = field(default_factory=dict[int, "list[Directory]"])
 
@@ -117,37 +144,41 @@ class TagFile(NamedTuple):
 def read_tags(file: BinaryIO) -> TagFile:
     """Read the directories of a TIFF structure; pixels and very large values are left alone.
 
-    Panasonic's and Olympus's RAW files, which are TIFF but for their second number, are taken.
+    Panasonic's and Olympus's RAW files, which are TIFF but for their second number, are taken. An
+    entry that makes no sense is passed over, and of a table that the file's end cuts off, the rows
+    that are there are taken.
 
     Raises:
         ValueError: It is not TIFF, or its first directory cannot be read.
     """
-    head = _read_at(file, 0, 16)
+    head = _read_at(file, 0, 8)
     order = {b"II": "<", b"MM": ">"}.get(head[:2])
     if order is None:
         raise ValueError("no TIFF structure")
     (magic,) = struct.unpack(order + "H", head[2:4])
     layout = Layout(order, magic == 43)
-    offset = struct.unpack(order + "Q", head[8:16]) if layout.big else None
-    (first,) = offset or struct.unpack(order + "I", head[4:8])
-    seen: set[int] = set()
+    reading = _Reading(file, layout)
+    first = reading.pointer(8 if layout.big else 4)
     directories: list[Directory] = []
-    while first and first not in seen and len(seen) < _MAX_DIRECTORIES:
+    while first and first not in reading.seen and len(reading.seen) < _MAX_DIRECTORIES:
         try:
-            directory = _read_directory(file, first, layout, seen)
-            pointer = _read_at(file, directory.next_at, 8 if layout.big else 4)
+            directory = reading.directory(first)
         except ValueError:
             if not directories:
                 raise
             break
+        if directory.missing and directories:
+            break
         directories.append(directory)
-        (first,) = struct.unpack(order + ("Q" if layout.big else "I"), pointer)
+        first = reading.pointer(directory.next_at) if directory.has_next else 0
     if not directories:
         raise ValueError("the TIFF structure is empty")
     return TagFile(layout, directories)
 
 
 def _read_at(file: BinaryIO, offset: int, size: int) -> bytes:
+    if offset > _MAX_OFFSET:
+        raise ValueError("the TIFF structure is damaged")
     file.seek(offset)
     data = file.read(size)
     if len(data) != size:
@@ -155,38 +186,80 @@ def _read_at(file: BinaryIO, offset: int, size: int) -> bytes:
     return data
 
 
-def _read_directory(file: BinaryIO, at: int, layout: Layout, seen: set[int]) -> Directory:
-    seen.add(at)
-    order, big = layout
-    head, row, word = ("Q", 20, 8) if big else ("H", 12, 4)
-    start = at + struct.calcsize(order + head)
-    (count,) = struct.unpack(order + head, _read_at(file, at, start - at))
-    if count > _MAX_DIRECTORIES:
-        raise ValueError("the TIFF structure is damaged")
-    table = _read_at(file, start, count * row)
-    end = file.seek(0, os.SEEK_END)
-    directory = Directory(at, start + count * row)
-    for index in range(count):
-        line = table[index * row : (index + 1) * row]
-        tag, kind, number = struct.unpack(order + ("HHQ" if big else "HHI"), line[: row - word])
+class _Reading:
+    """The reading of one file: what has been seen of it."""
+
+    def __init__(self, file: BinaryIO, layout: Layout) -> None:
+        self.seen: set[int] = set()
+        self._file = file
+        self._layout = layout
+        self._end = file.seek(0, os.SEEK_END)
+        # The head and the tables so far. No table overlaps another in a sound file, and what is
+        # taken out of one must not spoil another.
+        self._taken = [(0, 16 if layout.big else 8)]
+        # Values may overlap, and so many entries could name the same bytes without end.
+        self._budget = 4 * self._end + _MAX_VALUE_BYTES
+
+    def pointer(self, at: int) -> int:
+        """An offset that is stored at `at`."""
+        code, size = ("Q", 8) if self._layout.big else ("I", 4)
+        (value,) = struct.unpack(self._layout.order + code, _read_at(self._file, at, size))
+        return value
+
+    def directory(self, at: int, depth: int = 0) -> Directory:
+        """The directory at `at`, with its children."""
+        self.seen.add(at)
+        order, big = self._layout
+        head, row, word = ("Q", 20, 8) if big else ("H", 12, 4)
+        start = at + struct.calcsize(order + head)
+        (count,) = struct.unpack(order + head, _read_at(self._file, at, start - at))
+        if count > _MAX_DIRECTORIES:
+            raise ValueError("the TIFF structure is damaged")
+        there = min(count, max(0, self._end - start) // row)
+        table = _read_at(self._file, start, there * row)
+        next_at = start + there * row
+        if any(at < stop and begin < next_at for begin, stop in self._taken):
+            raise ValueError("the TIFF structure is damaged")
+        self._taken.append((at, next_at))
+        directory = Directory(at, next_at, next_at + word <= self._end, count - there)
+        for index in range(there):
+            tag, entry = self._entry(table[index * row : (index + 1) * row], start + index * row)
+            if entry is None or tag in directory.entries:  # of two, readers take the first
+                continue
+            directory.entries[tag] = entry
+            places = [entry.at]
+            if tag in (*CHILD_TAGS, SUB_IFDS):
+                children = self._children(entry, depth + 1)
+                directory.children[tag] = children
+                places += [child.at for child in children]
+            elif tag in _PIXEL_TAGS:
+                places += entry.numbers(self._layout)
+            directory.has_next &= not any(next_at <= item < next_at + word for item in places)
+        return directory
+
+    def _entry(self, line: bytes, at: int) -> tuple[int, Entry | None]:
+        """A row's tag and, where it makes sense, the entry."""
+        order, big = self._layout
+        word = 8 if big else 4
+        tag, kind, number = struct.unpack(order + ("HHQ" if big else "HHI"), line[:-word])
         size = KIND_SIZES.get(kind, 0) * number
-        where = start + index * row + row - word
+        where = at + len(line) - word
         if size > word:
-            (where,) = struct.unpack(order + ("Q" if big else "I"), line[row - word :])
-        if not 0 < size <= _MAX_VALUE_BYTES or where + size > end:
-            continue
-        entry = Entry(kind, number, _read_at(file, where, size), where)
-        directory.entries[tag] = entry
-        if tag in (*CHILD_TAGS, SUB_IFDS):
-            children: list[Directory] = []
-            for child in entry.numbers(layout)[:64]:
-                if child and child not in seen and len(seen) < _MAX_DIRECTORIES:
-                    try:
-                        children.append(_read_directory(file, child, layout, seen))
-                    except ValueError:
-                        continue
-            directory.children[tag] = children
-    return directory
+            (where,) = struct.unpack(order + ("Q" if big else "I"), line[-word:])
+        if not 0 < size <= min(_MAX_VALUE_BYTES, self._budget) or where + size > self._end:
+            return tag, None
+        self._budget -= size
+        return tag, Entry(kind, number, _read_at(self._file, where, size), where)
+
+    def _children(self, entry: Entry, depth: int) -> list[Directory]:
+        children: list[Directory] = []
+        for at in entry.numbers(self._layout)[:64] if depth <= _MAX_DEPTH else ():
+            if at > 0 and at not in self.seen and len(self.seen) < _MAX_DIRECTORIES:
+                try:
+                    children.append(self.directory(at, depth))
+                except ValueError:
+                    continue
+        return children
 
 
 def directory_bytes(directory: Directory, layout: Layout, at: int) -> bytes:

@@ -23,8 +23,10 @@ __all__ = [
     "is_sound",
     "properties",
     "set_field",
+    "with_packet",
     "with_properties",
     "without_properties",
+    "xmp_orientation",
 ]
 
 _RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -41,6 +43,10 @@ _NEW: Final = (
 # in texts for another end of line; noncharacters of Unicode hold the places until it is written.
 _BREAKS: Final = {"\t": "\ufdd0", "\n": "\ufdd1", "\r": "\ufdd2"}
 _NO_XML: Final = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_TIFF: Final = "http://ns.adobe.com/tiff/1.0/"
+_LOOSE_ORIENTATION: Final = re.compile(
+    rb"tiff:Orientation(?:\s*=\s*[\"']|>)\s*([0-9]{1,9})\s*[\"'<]"
+)
 _CODES: Final = ("utf-8", "utf-16-le", "utf-16-be")
 _ROOT: Final = re.compile(rb"<\?xpacket|<(x:xmpmeta|x:xapmeta|rdf:RDF)\b")
 
@@ -61,7 +67,19 @@ def clean_xmp(packet: bytes | None, *, width: int, height: int) -> bytes | None:
         for before, after in ((name + rb"\s*=\s*[\"']", rb"[\"']"), (b"<" + name + b">", b"</")):
             pattern = b"(" + before + rb")\s*\d+\s*(" + after + b")"
             packet = re.sub(pattern, rb"\g<1>" + number + rb"\g<2>", packet)
+    if "Orientation" in properties(packet, _TIFF) and xmp_orientation(packet) != 1:
+        # By another prefix, in another encoding, or no number.
+        packet = with_properties(packet, _TIFF, "tiff", {"Orientation": "1"})
     return re.sub(rb"<(xmp|xap):Thumbnails>.*?</\1:Thumbnails>", b"", packet, flags=re.DOTALL)
+
+
+def xmp_orientation(packet: bytes | None) -> int | None:
+    """The number that a packet gives as its orientation, as EXIF counts; None where none."""
+    said = properties(packet, _TIFF).get("Orientation")
+    if said is None and packet and not is_sound(packet):
+        found = _LOOSE_ORIENTATION.search(packet)
+        said = found.group(1).decode() if found else None
+    return int(said) if said and re.fullmatch(r"\s*[0-9]{1,9}\s*", said) else None
 
 
 def is_sound(packet: bytes) -> bool:
@@ -225,6 +243,25 @@ def _fields(structure: Element, namespace: str) -> list[Attr | Element]:
             else:
                 found += _fields(child, namespace)
     return found
+
+
+def with_packet(packet: bytes, other: bytes) -> bytes:
+    """The packet with all properties of another one added; where one is broken, the sound one."""
+    document, added = _parsed(packet), _parsed(other)
+    if document is None or added is None:
+        return packet if added is None else other
+    rdf = document.getElementsByTagNameNS(_RDF, "RDF")[0]
+    for description in _descriptions(added):
+        copy = document.importNode(description, True)
+        place = description.parentNode
+        while isinstance(place, Element):
+            # What stands for a namespace in the other packet may be declared around it.
+            for node in _attributes(place):
+                if _is_declaration(node) and not copy.hasAttribute(node.name):
+                    copy.setAttributeNS(_XMLNS, node.name, node.value)
+            place = place.parentNode
+        rdf.appendChild(copy)
+    return _written(document)
 
 
 def _parse(data: bytes) -> Document:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from undark.errors import UsageError
+from undark.io.strip import check_strip
 from undark.io.video.coding import Coding
 from undark.io.video.preview import Preview
 
@@ -38,6 +39,9 @@ class Transcoding:
         end: Seconds from the video's begin at which it ends, or None.
         preview: Show before and after in one frame, or None.
         fps: Frames a second of numbered images, which know no time.
+        strip: What is left out of the metadata: "all", "gps" (the place) or None; see
+            :func:`undark.io.strip.stripped`. Streams of data, where cameras keep their way, go
+            with either.
     """
 
     coding: Coding = field(default_factory=Coding)
@@ -45,13 +49,15 @@ class Transcoding:
     end: float | None = None
     preview: Preview | None = None
     fps: float = 25.0
+    strip: str | None = None
 
     def __post_init__(self) -> None:
         """Check the values.
 
         Raises:
-            UsageError: There is no such part, preview or rate.
+            UsageError: There is no such part, preview, rate or thing to leave out.
         """
+        check_strip(self.strip)
         if self.begin < 0.0 or (self.end is not None and self.end <= self.begin):
             raise UsageError("begin must be at least 0, and end later than begin", argument="begin")
         if self.preview is not None and self.preview not in get_args(Preview):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from undark.io.strip import stripped_tags
 from undark.io.video.libav import libav
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ def copy_streams(
     target: OutputContainer,
     video: VideoStream,
     notice: Callable[[str], None],
+    *,
+    strip: str | None = None,
 ) -> dict[int, Stream]:
     """Streams of `target` for all of `source` but its video stream, by index in `source`.
 
@@ -34,13 +37,18 @@ def copy_streams(
         source: Open.
         target: Open, nothing written.
         video: The stream of `source` that is not to be copied.
-        notice: Called with a line about each stream that `target` cannot hold.
+        notice: Called with a line about each stream that is left out.
+        strip: What is left out of the metadata; see :func:`undark.io.strip.stripped`.
     """
     av = libav()
     chapters = source.chapters()
     copies: dict[int, Stream] = {}
     for stream in source.streams:
         if stream.index == video.index:
+            continue
+        if strip and stream.type == "data":
+            if not (chapters or "timecode" in stream.metadata):
+                notice(f"its data stream {stream.index} is left out: it may hold the place")
             continue
         trial: Any = av.open(io.BytesIO(), "w", format=target.format.name)
         try:
@@ -56,13 +64,13 @@ def copy_streams(
                     f" a {target.format.name} file cannot hold it"
                 )
             continue
-        copy = _add_copy(target, stream)
+        copy = _add_copy(target, stream, strip)
         if copy is not None:
             copies[stream.index] = copy
     return copies
 
 
-def _add_copy(target: Any, stream: Any) -> Stream | None:
+def _add_copy(target: Any, stream: Any, strip: str | None = None) -> Stream | None:
     """A stream of `target` for packets of `stream`; None where it has none."""
     if stream.type == "attachment":
         name = stream.name or stream.metadata.get("filename", "attachment")
@@ -70,7 +78,7 @@ def _add_copy(target: Any, stream: Any) -> Stream | None:
         return None
     copy = target.add_stream_from_template(stream, opaque=True)
     copy.time_base = stream.time_base
-    copy.metadata.update(stream.metadata)
+    copy.metadata.update(stripped_tags(stream.metadata, strip))
     copy.disposition = stream.disposition
     return copy
 

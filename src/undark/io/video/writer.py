@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
+from undark.io.strip import stripped_tags
 from undark.io.video.coding import CODECS, pixel_format
 from undark.io.video.libav import libav
 from undark.io.video.options import Transcoding
@@ -75,7 +76,8 @@ class VideoWriter:
         # AVI knows no timestamps, only a rate.
         self._base = 1 / rate if suffix == ".avi" else reader.base
         self._last = -1
-        tags = own_tags(reader.container.metadata)
+        self._strip = options.strip
+        tags = stripped_tags(own_tags(reader.container.metadata), options.strip)
         # Phones' own tags need this to be kept; others are better off without.
         keep = suffix in _MPEG_4 and any("." in key for key in tags)
         flags = {"movflags": "use_metadata_tags"} if keep else {}
@@ -89,9 +91,12 @@ class VideoWriter:
             stream.codec_context.max_b_frames = 0
         if suffix in _MPEG_4 and codec == "hevc":
             stream.codec_context.codec_tag = "hvc1"  # the name that Apple's players know
-        self._copies = copy_streams(reader.container, self._file, video, notice)
+        self._copies = copy_streams(
+            reader.container, self._file, video, notice, strip=options.strip
+        )
         end = float("inf") if options.end is None else options.end
-        copy_chapters(reader.container, self._file, options.begin, end)
+        if options.strip != "all":
+            copy_chapters(reader.container, self._file, options.begin, end)
 
     def _look(self, first: VideoFrame, codec: str) -> None:
         """What frames are like, and what they are to become."""
@@ -124,7 +129,7 @@ class VideoWriter:
         shape = video.sample_aspect_ratio
         if shape and self._preview is None:
             context.sample_aspect_ratio = shape
-        stream.metadata.update(own_tags(video.metadata))
+        stream.metadata.update(stripped_tags(own_tags(video.metadata), self._strip))
         stream.disposition = video.disposition
         matrix = _display_matrix(first)
         if matrix is not None:
