@@ -67,10 +67,10 @@ def whole_xmp(segments: Segments, packet: bytes | None) -> bytes | None:
     key = properties(packet, _NOTE).get(_HAS_MORE, "") if packet else ""
     if not (packet and key):
         return packet
-    rest = without_properties(packet, _NOTE, (_HAS_MORE,))
     whole = _gathered(segments, key)
     if whole is None or not is_sound(whole):
-        return rest
+        return packet  # what it promises is put right when it is written
+    rest = without_properties(packet, _NOTE, (_HAS_MORE,))
     # The digest's place is kept for nothing else.
     return with_packet(rest, whole) if rest else whole
 
