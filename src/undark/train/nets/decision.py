@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from undark.pixels.colour import LUMA
-from undark.pixels.grid import LEVELS, PLACES, TOP
+from undark.pixels.grid import DEADZONE, LEVELS, PLACES, TOP
 from undark.train.nets import light as lit
 from undark.train.nets.exposure import expose
 from undark.train.nets.srgb import to_linear, to_srgb
@@ -36,6 +36,8 @@ _FLOOR = 1e-3  # of the mean light: below it, what is darker may become lighter
 _TINT, _MIX = 0.5, 0.15
 # Encoded levels, and the most EV for black in a night; see Decision._ceiling.
 _FREE, _EXPOSED, _HIGHEST, _BLACK, _NIGHT = 0.2, 0.35, 0.92, 0.03, 1.8
+_WHITE = 0.85
+_FINE = 4  # levels looked at for each of the grid's, where highlights are bounded
 _PLAIN = 0.03
 _LEAST = 0.05  # mean level; white less this is the most
 _MEAN_LEVEL = 0.457  # of truths, encoded; the guess before anything is learned
@@ -120,12 +122,11 @@ class Decision(nn.Module):
         super().__init__()
         self.trunk: _Trunk = _Trunk(dropout=dropout)
         self.decide: nn.Linear = nn.Linear(_MIXED, 1 + LEVELS + 3 + 2 + 6)
-        self.night: nn.Linear = nn.Linear(_MIXED, 1)
         # The level is guessed from few features at a time: what little can be read is soon overfit.
         self.level: nn.Sequential = nn.Sequential(nn.Dropout(0.5), nn.Linear(_MIXED, 1))
         self.gather: nn.Conv2d = nn.Conv2d(sum(self.trunk.sizes[1:]) + _MIXED, 64, 3, 1, 1)
         self.place: nn.Conv2d = nn.Conv2d(64, LEVELS, 3, 1, 1)
-        for last in (self.decide, self.night, self.level[1], self.place):
+        for last in (self.decide, self.level[1], self.place):
             assert isinstance(last, (nn.Linear, nn.Conv2d))
             nn.init.zeros_(last.weight)
             assert last.bias is not None
@@ -133,14 +134,14 @@ class Decision(nn.Module):
         with torch.no_grad():
             self.decide.bias[0] = 2.0  # most photos that one is given are dark
             self.decide.bias[1 + LEVELS : 4 + LEVELS] = -1.0
-            self.night.bias.fill_(1.0)
             self.level[1].bias.fill_(_MEAN_LOGIT)  # pyright: ignore
         weights = torch.tensor(LUMA).view(1, 3, 1)
         self.register_buffer("weights", weights, persistent=False)
-        knots = (TOP * torch.arange(LEVELS) / (LEVELS - 1)).square()
-        knots = knots / (1.0 - knots)  # over the mean light
-        self.register_buffer("bright", knots, persistent=False)
-        self.register_buffer("knots", torch.log2(knots + _FLOOR), persistent=False)
+        count = (LEVELS - 1) * _FINE
+        levels = (TOP * torch.arange(count + 1) / count).square()
+        levels = levels / (1.0 - levels)  # over the mean light
+        self.register_buffer("bright", levels, persistent=False)
+        self.register_buffer("knots", torch.log2(levels[::_FINE] + _FLOOR), persistent=False)
 
     weights: Tensor
     knots: Tensor
@@ -173,7 +174,8 @@ class Decision(nn.Module):
         varied = _ramp(levels.std((1, 2, 3), correction=0), 0.0, _PLAIN)[:, None, None, None]
         grid = grid + curve[:, :, None, None] + varied * placed
         grid = self._rising(grid.clamp(-3.0, lit.MOST_STOPS))
-        top = self._ceiling(light, mean, torch.sigmoid(self.night(mixed).float()))
+        night = self._looks_night(light)
+        top = self._ceiling(light, mean, night)
         grid = self._under(grid, top)
         lifted = lit.firm(lit.read_whole(grid, levels)).clamp(min=0.0).mean((1, 2, 3))
         # Bright parts are only dimmed beside shadows that are lifted: a bright photo is left alone.
@@ -184,10 +186,15 @@ class Decision(nn.Module):
         level = _LEAST + (1.0 - 2.0 * _LEAST) * torch.sigmoid(self.level(mixed).float())
         level = level[:, :, None, None]
         decided = Light(grid, self._colour(tint, mix), black, level)
-        return decided._replace(grid=self._levelled(glance, decided, levels, top))
+        return decided._replace(grid=self._levelled(glance, decided, levels, top, night))
 
-    def _levelled(self, glance: Tensor, light: Light, levels: Tensor, top: Tensor) -> Tensor:
-        """The grid moved as a whole, where it adds light, until the glance has its mean level."""
+    def _levelled(
+        self, glance: Tensor, light: Light, levels: Tensor, top: Tensor, night: Tensor
+    ) -> Tensor:
+        """The grid moved as a whole, where it adds light, until the glance has its mean level.
+
+        Not in a `night`, whose black keeps the mean down: what is lit would burn for it.
+        """
         grid = light.grid
         with torch.no_grad():
             moved = torch.zeros_like(light.level)
@@ -202,33 +209,53 @@ class Decision(nn.Module):
             moved = moved + _RISE * (wanted - wanted.detach())  # the gradient of the last round
         lifted = lit.firm(lit.read_whole(grid, levels)).clamp(min=0.0).mean((1, 2, 3))
         share = _ramp(lifted, 0.1, 0.6)[:, None, None, None] * _ramp(grid, 0.0, 0.5)
+        share = share * (1.0 - night)
         return self._under(self._rising(grid + share * moved), top)
+
+    def _looks_night(self, light: Tensor) -> Tensor:
+        """From 0 to 1, N×1×1×1: lit subjects before much black in a photo dark on the whole."""
+        seen, dims = to_srgb(light), (1, 2, 3)
+        signs = (
+            _ramp(((seen > _EXPOSED) & (seen < 0.85)).float().mean(dims), 0.015, 0.03),
+            _ramp((seen < _BLACK).float().mean(dims), 0.25, 0.35),
+            _ramp(seen.mean(dims), 0.2, 0.14),
+        )
+        return torch.stack(signs).amin(0)[:, None, None, None]
 
     def _ceiling(self, light: Tensor, mean: Tensor, night: Tensor) -> Tensor:
         """The most gain, N×L×1×1, that leaves what is well exposed its drawing, and a night black.
 
         From 0.35, encoded, on no level is brought above 0.92, and none that is there already gets
-        more; below 0.2 there is no such bound. Where lit subjects stand before much black in a
-        photo that is dark on the whole, and `night`, N×1 in [0, 1], agrees, black gets no more
-        than 1.8 EV.
+        more; below 0.2 there is no such bound. In a `night`, N×1×1×1 in [0, 1], black gets no
+        more than 1.8 EV.
         """
         seen = to_srgb(light)
-        looks = torch.stack(
-            [
-                _ramp(((seen > _EXPOSED) & (seen < 0.85)).float().mean((1, 2, 3)), 0.015, 0.03),
-                _ramp((seen < _BLACK).float().mean((1, 2, 3)), 0.25, 0.35),
-                _ramp(seen.mean((1, 2, 3)), 0.2, 0.14),
-            ]
-        ).amin(0)[:, None, None, None]
-        night = looks * night[:, :, None, None]
+        most = self._highlights(seen, mean)
+        encoded = to_srgb((self.bright[::_FINE].view(1, -1, 1, 1) * mean).clamp(max=1.0))
+        dark = _NIGHT + (lit.MOST_STOPS - _NIGHT) * _ramp(encoded, _BLACK, 4.0 * _BLACK)
+        return torch.minimum(most, lit.MOST_STOPS + night * (dark - lit.MOST_STOPS))
+
+    def _highlights(self, seen: Tensor, mean: Tensor) -> Tensor:
+        """The most gain, N×L×1×1, with which no level of the grid ends above the highest it may.
+
+        Where much of the photo is nearly white, as a sky behind people is, no level between two of
+        the grid does either.
+        """
         levels = (self.bright.view(1, -1, 1, 1) * mean).clamp(max=1.0)
         encoded = to_srgb(levels)
         bound = _ramp(encoded, _FREE, _EXPOSED)
         top = torch.maximum(1.0 + bound * (_HIGHEST - 1.0), encoded)
         most = lit.gain_between(levels, to_linear(top))
         most = torch.where(bound > 0.0, most, torch.full_like(most, lit.MOST_STOPS))
-        dark = _NIGHT + (lit.MOST_STOPS - _NIGHT) * _ramp(encoded, _BLACK, 4.0 * _BLACK)
-        return torch.minimum(most, lit.MOST_STOPS + night * (dark - lit.MOST_STOPS))
+        # What lies between two levels of the grid reads some of both.
+        plain = found = most[:, ::_FINE]
+        for part in range(1, _FINE):
+            share = part / _FINE
+            between = most[:, part::_FINE] + DEADZONE - share * found[:, 1:]
+            lower = torch.cat((between / (1.0 - share), found[:, -1:]), dim=1)
+            found = torch.minimum(found, lower)
+        white = _ramp((seen > _WHITE).float().mean((1, 2, 3)), 0.02, 0.08)[:, None, None, None]
+        return plain + white * (found.clamp(min=0.0) - plain)
 
     def _rising(self, grid: Tensor) -> Tensor:
         """The grid with no level brought below a darker one of its place: a monotone curve each."""
