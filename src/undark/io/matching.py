@@ -144,7 +144,7 @@ def _joined(
     lows: dict[str, Path], highs: dict[str, Path], photos: Sequence[Path], rule: str
 ) -> Matched:
     pairs = [(lows[key], highs[key]) for key in lows.keys() & highs.keys()]
-    pairs.sort(key=lambda pair: natural_key(pair[0].as_posix()))
+    pairs.sort(key=lambda pair: natural_key(same(pair[0].with_suffix("").as_posix())))
     taken = {path for pair in pairs for path in pair}
     return Matched(tuple(pairs), tuple(path for path in photos if path not in taken), rule)
 

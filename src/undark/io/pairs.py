@@ -17,7 +17,7 @@ from undark.io.formats import is_readable_name
 from undark.io.matching import LAYOUTS, Matched, in_one_folder, in_two_folders, same, side_folders
 from undark.io.names import natural_key
 
-__all__ = ["LAYOUTS", "PairSet", "TrainingPair", "find_pairs", "photos_below"]
+__all__ = ["LAYOUTS", "PairSet", "TrainingPair", "find_pairs", "holds_pairs", "photos_below"]
 
 _UNDERSTOOD = (
     ", ".join(f"{low}/ + {high}/" for low, high in LAYOUTS)
@@ -108,13 +108,29 @@ def find_pairs(folder: Path) -> PairSet:
             f"{folder}: no dark photo has a partner of the same stem"
             f" ({len(found.unmatched)} without); expected {_UNDERSTOOD}"
         )
-    if parts[0][0] != folder and len(_photos(folder)) > len(found.pairs):
+    if _passes_over(folder, parts):
         raise DataError(
             f"{folder}: its photos are no pairs, though {parts[0][0]} holds some; give that folder,"
             f" or arrange {_UNDERSTOOD}"
         )
     _check_one_purpose(folder, found.pairs)
     return found
+
+
+def holds_pairs(folder: Path) -> bool:
+    """Whether `folder` is one of pairs, and not just one of photos.
+
+    Raises:
+        DataError: It is, and more than one layout is recognised, or its ``pairs.csv`` is wrong.
+    """
+    parts = _search(Path(folder), depth=4)
+    return bool(parts) and not _passes_over(Path(folder), parts)
+
+
+def _passes_over(folder: Path, parts: Sequence[tuple[Path, PairSet]]) -> bool:
+    """Whether `folder` has more photos of its own than there are pairs in the folders inside."""
+    count = sum(len(part.pairs) for _, part in parts)
+    return parts[0][0] != folder and len(_photos(folder)) > count
 
 
 def photos_below(folder: Path) -> list[Path]:

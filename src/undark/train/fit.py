@@ -25,7 +25,8 @@ from torch.utils.data import DataLoader
 from undark.errors import DataError, RecipeError, TrainError, UsageError
 from undark.io.atomic import write_atomically
 from undark.train.callbacks import Average, History, Save, Stop, Stopped, Validate
-from undark.train.data.datasets import Dataset, LoadedPair, load_datasets
+from undark.train.data.datasets import Dataset, load_datasets
+from undark.train.data.loading import LoadedPair
 from undark.train.methods import make_method, method_class
 from undark.train.methods.base import Method
 from undark.train.precision import Exact, choose_precision

@@ -126,6 +126,8 @@ class Data:
         held_out: Fraction of the scenes of each pair source that is kept for validation; 0 learns
             from all and validates on nothing.
         run: Validation takes whole runs of this many neighbouring scenes.
+        left_out: Largest share of a source's images that may be left out because they cannot be
+            read or are not of their partner's size; one always may.
         max_side: Images are shrunk to this longer side before all else, and the network runs on
             photos shrunk alike, its change carried to full size; 0 keeps them as they are. For
             what depends on the whole image, such as the shadows that a lamp would cast.
@@ -138,6 +140,7 @@ class Data:
     sources: tuple[Source, ...] = (Source(),)
     held_out: float = 0.15
     run: int = 4
+    left_out: float = 0.1
     max_side: int = 0
     crop: int = 112
     batch: int = 8
@@ -324,6 +327,7 @@ def _check(recipe: Recipe) -> None:
             data.max_side == 0 or data.max_side >= 64,
             "data.max_side: must be 0 or at least 64",
         ),
+        (0 <= data.left_out < 1, "data.left_out: must be in [0, 1)"),
         (data.run >= 1, "data.run: must be at least 1"),
         (data.crop >= 16, "data.crop: must be at least 16"),
         (data.batch >= 1, "data.batch: must be at least 1"),

@@ -23,7 +23,8 @@ from undark.graph import Graph
 from undark.models.card import Glance, Scaling
 from undark.modes import MODES, Light
 from undark.photo import Photo, from_float, to_float
-from undark.train.data.datasets import Dataset, LoadedPair
+from undark.train.data.datasets import Dataset
+from undark.train.data.loading import LoadedPair
 from undark.train.data.stream import Batch, BatchStream
 from undark.train.nets.graph import NetworkGraph
 from undark.train.recipe import Recipe, parse
