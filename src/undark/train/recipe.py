@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import tomli_w
 
@@ -208,6 +208,7 @@ class Recipe:
         title: One line for the card.
         summary: For the card: when to use the model.
         licence: Of the weights.
+        author: Who made them, for the card.
         seed: Of every random choice.
         options: What the method alone has to set, as a plain table; the method reads it into its
             own dataclass ``Options``.
@@ -218,6 +219,7 @@ class Recipe:
     title: str = ""
     summary: str = ""
     licence: str = "as the data's"
+    author: str = ""
     seed: int = 1
     net: Net = Net()
     data: Data = Data()
@@ -270,8 +272,8 @@ def parse(raw: dict[str, Any]) -> Recipe:
 def override(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     """The recipe with ``key=value`` settings, such as ``fit.steps=100``, put in.
 
-    Values are TOML; what is not TOML is taken as text. Keys below ``options`` are the method's
-    to check.
+    Values are TOML; what is not TOML is taken as text. An item of a list is named by its number
+    from 0: ``data.sources.0.path=night``. Keys below ``options`` are the method's to check.
 
     Raises:
         RecipeError: A setting is not ``key=value``, or its key or value does not fit.
@@ -287,23 +289,45 @@ def override(recipe: Recipe, settings: Sequence[str]) -> Recipe:
             value: Any = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             value = text.strip()
-        table = raw
-        for key in keys[:-1]:
-            inner = table.get(key)
-            if not isinstance(inner, dict):
-                tables = [name for name, held in table.items() if isinstance(held, dict)]
-                raise RecipeError(unknown_key(key, tables))
-            table = inner
-        if keys[-1] not in table and keys[0] != "options":
-            raise RecipeError(unknown_key(path.strip(), _paths(recipe.to_dict())))
-        table[keys[-1]] = value
+        _put(raw, keys, value)
     return parse(raw)
 
 
-def _paths(table: dict[str, Any], prefix: str = "") -> list[str]:
+def _put(raw: dict[str, Any], keys: Sequence[str], value: Any) -> None:
+    """Put `value` in the place of what `keys` lead to."""
+    held: Any = raw
+    for depth, key in enumerate(keys):
+        last = depth == len(keys) - 1
+        if isinstance(held, list):
+            items = cast("list[Any]", held)
+            if not key.isdecimal() or int(key) >= len(items):
+                listed = ".".join(keys[:depth])
+                many = f"0 to {len(items) - 1}" if len(items) > 1 else "0"
+                raise RecipeError(f"{listed}: expected the number of an item, {many}, not {key!r}")
+            if last:
+                items[int(key)] = value
+            held = items[int(key)]
+            continue
+        table = cast("dict[str, Any]", held)
+        if last:
+            if key not in table and keys[0] != "options":
+                raise RecipeError(unknown_key(".".join(keys), _paths(raw)))
+            table[key] = value
+        elif isinstance(table.get(key), (dict, list)):
+            held = table[key]
+        else:
+            tables = [name for name, item in table.items() if isinstance(item, (dict, list))]
+            raise RecipeError(unknown_key(key, tables))
+
+
+def _paths(held: dict[str, Any] | list[Any], prefix: str = "") -> list[str]:
+    """Every key of a table, as a setting names it."""
     found: list[str] = []
-    for key, value in table.items():
-        found += _paths(value, f"{prefix}{key}.") if isinstance(value, dict) else [prefix + key]
+    for key, value in held.items() if isinstance(held, dict) else enumerate(held):
+        if isinstance(value, dict) or (isinstance(value, list) and key == "sources"):
+            found += _paths(cast("dict[str, Any] | list[Any]", value), f"{prefix}{key}.")
+        else:
+            found.append(f"{prefix}{key}")
     return found
 
 
