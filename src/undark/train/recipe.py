@@ -17,6 +17,7 @@ from typing import Any, Literal, cast
 import tomli_w
 
 from undark.errors import RecipeError
+from undark.models.card import UNSTATED
 from undark.train.tables import build, plain, unknown_key
 
 __all__ = [
@@ -86,7 +87,7 @@ class Source:
     path: str = "."
     weight: float = 1.0
     name: str = ""
-    licence: str = "not stated"
+    licence: str = UNSTATED
     url: str = ""
     scenes: Literal["given", "likeness"] = "given"
     flip: bool = True

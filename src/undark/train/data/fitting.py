@@ -57,7 +57,7 @@ def fit_sources(
     if paths != as_written or len(missing) < len(paths):
         raise DataError(
             f"{root}: lacks {names}, which the recipe learns from; put it there, take its source"
-            " out of the recipe, or give a folder that holds pairs and none of the recipe's folders",
+            " out of the recipe, or give a folder of pairs that has none of these folders",
             argument="data",
         )
     sources = _one_of_each_kind(plan, root)
