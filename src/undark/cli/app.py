@@ -19,6 +19,7 @@ from undark.cli.evaluate import evaluate
 from undark.cli.export import export
 from undark.cli.live import live
 from undark.cli.models import models
+from undark.cli.recipe import recipe
 from undark.cli.shell import result
 from undark.cli.train import train
 
@@ -35,7 +36,7 @@ app: typer.Typer = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _command in (enhance, live, apply, models, evaluate, train, export, doctor):
+for _command in (enhance, live, apply, models, evaluate, train, recipe, export, doctor):
     app.command()(_command)
 
 

@@ -8,17 +8,17 @@ read without knowing any method, and the method checks what belongs to it
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import tomli_w
 
 from undark.errors import RecipeError
 from undark.models.card import UNSTATED
-from undark.train.tables import build, plain, unknown_key
+from undark.train.layers import put, read_tables, setting
+from undark.train.tables import build, plain
 
 __all__ = [
     "Augment",
@@ -242,17 +242,12 @@ class Recipe:
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read a recipe file.
+    """Read a recipe file, on the recipe that it names as its ``base``.
 
     Raises:
-        RecipeError: The file cannot be read, is not TOML, or has an unknown key or wrong value.
+        RecipeError: A file cannot be read, is not TOML, or has an unknown key or wrong value.
     """
-    try:
-        raw = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot read the recipe: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: not a TOML file: {error}") from error
+    raw, _ = read_tables(Path(path))
     try:
         return parse(raw)
     except RecipeError as error:
@@ -281,55 +276,9 @@ def override(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     """
     raw = recipe.to_dict()
     raw.setdefault("options", {})
-    for setting in settings:
-        path, separator, text = setting.partition("=")
-        keys = path.strip().split(".")
-        if not separator or not all(keys):
-            raise RecipeError(f"{setting}: expected key=value, such as fit.steps=100")
-        try:
-            value: Any = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = text.strip()
-        _put(raw, keys, value)
+    for text in settings:
+        put(raw, *setting(text))
     return parse(raw)
-
-
-def _put(raw: dict[str, Any], keys: Sequence[str], value: Any) -> None:
-    """Put `value` in the place of what `keys` lead to."""
-    held: Any = raw
-    for depth, key in enumerate(keys):
-        last = depth == len(keys) - 1
-        if isinstance(held, list):
-            items = cast("list[Any]", held)
-            if not key.isdecimal() or int(key) >= len(items):
-                listed = ".".join(keys[:depth])
-                many = f"0 to {len(items) - 1}" if len(items) > 1 else "0"
-                raise RecipeError(f"{listed}: expected the number of an item, {many}, not {key!r}")
-            if last:
-                items[int(key)] = value
-            held = items[int(key)]
-            continue
-        table = cast("dict[str, Any]", held)
-        if last:
-            if key not in table and keys[0] != "options":
-                raise RecipeError(unknown_key(".".join(keys), _paths(raw)))
-            table[key] = value
-        elif isinstance(table.get(key), (dict, list)):
-            held = table[key]
-        else:
-            tables = [name for name, item in table.items() if isinstance(item, (dict, list))]
-            raise RecipeError(unknown_key(key, tables))
-
-
-def _paths(held: dict[str, Any] | list[Any], prefix: str = "") -> list[str]:
-    """Every key of a table, as a setting names it."""
-    found: list[str] = []
-    for key, value in held.items() if isinstance(held, dict) else enumerate(held):
-        if isinstance(value, dict) or (isinstance(value, list) and key == "sources"):
-            found += _paths(cast("dict[str, Any] | list[Any]", value), f"{prefix}{key}.")
-        else:
-            found.append(f"{prefix}{key}")
-    return found
 
 
 def _check(recipe: Recipe) -> None:
