@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from undark.cli.apply import apply
+from undark.cli.data import data
 from undark.cli.doctor import doctor
 from undark.cli.enhance import enhance
 from undark.cli.evaluate import evaluate
@@ -36,7 +37,7 @@ app: typer.Typer = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _command in (enhance, live, apply, models, evaluate, train, recipe, export, doctor):
+for _command in (enhance, live, apply, models, evaluate, data, train, recipe, export, doctor):
     app.command()(_command)
 
 
