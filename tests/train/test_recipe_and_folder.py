@@ -67,7 +67,7 @@ def test_some_missing_folders_or_a_folder_of_nothing_are_errors(
     shutil.copytree(pairs, tmp_path / "sice_train")
     with pytest.raises(DataError, match="lacks lol_v1_train, well_lit"):
         fitted(recipe, tmp_path)
-    with pytest.raises(DataError, match="lacks typo"):
+    with pytest.raises(DataError, match="typo: no such folder"):
         fitted(
             load_recipe(ROOT / "recipes" / "pix2pix-toys.toml"), pairs, "data.sources.0.path=typo"
         )
@@ -126,5 +126,5 @@ def test_a_run_whose_recipe_spells_out_less_is_resumed(pairs: Path, tmp_path: Pa
 
 
 def test_a_stack_that_is_not_there_is_not_replaced(pairs: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="nosuch"):
+    with pytest.raises(DataError, match="nosuch: no such folder"):
         run("curve", dark=tmp_path / "nosuch", out=tmp_path / "run")

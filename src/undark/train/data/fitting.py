@@ -54,7 +54,9 @@ def fit_sources(
         return _named(plan, root)
     names = ", ".join(dict.fromkeys(source.path for source in missing))
     paths, as_written = ([s.path for s in recipe.data.sources] for recipe in (plan, written))
-    if paths != as_written or len(missing) < len(paths):
+    if paths != as_written:  # named for this run, so no others will do
+        raise DataError(f"{root / missing[0].path}: no such folder to learn from", argument="data")
+    if len(missing) < len(paths):
         raise DataError(
             f"{root}: lacks {names}, which the recipe learns from; put it there, take its source"
             " out of the recipe, or give a folder of pairs that has none of these folders",
