@@ -134,7 +134,7 @@ def run(
         guides=method.guides,
     )
     counts = ", ".join(
-        f"{len(dataset)} of {source.path}"
+        f"{len(dataset)} of {source.name}"
         for dataset, source in zip(datasets, plan.data.sources, strict=True)
     )
     notify(

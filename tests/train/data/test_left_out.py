@@ -38,6 +38,12 @@ def test_one_bad_pair_is_left_out_by_name(damaged: Path) -> None:
     assert "50×40" in line
 
 
+def test_the_size_that_is_told_is_the_files_own(damaged: Path) -> None:
+    Image.new("RGB", (400, 90)).save(damaged / "light" / "3.png")
+    _, told = load(damaged, max_side=64)
+    assert any("is 400×90" in line for line in told)
+
+
 def test_of_several_kinds_of_bad_pairs_a_named_share_is_allowed(damaged: Path) -> None:
     (damaged / "dark" / "5.png").write_bytes(b"torn")
     with pytest.raises(DataError, match=r"2 of 8 pairs .* data\.left_out = 0\.1 .*the first: "):

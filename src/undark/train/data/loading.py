@@ -51,10 +51,7 @@ def load_pairs(
         if isinstance(low, InputError) or isinstance(high, InputError):
             bad.append(str(low if isinstance(low, InputError) else high))
         elif low.pixels.shape != high.pixels.shape:
-            bad.append(
-                f"{pair.low} is {low.width}×{low.height} but its partner {pair.high} is"
-                f" {high.width}×{high.height}"
-            )
+            bad.append(f"{pair.low} is {low.size} but its partner {pair.high} is {high.size}")
         else:
             loaded.append(LoadedPair(pair.name, low.pixels, high.pixels))
     _judge(bad, len(pairs), "pairs", left_out, notify)
@@ -72,7 +69,7 @@ def load_photos(
     read = _read_all(paths, max_side)
     bad = [str(result) for result in read if isinstance(result, InputError)]
     _judge(bad, len(paths), "photos", left_out, notify)
-    return [result.pixels for result in read if isinstance(result, Photo)]
+    return [result.pixels for result in read if not isinstance(result, InputError)]
 
 
 def tell_names(names: Sequence[str], why: str, notify: Notify) -> None:
@@ -94,22 +91,30 @@ def _judge(bad: Sequence[str], count: int, what: str, left_out: float, notify: N
         )
 
 
-def _read_all(paths: Sequence[Path], max_side: int) -> list[Photo | InputError]:
-    def read(path: Path) -> Photo | InputError:
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Pixels as they are learned from, and the size of the file's own."""
+
+    pixels: NDArray[Any]
+    size: str
+
+
+def _read_all(paths: Sequence[Path], max_side: int) -> list[_Read | InputError]:
+    def read(path: Path) -> _Read | InputError:
         try:
-            return _shrunk(read_photo(path), max_side)
+            photo = read_photo(path)
         except InputError as error:
             return error
+        return _Read(_shrunk(photo, max_side), f"{photo.width}×{photo.height}")
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         return list(pool.map(read, paths))
 
 
-def _shrunk(photo: Photo, max_side: int) -> Photo:
-    """The photo, its longer side at most `max_side`; without alpha, which nobody learns from."""
+def _shrunk(photo: Photo, max_side: int) -> NDArray[Any]:
+    """The photo's pixels, its longer side at most `max_side`; nobody learns from alpha."""
     shrink = max_side / max(photo.height, photo.width)
     if not max_side or shrink >= 1.0:
-        return photo
+        return photo.pixels
     rows, columns = (max(1, round(side * shrink)) for side in (photo.height, photo.width))
-    small = area_resize(photo.pixels, rows, columns)
-    return Photo(pixels=from_float(small, photo.pixels.dtype), gray=photo.gray)
+    return from_float(area_resize(photo.pixels, rows, columns), photo.pixels.dtype)
