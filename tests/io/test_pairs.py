@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from pathlib import Path
 
 import pytest
 
 from undark.errors import DataError
+from undark.io.matching import in_one_folder
 from undark.io.pairs import LAYOUTS, find_pairs
 
 
@@ -149,6 +151,8 @@ def matched(folder: Path) -> list[tuple[str, str]]:
         ("a.dark.png", "a.normal.png"),
         ("a_input.png", "a_label.png"),
         ("low12.png", "normal12.png"),
+        ("night_1_lq.png", "night_1_gt.png"),
+        ("input_dark.png", "input_light.png"),
     ],
 )
 def test_files_of_one_folder_are_matched_by_the_word_for_their_side(
@@ -170,6 +174,7 @@ def test_files_of_one_folder_are_matched_by_the_word_for_their_side(
         ("lq/1.png", "gt/1.png"),
         ("A/1.png", "B/1.png"),
         ("dark/1_dark.png", "label/1.png"),
+        ("low/night_1_lq.png", "high/night_1_gt.png"),
         ("short/k/1.png", "long/k/1.png"),
         ("low/1.png", "high/k/1.png"),
         ("train/low/1.png", "train/high/1.png"),
@@ -231,3 +236,10 @@ def test_three_pairs_show_how_they_were_matched(tmp_path: Path) -> None:
     assert [line.strip() for line in lines[1:]] == [
         f"low/low{n}.png with normal/normal{n}.png" for n in (0, 4, 8)
     ]
+
+
+def test_thousands_of_names_are_matched_at_once(tmp_path: Path) -> None:
+    photos = [tmp_path / f"night_{n}_{word}.png" for n in range(4000) for word in ("lq", "gt")]
+    begun = time.process_time()
+    assert len(in_one_folder(photos).pairs) == 4000
+    assert time.process_time() - begun < 5

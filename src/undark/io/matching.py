@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from undark.errors import DataError
@@ -91,30 +92,36 @@ def in_two_folders(
         DataError: Two photos of one side have the same name.
     """
 
-    def place(path: Path, side: Path) -> str:
-        return same(path.parent.relative_to(side).as_posix())
+    def keyed(side: int, word: str | None, *, anywhere: bool) -> dict[str, Path]:
+        folder = sides[side]
 
-    def stripped(path: Path, side: Path, words: Sequence[str]) -> str:
-        return _without(words, path.stem, glued=side.name) or same(path.stem)
+        def key(path: Path) -> str:
+            stem = same(path.stem)
+            if word is not None:
+                stem = _without((word,), path.stem, glued=folder.name) or stem
+            place = same(path.parent.relative_to(folder).as_posix())
+            return stem if anywhere else f"{place}/{stem}"
 
-    def by(side: Path, words: Sequence[str]) -> tuple[Key, ...]:
-        return (
-            lambda path: f"{place(path, side)}/{same(path.stem)}",
-            lambda path: f"{place(path, side)}/{stripped(path, side, words)}",
-            lambda path: same(path.stem),
-            lambda path: stripped(path, side, words),
-        )
+        return _keyed((lows, highs)[side], key)
 
-    names = f"{sides[0].name}/ with {sides[1].name}/, by"
-    rules = (
-        f"{names} the same name",
-        f"{names} the name without the word for its side",
-        f"{names} the same name in any folder",
-        f"{names} the name without the word for its side, in any folder",
-    )
+    # The words that occur, and none but the folder's own name.
+    words = [("", *_by_word(*item)) for item in ((lows, _DARK), (highs, _LIGHT))]
+    plain: list[tuple[str | None, str | None]] = [(None, None)]
+    worded = list(product(*words))
     found = [
-        _joined(_keyed(lows, low), _keyed(highs, high), [*lows, *highs], rule)
-        for low, high, rule in zip(by(sides[0], _DARK), by(sides[1], _LIGHT), rules, strict=True)
+        _joined(
+            keyed(0, low, anywhere=anywhere),
+            keyed(1, high, anywhere=anywhere),
+            [*lows, *highs],
+            f"{sides[0].name}/ with {sides[1].name}/, by the {rule}",
+        )
+        for anywhere, pairs, rule in (
+            (False, plain, "same name"),
+            (False, worded, "name without the word for its side"),
+            (True, plain, "same name in any folder"),
+            (True, worded, "name without the word for its side, in any folder"),
+        )
+        for low, high in pairs
     ]
     best = max(found, key=lambda matched: len(matched.pairs))
     if best is found[0]:
@@ -125,16 +132,16 @@ def in_two_folders(
 
 def in_one_folder(photos: Sequence[Path]) -> Matched:
     """Match the photos of one folder by the word for its side in each name: ``a_low``, ``a_gt``."""
-    dark, light = ([p for p in photos if _word(w, p.stem)] for w in (_DARK, _LIGHT))
-    words = sorted({(_word(_DARK, a.stem), _word(_LIGHT, b.stem)) for a in dark for b in light})
+    dark, light = (_by_word(photos, words) for words in (_DARK, _LIGHT))
     tried = [
         _joined(
-            _keyed(dark, lambda path, word=low: _without((word,), path.stem)),
-            _keyed(light, lambda path, word=high: _without((word,), path.stem)),
+            _keyed(lows, lambda path, word=low: _without((word,), path.stem)),
+            _keyed(highs, lambda path, word=high: _without((word,), path.stem)),
             photos,
             f"names with {low!r} to the same names with {high!r}",
         )
-        for low, high in words
+        for low, lows in dark.items()
+        for high, highs in light.items()
     ]
     none = Matched((), tuple(photos), "")
     return max(tried, key=lambda matched: len(matched.pairs), default=none)
@@ -169,9 +176,15 @@ def _refuse_doubles(photos: Sequence[Path]) -> None:
 _GAP = r"[ ._\-]"
 
 
-def _word(words: Sequence[str], stem: str) -> str:
-    """The first of `words` that stands at the start or the end of `stem`, or is it; or ''."""
-    return next((word for word in words if _without((word,), stem) is not None), "")
+def _by_word(photos: Sequence[Path], words: Sequence[str]) -> dict[str, list[Path]]:
+    """The photos by each of `words` that stands at the start or the end of their names."""
+    found: dict[str, list[Path]] = {}
+    for path in photos:
+        stem = same(path.stem)
+        for word in words:
+            if word in stem and _without((word,), stem) is not None:
+                found.setdefault(word, []).append(path)
+    return found
 
 
 def _without(words: Sequence[str], stem: str, *, glued: str = "") -> str | None:
@@ -182,6 +195,8 @@ def _without(words: Sequence[str], stem: str, *, glued: str = "") -> str | None:
     """
     text = same(stem)
     for word in words:
+        if not word:
+            continue
         if text == word:
             return ""
         pattern = (
