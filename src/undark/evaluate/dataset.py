@@ -206,7 +206,7 @@ def _look(pair: TrainingPair) -> PairFacts | str:
         height=low.height,
         low=float(small[0].mean()),
         high=float(small[1].mean()),
-        shift=(round(across * shrink, 1), round(down * shrink, 1)),
+        shift=(round(across * shrink, 1) + 0.0, round(down * shrink, 1) + 0.0),  # no minus 0
         misaligned=moved,
         detail=_detail(small[1]),
         pictures=(_picture(small[0]), _picture(small[1])),

@@ -80,7 +80,7 @@ def dataset_page(found: DatasetFindings) -> str:
         ),
         _section(
             "Here and in the other folder",
-            _alike(found.shared, facts),
+            _alike(found.shared, facts, elsewhere=True),
             "What is measured there has been learned from here.",
         ),
         _section("Left out", _left_out(found)),
@@ -131,10 +131,12 @@ def _examples(facts: Sequence[PairFacts]) -> str:
     return "".join(_figure(facts[int(place)]) for place in places)
 
 
-def _figure(fact: PairFacts, note: str = "") -> str:
+def _figure(fact: PairFacts, note: str = "", beside: PairFacts | None = None) -> str:
+    """A pair, or two truths beside each other, with its name and a note."""
+    sides = fact.pictures if beside is None else (fact.pictures[1], beside.pictures[1])
     images = "".join(
-        f'<img alt="{side}" src="data:image/jpeg;base64,{base64.b64encode(coded).decode()}">'
-        for side, coded in zip(("dark", "truth"), fact.pictures, strict=True)
+        f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(coded).decode()}">'
+        for coded in sides
     )
     return f"<figure>{images}<figcaption>{escape(fact.name)} {escape(note)}</figcaption></figure>"
 
@@ -147,9 +149,15 @@ def _moved(facts: Sequence[PairFacts]) -> str:
     return "".join(figures) + _more(len(facts))
 
 
-def _alike(found: Sequence[Likeness], facts: dict[str, PairFacts]) -> str:
+def _alike(
+    found: Sequence[Likeness], facts: dict[str, PairFacts], *, elsewhere: bool = False
+) -> str:
     figures = [
-        _figure(facts[item.first], f"and {item.second}, {item.correlation:.2f}")
+        _figure(
+            facts[item.first],
+            f"and {item.second}, {item.correlation:.2f}",
+            None if elsewhere else facts[item.second],
+        )
         for item in found[:_LISTED]
     ]
     return "".join(figures) + _more(len(found))
