@@ -235,7 +235,12 @@ def test_doctor_fails_where_something_essential_is_broken(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["train", "unet", "--data", "."], ["export", "run", "-o", "a.onnx"]]
+    "arguments",
+    [
+        ["train", "unet", "--data", "."],
+        ["export", "unet", "-o", "a.onnx"],
+        ["recipe", "show", "unet"],
+    ],
 )
 def test_without_torch_the_extra_is_named(
     arguments: list[str], undark: Undark, monkeypatch: pytest.MonkeyPatch

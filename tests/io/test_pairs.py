@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from pathlib import Path
 
 import pytest
 
 from undark.errors import DataError
+from undark.io.matching import in_one_folder
 from undark.io.pairs import LAYOUTS, find_pairs
 
 
@@ -127,3 +129,117 @@ def test_folders_without_a_match(tmp_path: Path) -> None:
     touch(tmp_path, "low/1.jpg", "high/2.jpg")
     with pytest.raises(DataError, match="2 without"):
         find_pairs(tmp_path)
+
+
+def matched(folder: Path) -> list[tuple[str, str]]:
+    return [
+        (p.low.relative_to(folder).as_posix(), p.high.relative_to(folder).as_posix())
+        for p in find_pairs(folder).pairs
+    ]
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [
+        ("a_low.png", "a_high.png"),
+        ("low_a.png", "high_a.jpg"),
+        ("Toy 3 LOW_LIGHT.png", "Toy 3 ground_truth.png"),
+        ("a_in.png", "a_out.png"),
+        ("a-before.jpg", "a-after.jpg"),
+        ("before.jpg", "after.jpg"),
+        ("a_lq.png", "a_gt.png"),
+        ("a.dark.png", "a.normal.png"),
+        ("a_input.png", "a_label.png"),
+        ("low12.png", "normal12.png"),
+        ("night_1_lq.png", "night_1_gt.png"),
+        ("input_dark.png", "input_light.png"),
+    ],
+)
+def test_files_of_one_folder_are_matched_by_the_word_for_their_side(
+    tmp_path: Path, low: str, high: str
+) -> None:
+    touch(tmp_path, low, high, "readme.txt")
+    assert matched(tmp_path) == [(low, high)]
+    found = find_pairs(tmp_path)
+    lines = found.explain(tmp_path)
+    assert "1 pair;" in lines[0]
+    assert f"{low} with {high}" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [
+        ("before/1.png", "after/1.png"),
+        ("input/1_in.png", "gt/1_gt.png"),
+        ("lq/1.png", "gt/1.png"),
+        ("A/1.png", "B/1.png"),
+        ("dark/1_dark.png", "label/1.png"),
+        ("low/night_1_lq.png", "high/night_1_gt.png"),
+        ("short/k/1.png", "long/k/1.png"),
+        ("low/1.png", "high/k/1.png"),
+        ("train/low/1.png", "train/high/1.png"),
+        ("a/b/x_low.png", "a/b/x_high.png"),
+    ],
+)
+def test_other_words_for_the_sides_and_folders_inside_folders(
+    tmp_path: Path, low: str, high: str
+) -> None:
+    touch(tmp_path, low, high)
+    assert matched(tmp_path) == [(low, high)]
+
+
+def test_names_of_nested_pairs_stay_apart_and_many_folders_are_scenes(tmp_path: Path) -> None:
+    touch(
+        tmp_path,
+        *(f"clip{n}/{side}/{i}.png" for n in range(5) for side in ("low", "high") for i in (1, 2)),
+    )
+    pairs = find_pairs(tmp_path).pairs
+    assert len({pair.name for pair in pairs}) == 10
+    assert sorted({pair.scene for pair in pairs}) == [f"clip{n}" for n in range(5)]
+    assert any("one scene" in line for line in find_pairs(tmp_path).explain(tmp_path))
+
+
+def test_clips_inside_the_sides_are_scenes(tmp_path: Path) -> None:
+    touch(
+        tmp_path,
+        *(f"{side}/clip{n}/{i}.png" for n in range(5) for side in ("low", "high") for i in (1, 2)),
+    )
+    assert sorted({pair.scene for pair in find_pairs(tmp_path).pairs}) == [
+        f"clip{n}" for n in range(5)
+    ]
+
+
+def test_what_one_learns_from_and_what_one_measures_on_are_not_mixed(tmp_path: Path) -> None:
+    touch(
+        tmp_path,
+        *(f"{part}/{side}/1.png" for part in ("our485", "eval15") for side in ("low", "high")),
+    )
+    with pytest.raises(DataError, match=r"learn from .*our485.* measure on .*eval15"):
+        find_pairs(tmp_path)
+    assert len(find_pairs(tmp_path / "eval15").pairs) == 1
+
+
+def test_photos_that_are_no_pairs_are_not_passed_over(tmp_path: Path) -> None:
+    touch(tmp_path, "1.png", "2.png", "3.png", "more/low/1.png", "more/high/1.png")
+    with pytest.raises(DataError, match="its photos are no pairs"):
+        find_pairs(tmp_path)
+
+
+def test_three_pairs_show_how_they_were_matched(tmp_path: Path) -> None:
+    touch(
+        tmp_path,
+        *(f"low/low{n}.png" for n in range(9)),
+        *(f"normal/normal{n}.png" for n in range(9)),
+    )
+    lines = find_pairs(tmp_path).explain(tmp_path)
+    assert "9 pairs; low/ with normal/, by the name without the word" in lines[0]
+    assert [line.strip() for line in lines[1:]] == [
+        f"low/low{n}.png with normal/normal{n}.png" for n in (0, 4, 8)
+    ]
+
+
+def test_thousands_of_names_are_matched_at_once(tmp_path: Path) -> None:
+    photos = [tmp_path / f"night_{n}_{word}.png" for n in range(4000) for word in ("lq", "gt")]
+    begun = time.process_time()
+    assert len(in_one_folder(photos).pairs) == 4000
+    assert time.process_time() - begun < 5

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from undark.errors import RecipeError
+from undark.train.methods import cyclegan, pix2pix
 from undark.train.recipe import Recipe, load_recipe, override, parse
 
 BASE = Recipe(name="night", method="unet")
@@ -79,3 +82,20 @@ def test_shipped_recipes_hold_up(path: Path) -> None:
     assert recipe.name == path.stem
     assert recipe.summary
     assert all(source.licence != "not stated" for source in recipe.data.sources)
+
+
+def test_the_page_for_those_who_come_from_elsewhere_names_keys_that_are_there() -> None:
+    page = (ROOT / "docs" / "coming-from.md").read_text(encoding="utf-8")
+    ours = [row.split(" | ")[-1] for row in page.splitlines() if row.startswith("| `")]
+    keys = {
+        key for cell in ours for key in re.findall(r"\b(?:fit|data|net|augment|options)\.\w+", cell)
+    }
+    known = {
+        f"{table}.{key}"
+        for table, held in BASE.to_dict().items()
+        if isinstance(held, dict)
+        for key in held
+    }
+    own = {f"options.{item.name}" for kind in (pix2pix, cyclegan) for item in fields(kind.Options)}
+    assert len(keys) > 20
+    assert keys <= known | own

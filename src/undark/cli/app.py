@@ -13,12 +13,14 @@ from typing import Annotated
 import typer
 
 from undark.cli.apply import apply
+from undark.cli.data import data
 from undark.cli.doctor import doctor
 from undark.cli.enhance import enhance
 from undark.cli.evaluate import evaluate
 from undark.cli.export import export
 from undark.cli.live import live
 from undark.cli.models import models
+from undark.cli.recipe import recipe
 from undark.cli.shell import Command, result
 from undark.cli.show import show
 from undark.cli.train import train
@@ -36,7 +38,19 @@ app: typer.Typer = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _command in (enhance, live, apply, show, models, evaluate, train, export, doctor):
+for _command in (
+    enhance,
+    live,
+    apply,
+    show,
+    models,
+    evaluate,
+    data,
+    train,
+    recipe,
+    export,
+    doctor,
+):
     app.command(cls=Command)(_command)
 
 

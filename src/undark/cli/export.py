@@ -29,7 +29,27 @@ def export(
     ],
     name: Annotated[
         str | None,
-        typer.Option("--name", metavar="NAME", help="The model's name [default: the recipe's]."),
+        typer.Option("--name", metavar="NAME", help="The model's name [default: the run's]."),
+    ] = None,
+    licence: Annotated[
+        str | None,
+        typer.Option("--licence", metavar="TEXT", help="Of the weights [default: the recipe's]."),
+    ] = None,
+    author: Annotated[
+        str | None,
+        typer.Option("--author", metavar="TEXT", help="Who made them [default: the recipe's]."),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data", metavar="TEXT", help="What they learned from [default: the recipe's sources]."
+        ),
+    ] = None,
+    data_licence: Annotated[
+        str | None,
+        typer.Option(
+            "--data-licence", metavar="TEXT", help="Of the data whose licence is not stated."
+        ),
     ] = None,
     half: Annotated[
         bool, typer.Option("--half", help="Keep the weights in 16 bits: a file of half the size.")
@@ -37,7 +57,25 @@ def export(
     debug: Debug = False,  # noqa: ARG001 - read by @command
 ) -> None:
     """Write a checkpoint as an ONNX model, with its card beside it."""
-    done = learning().export_model(checkpoint, output, name=name, half=half)
+    from undark.models.card import UNSTATED, Card
+    from undark.models.store import check_learned
+
+    check_learned(checkpoint)  # before PyTorch is imported
+    done = learning().export_model(
+        checkpoint,
+        output,
+        name=name,
+        licence=licence,
+        author=author,
+        data=data,
+        data_licence=data_licence,
+        half=half,
+    )
     say(f"largest difference from PyTorch: {done.difference:.2g} of white")
+    card = Card.load(done.card)
+    say(f"{card.name}: licence {card.licence}; author {card.author or 'not named (--author)'}")
+    for source in card.data:
+        more = " (--data-licence)" if source.licence == UNSTATED else ""
+        say(f"learned from {source.name}, licence {source.licence}{more}")
     result(str(done.model))
     result(str(done.card))

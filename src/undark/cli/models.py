@@ -92,6 +92,7 @@ def _show_card(model: Model) -> None:
         ("large photos", how),
         ("adjusts", ", ".join(name for name in CONTROLS if name in {*general, *mode.controls})),
         ("licence", card.licence),
+        *([("author", card.author)] if card.author else []),
         ("recipe", card.recipe),
         *(("learned from", _source(item.name, item.licence, item.source)) for item in card.data),
         *(

@@ -17,8 +17,8 @@ __all__ = ["train"]
 @command
 def train(
     recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A recipe's .toml file, or a method's name.")
-    ],
+        str, typer.Argument(metavar="[RECIPE]", help="A recipe's .toml file, or a method's name.")
+    ] = "unet",
     *,
     data: Annotated[
         Path | None,
@@ -27,7 +27,8 @@ def train(
             metavar="DIR",
             help="What to learn from: the folder that a recipe's sources lie in, or for a method's "
             "name pairs in low/ + high/, dark/ + light/, input/ + target/, low_light/ + "
-            "ground_truth/ or a pairs.csv; for curve a folder of dark photos.",
+            "ground_truth/, files such as a_low.png + a_high.png or a pairs.csv; for curve a "
+            "folder of dark photos [default: data, if it is there].",
         ),
     ] = None,
     dark: Annotated[

@@ -154,7 +154,7 @@ def _report(
     *,
     with_features: bool,
 ) -> Report:
-    notes: list[str] = []
+    notes = [f"pairs: {rule}" for rule in found.matched]
     if found.has_truth and not with_features:
         notes.append(f"no MobileNetV2 feature distance: its weights are missing; {HOW_TO_GET}")
     return Report(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from undark.errors import DataError
@@ -39,11 +39,13 @@ class Samples:
         label: What reports call the set.
         items: At least one, in natural order of their names.
         unmatched: Files without a partner.
+        matched: How partners were found, in words.
     """
 
     label: str
     items: tuple[Sample, ...]
     unmatched: tuple[Path, ...] = ()
+    matched: tuple[str, ...] = ()
 
     @property
     def has_truth(self) -> bool:
@@ -84,7 +86,8 @@ def find_samples(folder: Path) -> Samples:
         if not images or (Path(folder) / "pairs.csv").is_file():
             raise
         return Samples.of_images(str(folder), images)
-    return Samples.of_pairs(str(folder), found.pairs, found.unmatched)
+    samples = Samples.of_pairs(str(folder), found.pairs, found.unmatched)
+    return replace(samples, matched=found.rules)
 
 
 def images_in(folder: Path) -> list[Path]:

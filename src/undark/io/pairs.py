@@ -6,29 +6,29 @@ Used by training and by evaluation. Nothing is decoded here: sizes are checked b
 from __future__ import annotations
 
 import csv
-import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from undark.errors import DataError
 from undark.io.formats import is_readable_name
+from undark.io.matching import LAYOUTS, Matched, in_one_folder, in_two_folders, same, side_folders
 from undark.io.names import natural_key
 
-__all__ = ["LAYOUTS", "PairSet", "TrainingPair", "find_pairs"]
-
-LAYOUTS = (
-    ("low_light", "ground_truth"),
-    ("low", "high"),
-    ("low", "normal"),
-    ("dark", "light"),
-    ("input", "target"),
-)
-"""Folder names of the dark and of the well-lit side, compared without regard to case."""
+__all__ = ["LAYOUTS", "PairSet", "TrainingPair", "find_pairs", "holds_pairs", "photos_below"]
 
 _UNDERSTOOD = (
-    ", ".join(f"{low}/ + {high}/" for low, high in LAYOUTS) + ", or pairs.csv with columns low,high"
+    ", ".join(f"{low}/ + {high}/" for low, high in LAYOUTS)
+    + ", names such as a_low.png + a_high.png, or pairs.csv with columns low,high"
 )
+
+_MEASURING = re.compile(r"(test|eval|val)(?![a-z])|(testing|evaluation|validation)")
+"""How folders begin that are kept for measuring."""
+
+_SERIES = 4
+"""So many sub-folders or more are taken for scenes or clips, each of which is split as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,35 +55,159 @@ class PairSet:
     Attributes:
         pairs: In natural order of their names (2 before 10); at least one.
         unmatched: Photos without a partner, and files that pairs.csv names but are not there.
+        rules: How they were matched, in words.
     """
 
     pairs: tuple[TrainingPair, ...]
     unmatched: tuple[Path, ...]
+    rules: tuple[str, ...] = ()
+
+    def explain(self, folder: Path) -> list[str]:
+        """How the pairs were matched, with three of them: lines for a user."""
+        count = len(self.pairs)
+        middle = sorted({0, count // 2, count - 1})
+        return [
+            f"{folder}: {count} {'pair' if count == 1 else 'pairs'}; {'; '.join(self.rules)}",
+            *(
+                f"  {_below(folder, self.pairs[i].low)} with {_below(folder, self.pairs[i].high)}"
+                for i in middle
+            ),
+        ]
+
+
+def _below(folder: Path, path: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def find_pairs(folder: Path) -> PairSet:
-    """The pairs in `folder`, by its ``pairs.csv`` or by the names of its two sub-folders.
+    """The pairs in `folder`, by its ``pairs.csv``, its two sub-folders or the names of its files.
 
     ``pairs.csv`` has the columns ``low,high`` and optionally ``scene``; its paths are relative to
-    `folder`, or to an ``images`` folder in it. Two sub-folders (see `LAYOUTS`) are matched by
-    stem across formats: ``low/1.webp`` and ``high/1.jpg`` (or ``low/low1.png`` and
-    ``normal/normal1.png``); a ``scenes.csv`` beside them (``scene,name``) groups pairs into
-    scenes. A pair without a scene is a scene of its own.
+    `folder`, or to an ``images`` folder in it. Two sub-folders (see `LAYOUTS`; other usual words
+    are known too), and the folders in them, are matched by stem across formats: ``low/1.webp``
+    and ``high/1.jpg``, ``low/low1.png`` and ``normal/normal1.png``, ``input/1_in.png`` and
+    ``gt/1_gt.png``. A ``scenes.csv`` beside them (``scene,name``) groups pairs into scenes; where
+    it is absent, four or more folders inside the sides are a scene each, and otherwise each pair
+    is one. Files that lie together are matched by a word for their side: ``a_low.png`` and
+    ``a_high.png``, ``before.jpg`` and ``after.jpg``. What is none of these is looked for in the
+    folders inside `folder`.
 
     Raises:
-        DataError: No layout is recognised, more than one is, or it holds no pair.
+        DataError: No layout is recognised, more than one is, or it holds no pair; or it holds
+            pairs to learn from and pairs to measure on (``train/``, ``test/``).
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f"{folder}: not a folder of pairs; expected {_UNDERSTOOD}")
-    table = folder / "pairs.csv"
-    found = _from_table(table) if table.is_file() else _from_folders(folder)
+    parts = _search(folder, depth=4)
+    if not parts:
+        raise DataError(f"{folder}: no pairs found; expected {_UNDERSTOOD}")
+    found = parts[0][1] if len(parts) == 1 else _together(parts, folder)
     if not found.pairs:
         raise DataError(
             f"{folder}: no dark photo has a partner of the same stem"
             f" ({len(found.unmatched)} without); expected {_UNDERSTOOD}"
         )
+    if _passes_over(folder, parts):
+        raise DataError(
+            f"{folder}: its photos are no pairs, though {parts[0][0]} holds some; give that folder,"
+            f" or arrange {_UNDERSTOOD}"
+        )
+    _check_one_purpose(folder, found.pairs)
     return found
+
+
+def holds_pairs(folder: Path) -> bool:
+    """Whether `folder` is one of pairs, and not just one of photos.
+
+    Raises:
+        DataError: It is, and more than one layout is recognised, or its ``pairs.csv`` is wrong.
+    """
+    parts = _search(Path(folder), depth=4)
+    return bool(parts) and not _passes_over(Path(folder), parts)
+
+
+def _passes_over(folder: Path, parts: Sequence[tuple[Path, PairSet]]) -> bool:
+    """Whether `folder` has more photos of its own than there are pairs in the folders inside."""
+    count = sum(len(part.pairs) for _, part in parts)
+    return parts[0][0] != folder and len(_photos(folder)) > count
+
+
+def photos_below(folder: Path) -> list[Path]:
+    """The photos in `folder` and in the folders inside it, in order; hidden ones left out."""
+    found: list[Path] = []
+    seen = {folder.resolve()}
+    for here, folders, files in os.walk(folder, followlinks=True):
+        inside = [Path(here, name) for name in folders if not name.startswith(".")]
+        folders[:] = [path.name for path in inside if path.resolve() not in seen]
+        seen.update(path.resolve() for path in inside)
+        found += [Path(here, name) for name in files if is_readable_name(Path(name))]
+    return sorted(found, key=lambda path: natural_key(path.relative_to(folder).as_posix()))
+
+
+def _search(folder: Path, depth: int) -> list[tuple[Path, PairSet]]:
+    """Each folder of pairs at or below `folder`, with what it holds."""
+    table = folder / "pairs.csv"
+    if table.is_file():
+        return [(folder, _from_table(table))]
+    children = sorted(
+        (path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")),
+        key=lambda path: natural_key(path.name),
+    )
+    inside = {path.name.lower(): path for path in reversed(children)}
+    sides = side_folders(folder, inside)
+    if sides is not None:
+        return [(folder, _from_sides(folder, (inside[sides[0]], inside[sides[1]])))]
+    found: list[tuple[Path, PairSet]] = []
+    photos = _photos(folder)
+    together = in_one_folder(photos)
+    # Where less than half of the photos are of pairs, the words mean something else.
+    if together.pairs and 4 * len(together.pairs) >= len(photos):
+        found.append((folder, _named(together, [], folder)))
+    for child in children if depth > 0 else ():
+        found += _search(child, depth - 1)
+    return found
+
+
+def _photos(folder: Path) -> list[Path]:
+    found = (path for path in folder.iterdir() if is_readable_name(path) and path.is_file())
+    return sorted(found, key=lambda path: natural_key(path.name))
+
+
+def _together(parts: Sequence[tuple[Path, PairSet]], folder: Path) -> PairSet:
+    """The pairs of several folders as one set; each keeps its folder in its name."""
+
+    scene_each = len(parts) >= _SERIES
+    pairs: list[TrainingPair] = []
+    for here, part in parts:
+        place = "" if here == folder else here.relative_to(folder).as_posix()
+        for pair in part.pairs:
+            name = f"{place}/{pair.name}".lstrip("/")
+            scene = f"{place}/{pair.scene}".lstrip("/")
+            if pair.scene == f"pair {pair.name}":
+                scene = place if scene_each and place else f"pair {name}"
+            pairs.append(replace(pair, name=name, scene=scene))
+    rules = list(dict.fromkeys(rule for _, part in parts for rule in part.rules))
+    rules.append(
+        f"in {len(parts)} folders" + (", each of which is one scene" if scene_each else "")
+    )
+    unmatched = [path for _, part in parts for path in part.unmatched]
+    return PairSet(tuple(pairs), tuple(unmatched), tuple(rules))
+
+
+def _check_one_purpose(folder: Path, pairs: Sequence[TrainingPair]) -> None:
+    """Refuse a folder that holds both what one learns from and what one measures on."""
+    places = {pair.low.parent.relative_to(folder) for pair in pairs if folder in pair.low.parents}
+    parts = {part for place in places for part in place.parts}
+    measuring = sorted(part for part in parts if _MEASURING.match(part.lower()))
+    apart = [
+        place for place in sorted(places) if not any(part in measuring for part in place.parts)
+    ]
+    if measuring and apart:
+        raise DataError(
+            f"{folder}: holds pairs to learn from ({apart[0].as_posix()}) and to measure on"
+            f" ({', '.join(measuring)}); give the folder of one"
+        )
 
 
 def _rows(table: Path, columns: Iterable[str]) -> list[dict[str, str]]:
@@ -122,7 +246,7 @@ def _from_table(table: Path) -> PairSet:
         names.add(name)
         pairs.append(TrainingPair(low, high, row.get("scene") or f"pair {name}", name))
     pairs.sort(key=lambda pair: natural_key(pair.name))
-    return PairSet(tuple(pairs), tuple(unmatched))
+    return PairSet(tuple(pairs), tuple(unmatched), (f"as {table.name} says",))
 
 
 def _locate(folder: Path, written: str) -> Path:
@@ -132,58 +256,25 @@ def _locate(folder: Path, written: str) -> Path:
     return beside if not plain.is_file() and beside.is_file() else plain
 
 
-def _from_folders(folder: Path) -> PairSet:
-    children: dict[str, Path] = {}
-    for child in sorted(folder.iterdir()):
-        if child.is_dir():
-            children.setdefault(child.name.lower(), child)
-    present = [names for names in LAYOUTS if all(name in children for name in names)]
-    if not present:
-        raise DataError(f"{folder}: no pairs found; expected {_UNDERSTOOD}")
-    if len(present) > 1:
-        both = " and ".join(f"{low}/ + {high}/" for low, high in present)
-        raise DataError(f"{folder}: holds {both}; give the folder of one, or write a pairs.csv")
-    lows, highs = (_photos(children[name]) for name in present[0])
-    if not lows.keys() & highs.keys():
-        # LOL-v2 names its files low00690.png and normal00690.png.
-        lows, highs = (
-            {stem.removeprefix(side): path for stem, path in photos.items()}
-            for side, photos in zip(present[0], (lows, highs), strict=True)
-        )
-    scenes_file = folder / "scenes.csv"
-    scenes = (
-        {_same(row["name"]): row["scene"] for row in _rows(scenes_file, ("scene", "name"))}
-        if scenes_file.is_file()
-        else {}
-    )
-    pairs = [
-        TrainingPair(
-            lows[stem],
-            highs[stem],
-            scenes.get(_same(lows[stem].stem)) or f"pair {lows[stem].stem}",
-            lows[stem].stem,
-        )
-        for stem in sorted(lows.keys() & highs.keys(), key=natural_key)
-    ]
-    unmatched = [
-        photos[stem]
-        for photos, others in ((lows, highs), (highs, lows))
-        for stem in sorted(photos.keys() - others.keys(), key=natural_key)
-    ]
-    return PairSet(tuple(pairs), tuple(unmatched))
+def _from_sides(folder: Path, sides: tuple[Path, Path]) -> PairSet:
+    lows, highs = (photos_below(side) for side in sides)
+    scenes = folder / "scenes.csv"
+    rows = _rows(scenes, ("scene", "name")) if scenes.is_file() else []
+    return _named(in_two_folders(lows, highs, sides), rows, sides[0])
 
 
-def _same(stem: str) -> str:
-    """A stem as it is compared: file systems differ in case and in Unicode form."""
-    return unicodedata.normalize("NFC", stem).lower()
-
-
-def _photos(folder: Path) -> dict[str, Path]:
-    """The photos in `folder` by the stem they are compared with."""
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and is_readable_name(path):
-            other = found.setdefault(_same(path.stem), path)
-            if other is not path:
-                raise DataError(f"{folder}: {other.name} and {path.name} have the same stem")
-    return found
+def _named(matched: Matched, scenes: Sequence[dict[str, str]], low_side: Path) -> PairSet:
+    """Matched photos as pairs with names, and with scenes as `scenes` and their folders say."""
+    given = {same(row["name"]): row["scene"] for row in scenes}
+    places = {low.parent for low, _ in matched.pairs}
+    series = len(places) >= _SERIES
+    pairs: list[TrainingPair] = []
+    for low, high in matched.pairs:
+        name = low.relative_to(low_side).with_suffix("").as_posix()
+        own = low.parent.relative_to(low_side).as_posix() if series else f"pair {name}"
+        scene = given.get(same(name)) or given.get(same(low.stem)) or own
+        pairs.append(TrainingPair(low, high, scene, name))
+    rule = matched.rule
+    if series and not given:
+        rule += f"; each of {len(places)} folders in {low_side.name}/ is one scene"
+    return PairSet(tuple(pairs), matched.alone, (rule,))

@@ -12,9 +12,12 @@ from typing import Any, cast
 
 from undark.errors import ModelError
 
-__all__ = ["Card", "DataSource", "Glance", "Metric", "Scaling"]
+__all__ = ["UNSTATED", "Card", "DataSource", "Glance", "Metric", "Scaling"]
 
 SCHEMA = 1
+
+UNSTATED = "not stated"
+"""What stands in the place of a licence that nobody named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ class Card:
         sha256: Hex digest of the ONNX file; checked before it is run.
         parameters: Number of learned parameters.
         licence: Licence of the weights.
+        author: Who made them; empty where nobody says.
         data: What they learned from.
         recipe: File name of the recipe that reproduces them.
         glance: Size of the graph's `glance` input, or None where it has none.
@@ -103,6 +107,7 @@ class Card:
     scaling: Scaling = Scaling()
     metrics: tuple[Metric, ...] = ()
     papers: tuple[str, ...] = ()
+    author: str = ""
 
     @classmethod
     def load(cls, path: Path) -> Card:
@@ -141,4 +146,7 @@ class Card:
 
     def dump(self) -> str:
         """The card as JSON text, ending with a newline."""
-        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=2, ensure_ascii=False) + "\n"
+        values = asdict(self)
+        if not self.author:
+            del values["author"]  # as cards were before it came; older versions read these still
+        return json.dumps({"schema": SCHEMA, **values}, indent=2, ensure_ascii=False) + "\n"

@@ -12,7 +12,7 @@ from undark.errors import ModelError
 from undark.models import catalog
 from undark.models.card import Card
 
-__all__ = ["Model", "cards", "resolve"]
+__all__ = ["Model", "cards", "check_learned", "resolve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,32 @@ def cards() -> tuple[Card, ...]:
         ModelError: A card of the catalog is missing or wrong.
     """
     return tuple(_packaged(entry).card for entry in catalog.ENTRIES)
+
+
+def check_learned(name_or_path: str | Path) -> None:
+    """Check, without opening anything, that there may be weights of that name or in that place.
+
+    Args:
+        name_or_path: A run's folder, a file of weights, or a name of the catalog.
+
+    Raises:
+        ModelError: There is nothing; the message names what is near.
+    """
+    path = Path(name_or_path)
+    if str(name_or_path) in (*catalog.names(), "default"):
+        return
+    if path.exists():
+        if path.is_dir() and not any(path.glob("*.ckpt")) and not any(path.glob("*.safetensors")):
+            raise ModelError(f"{path}: a folder without a run's weights; none was saved there yet")
+        return
+    beside = path.parent if path.parent != Path() else Path("runs")
+    runs = [str(p) for p in beside.glob("*") if p.is_dir()] if beside.is_dir() else []
+    near = difflib.get_close_matches(str(beside / path.name), runs, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise ModelError(
+        f"{path}: no such run or file of weights{hint} (a run's folder, its .safetensors or .ckpt"
+        " file, or an .onnx that undark exported)"
+    )
 
 
 def _is_path(name_or_path: str | Path) -> bool:

@@ -21,7 +21,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from undark.evaluate.report.grid import image_grid
 from undark.io.atomic import write_atomically
-from undark.train.data.datasets import LoadedPair
+from undark.train.data.loading import LoadedPair
 from undark.train.methods.base import Method
 from undark.train.plot import plot_curves
 

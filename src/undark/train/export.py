@@ -10,7 +10,7 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,11 @@ import torch
 
 from undark.errors import ModelError
 from undark.io.atomic import write_atomically
-from undark.models.card import Card, DataSource, Glance, Metric
+from undark.models.card import UNSTATED, Card, DataSource, Glance, Metric
+from undark.models.catalog import names
 from undark.train.methods import make_method
 from undark.train.methods.base import Method
+from undark.train.recipe import Recipe
 from undark.train.weights import HALF, Weights, load_weights
 
 __all__ = ["Exported", "export_model"]
@@ -56,6 +58,10 @@ def export_model(
     output: Path,
     *,
     name: str | None = None,
+    licence: str | None = None,
+    author: str | None = None,
+    data: str | None = None,
+    data_licence: str | None = None,
     metrics: Sequence[Metric] = (),
     half: bool = False,
 ) -> Exported:
@@ -64,7 +70,12 @@ def export_model(
     Args:
         checkpoint: A run's folder, or a ``.safetensors`` or ``.ckpt`` file of a run.
         output: The ``.onnx`` file to write; the card gets the same stem and ``.json``.
-        name: Name on the card; by default the recipe's.
+        name: What the model is called, on its card and when it runs; by default as the run's
+            folder, or as `output` where that has the name of a model of the catalog.
+        licence: Of the weights; by default as the recipe says.
+        author: Who made them; by default as the recipe says.
+        data: What they learned from, in the place of the names of the recipe's sources.
+        data_licence: Licence of `data`, or of every source whose licence the recipe does not state.
         metrics: Further results for the card, in addition to those of the run's own validation.
         half: Keep the weights in 16 bits: half the size. They are computed with in 32 bits still.
 
@@ -88,7 +99,14 @@ def export_model(
         raise ModelError(
             f"{output}: the exported graph differs from PyTorch by {difference:.2g}; not written"
         )
-    card = _card(method, weights, content, name or weights.recipe.name, tuple(metrics))
+    sources = _sources(weights.recipe, data, data_licence)
+    card = _card(method, weights, content, sources, tuple(metrics))
+    card = replace(
+        card,
+        name=name or _own_name(Path(checkpoint), output),
+        licence=card.licence if licence is None else licence,
+        author=card.author if author is None else author,
+    )
     write_atomically(output, content)
     write_atomically(output.with_suffix(".json"), card.dump().encode())
     return Exported(output, output.with_suffix(".json"), difference)
@@ -181,11 +199,32 @@ def _compare(method: Method[Any, Any], content: bytes) -> float:
     return largest
 
 
+def _own_name(checkpoint: Path, output: Path) -> str:
+    """What a model is called that nobody named: as its run, but for what comes with undark."""
+    run = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    name = run.resolve().name
+    return output.stem if name in names() or not (run / "recipe.toml").is_file() else name
+
+
+def _sources(recipe: Recipe, data: str | None, data_licence: str | None) -> tuple[DataSource, ...]:
+    """What the card says of the data: as the recipe does, or as the user says."""
+    if data is not None:
+        return (DataSource(name=data, licence=data_licence or UNSTATED),)
+    found: dict[str, DataSource] = {}
+    for source in recipe.data.sources:
+        name = source.name or ("own data" if source.path == "." else source.path)
+        licence = source.licence
+        if data_licence is not None and licence == UNSTATED:
+            licence = data_licence
+        found[name] = DataSource(name=name, licence=licence, source=source.url)
+    return tuple(found.values())
+
+
 def _card(
     method: Method[Any, Any],
     weights: Weights,
     content: bytes,
-    name: str,
+    sources: tuple[DataSource, ...],
     metrics: tuple[Metric, ...],
 ) -> Card:
     recipe = weights.recipe
@@ -198,24 +237,19 @@ def _card(
         )
         for record in weights.measured
     )
-    sources = {
-        source.name or source.path: DataSource(
-            name=source.name or source.path, licence=source.licence, source=source.url
-        )
-        for source in recipe.data.sources
-    }
     return Card(
-        name=name,
+        name=recipe.name,
         title=recipe.title or f"{recipe.method}, trained on own data",
         summary=recipe.summary or "Trained with undark on the data named here.",
         method=method.kind,
         sha256=hashlib.sha256(content).hexdigest(),
         parameters=sum(item.numel() for item in method.network.parameters()),
         licence=recipe.licence,
-        data=tuple(sources.values()),
+        data=sources,
         recipe=f"{recipe.name}.toml",
         glance=Glance(method.glance, method.glance) if method.glance else None,
         scaling=method.scaling(),
         metrics=(*measured, *metrics),
         papers=method.papers,
+        author=recipe.author,
     )

@@ -25,11 +25,13 @@ from torch.utils.data import DataLoader
 from undark.errors import DataError, RecipeError, TrainError, UsageError
 from undark.io.atomic import write_atomically
 from undark.train.callbacks import Average, History, Save, Stop, Stopped, Validate
-from undark.train.data.datasets import Dataset, LoadedPair, load_datasets
+from undark.train.data.datasets import Dataset, load_datasets
+from undark.train.data.fitting import fit_sources, usual_data
+from undark.train.data.loading import LoadedPair
 from undark.train.methods import make_method, method_class
 from undark.train.methods.base import Method
 from undark.train.precision import Exact, choose_precision
-from undark.train.recipe import Recipe, Source, load_recipe, override
+from undark.train.recipe import Recipe, Source, load_recipe, override, parse
 from undark.train.weights import (
     CHECKPOINT,
     WEIGHTS,
@@ -65,7 +67,7 @@ def _quiet(message: str) -> None:
 
 
 def run(
-    recipe: str | Path | Recipe,
+    recipe: str | Path | Recipe = "unet",
     *,
     data: Path | None = None,
     dark: Path | None = None,
@@ -82,7 +84,8 @@ def run(
     Args:
         recipe: A recipe, the path of its TOML file, or the name of a method, which takes that
             method's defaults and learns from what is in `data`, or in `dark` and `light`.
-        data: Folder that the recipe's sources are relative to.
+        data: Folder that the recipe's sources are relative to; where it has none of them, it is
+            itself what is learned from. By default ``data``, if that holds what is needed.
         dark: A stack of dark photos that takes the place of the recipe's sources.
         light: The same with light photos.
         out: Folder of the run; by default ``runs/NAME``.
@@ -103,15 +106,19 @@ def run(
         TrainError: The folder holds another run.
     """
     origin = load_weights(start) if start is not None else None
-    plan = _settled(override(_with_stacks(_read(recipe, origin), dark, light), overrides))
+    written = _read(recipe, origin)
+    plan = _settled(override(_with_stacks(written, dark, light), overrides))
+    if data is None and dark is None and light is None and (data := usual_data(plan)):
+        notify(f"no data are named; learning from the folder {data}/ that is here")
     root = Path() if data is None else Path(data)
     if data is None and dark is None and light is None:
         diet = method_class(plan.method).diet
         raise UsageError(f"{plan.method} learns from {diet}", argument="data")
     if not root.is_dir():
         raise DataError(f"{data}: no such folder of training data", argument="data")
+    plan = fit_sources(plan, root, notify, written=written)
     folder = Path("runs") / plan.name if out is None else Path(out)
-    _prepare(folder, plan, resume=resume)
+    _prepare(folder, plan, root, resume=resume)
 
     _tune_allocator()
     torch.manual_seed(plan.seed)
@@ -127,7 +134,7 @@ def run(
         guides=method.guides,
     )
     counts = ", ".join(
-        f"{len(dataset)} of {source.path}"
+        f"{len(dataset)} of {source.name}"
         for dataset, source in zip(datasets, plan.data.sources, strict=True)
     )
     notify(
@@ -205,11 +212,11 @@ def _with_stacks(plan: Recipe, dark: Path | None, light: Path | None) -> Recipe:
     return replace(plan, data=replace(plan.data, sources=tuple(sources)))
 
 
-def _prepare(folder: Path, plan: Recipe, *, resume: bool) -> None:
+def _prepare(folder: Path, plan: Recipe, root: Path, *, resume: bool) -> None:
     """Make the run's folder and write its recipe; a folder that holds another run is refused."""
     checkpoint = folder / CHECKPOINT
     if resume:
-        _check_same(plan, checkpoint)
+        _check_same(plan, checkpoint, root)
     elif checkpoint.exists():
         raise TrainError(
             f"{folder} already holds a run: resume it, or choose another folder",
@@ -219,12 +226,12 @@ def _prepare(folder: Path, plan: Recipe, *, resume: bool) -> None:
     write_atomically(folder / "recipe.toml", plan.to_toml().encode())
 
 
-def _check_same(plan: Recipe, checkpoint: Path) -> None:
+def _check_same(plan: Recipe, checkpoint: Path, root: Path) -> None:
     if not checkpoint.is_file():
         raise TrainError(f"{checkpoint.parent}: there is no run to resume", argument="resume")
-    stored = load_checkpoint(checkpoint)["recipe"]
-    asked = json.loads(json.dumps(plan.to_dict()))
-    stored = json.loads(json.dumps(stored))
+    begun = parse(load_checkpoint(checkpoint)["recipe"])  # with what older runs do not spell out
+    begun = fit_sources(begun, root, _quiet, written=begun)
+    asked, stored = (json.loads(json.dumps(item.to_dict())) for item in (plan, begun))
     if asked != stored:
         keys = [key for key in asked if asked[key] != stored.get(key)]
         raise RecipeError(

@@ -8,7 +8,6 @@ read without knowing any method, and the method checks what belongs to it
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,9 @@ from typing import Any, Literal
 import tomli_w
 
 from undark.errors import RecipeError
-from undark.train.tables import build, plain, unknown_key
+from undark.models.card import UNSTATED
+from undark.train.layers import put, read_tables, setting
+from undark.train.tables import build, plain
 
 __all__ = [
     "Augment",
@@ -86,7 +87,7 @@ class Source:
     path: str = "."
     weight: float = 1.0
     name: str = ""
-    licence: str = "not stated"
+    licence: str = UNSTATED
     url: str = ""
     scenes: Literal["given", "likeness"] = "given"
     flip: bool = True
@@ -126,6 +127,8 @@ class Data:
         held_out: Fraction of the scenes of each pair source that is kept for validation; 0 learns
             from all and validates on nothing.
         run: Validation takes whole runs of this many neighbouring scenes.
+        left_out: Largest share of a source's images that may be left out because they cannot be
+            read or are not of their partner's size; one always may.
         max_side: Images are shrunk to this longer side before all else, and the network runs on
             photos shrunk alike, its change carried to full size; 0 keeps them as they are. For
             what depends on the whole image, such as the shadows that a lamp would cast.
@@ -138,6 +141,7 @@ class Data:
     sources: tuple[Source, ...] = (Source(),)
     held_out: float = 0.15
     run: int = 4
+    left_out: float = 0.1
     max_side: int = 0
     crop: int = 112
     batch: int = 8
@@ -205,6 +209,7 @@ class Recipe:
         title: One line for the card.
         summary: For the card: when to use the model.
         licence: Of the weights.
+        author: Who made them, for the card.
         seed: Of every random choice.
         options: What the method alone has to set, as a plain table; the method reads it into its
             own dataclass ``Options``.
@@ -215,6 +220,7 @@ class Recipe:
     title: str = ""
     summary: str = ""
     licence: str = "as the data's"
+    author: str = ""
     seed: int = 1
     net: Net = Net()
     data: Data = Data()
@@ -236,17 +242,12 @@ class Recipe:
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read a recipe file.
+    """Read a recipe file, on the recipe that it names as its ``base``.
 
     Raises:
-        RecipeError: The file cannot be read, is not TOML, or has an unknown key or wrong value.
+        RecipeError: A file cannot be read, is not TOML, or has an unknown key or wrong value.
     """
-    try:
-        raw = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot read the recipe: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: not a TOML file: {error}") from error
+    raw, _ = read_tables(Path(path))
     try:
         return parse(raw)
     except RecipeError as error:
@@ -267,41 +268,17 @@ def parse(raw: dict[str, Any]) -> Recipe:
 def override(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     """The recipe with ``key=value`` settings, such as ``fit.steps=100``, put in.
 
-    Values are TOML; what is not TOML is taken as text. Keys below ``options`` are the method's
-    to check.
+    Values are TOML; what is not TOML is taken as text. An item of a list is named by its number
+    from 0: ``data.sources.0.path=night``. Keys below ``options`` are the method's to check.
 
     Raises:
         RecipeError: A setting is not ``key=value``, or its key or value does not fit.
     """
     raw = recipe.to_dict()
     raw.setdefault("options", {})
-    for setting in settings:
-        path, separator, text = setting.partition("=")
-        keys = path.strip().split(".")
-        if not separator or not all(keys):
-            raise RecipeError(f"{setting}: expected key=value, such as fit.steps=100")
-        try:
-            value: Any = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = text.strip()
-        table = raw
-        for key in keys[:-1]:
-            inner = table.get(key)
-            if not isinstance(inner, dict):
-                tables = [name for name, held in table.items() if isinstance(held, dict)]
-                raise RecipeError(unknown_key(key, tables))
-            table = inner
-        if keys[-1] not in table and keys[0] != "options":
-            raise RecipeError(unknown_key(path.strip(), _paths(recipe.to_dict())))
-        table[keys[-1]] = value
+    for text in settings:
+        put(raw, *setting(text))
     return parse(raw)
-
-
-def _paths(table: dict[str, Any], prefix: str = "") -> list[str]:
-    found: list[str] = []
-    for key, value in table.items():
-        found += _paths(value, f"{prefix}{key}.") if isinstance(value, dict) else [prefix + key]
-    return found
 
 
 def _check(recipe: Recipe) -> None:
@@ -324,6 +301,7 @@ def _check(recipe: Recipe) -> None:
             data.max_side == 0 or data.max_side >= 64,
             "data.max_side: must be 0 or at least 64",
         ),
+        (0 <= data.left_out < 1, "data.left_out: must be in [0, 1)"),
         (data.run >= 1, "data.run: must be at least 1"),
         (data.crop >= 16, "data.crop: must be at least 16"),
         (data.batch >= 1, "data.batch: must be at least 1"),

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from undark.errors import ModelError, RecipeError, UndarkError
 from undark.io.atomic import write_atomically
-from undark.models.store import resolve
+from undark.models.store import check_learned, resolve
 from undark.train.recipe import Recipe, parse
 
 __all__ = [
@@ -75,6 +75,7 @@ def load_weights(model: str | Path) -> Weights:
     Raises:
         ModelError: There are no such weights, or they were not made by undark.
     """
+    check_learned(model)
     path = Path(model)
     # A folder that holds no run may bear the name of a model of the catalog.
     held = [path / name for name in (WEIGHTS, CHECKPOINT) if (path / name).is_file()]

@@ -23,7 +23,7 @@ from undark.evaluate.report.results import ContenderResult, Findings
 from undark.evaluate.report.text import megabytes, probability, written
 from undark.evaluate.statistics import CONFIDENCE
 
-__all__ = ["page"]
+__all__ = ["asset", "page"]
 
 _BINS = 24
 _CASES = 4
@@ -52,13 +52,14 @@ def page(report: Findings) -> str:
         "left_out": _left_out(report),
         "how": _how(report),
         "data": _data(report),
-        "style": _asset("report.css"),
-        "script": _asset("report.js"),
+        "style": asset("report.css"),
+        "script": asset("report.js"),
     }
-    return Template(_asset("report.html")).substitute(values)
+    return Template(asset("report.html")).substitute(values)
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of a file that pages are made of."""
     found = resources.files("undark.evaluate.report").joinpath("assets", name)
     return found.read_text(encoding="utf-8").strip()
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -13,35 +11,23 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from undark.errors import DataError, InputError
-from undark.io.formats import is_readable_name
-from undark.io.pairs import TrainingPair, find_pairs
-from undark.io.photo import read_photo
-from undark.photo import FloatImage, Photo, area_resize, from_float, to_float
+from undark.errors import DataError
+from undark.io.pairs import TrainingPair, find_pairs, holds_pairs, photos_below
+from undark.photo import FloatImage, area_resize, from_float, to_float
 from undark.pixels.colour import srgb_to_linear
 from undark.pixels.grid import Guide, mean_light
 from undark.pixels.tone import saturation
 from undark.train.data.darken import draw_darkness, read_camera, record
 from undark.train.data.fields import darken_locally
 from undark.train.data.hdr import load_hdr, photograph
+from undark.train.data.loading import LoadedPair, Notify, load_pairs, load_photos, tell_names
 from undark.train.data.split import scenes_by_likeness, split_by_scene
 from undark.train.recipe import Data, Source
 
-__all__ = ["Dataset", "LoadedPair", "Side", "load_datasets", "load_pairs"]
-
-Notify = Callable[[str], None]
+__all__ = ["Dataset", "Side", "load_datasets"]
 
 _MEASURED_UNDER = (2.0, 4.0)
 """How many EV under the held-out HDR images are photographed."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedPair:
-    """One pair in memory: H×W×3 in native depth, both of one size."""
-
-    name: str
-    low: NDArray[Any]
-    high: NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +168,9 @@ def load_datasets(
         The datasets to draw from, and the held-out pairs by source name.
 
     Raises:
-        DataError: A source is missing, empty, or has a pair of unequal size.
+        DataError: A source is missing or empty, or too much of it cannot be used.
     """
+    notify = _once(notify)
     datasets: list[Dataset] = []
     held: dict[str, list[LoadedPair]] = {}
     look = _Look(glance, guides)
@@ -195,22 +182,52 @@ def load_datasets(
             dataset, check = _rendered(folder, source, data, look, seed + number)
         elif source.kind == "pairs":
             learn, apart = _split(folder, source, data, notify, root)
-            pairs = load_pairs(learn, notify=notify, max_side=data.max_side)
+            pairs, check = _load_both(learn, apart, folder, data, notify)
             if source.chroma != 1.0:
                 pairs = [replace(pair, high=_coloured(pair.high, source.chroma)) for pair in pairs]
             dataset = _Pairs(pairs, source, look=look)
-            check = load_pairs(apart, notify=notify, max_side=data.max_side) if apart else []
         elif source.kind in ("dark", "light"):
             paths, apart = _stack_paths(folder, source, data, notify, root)
-            photos = _read_stack(paths, folder, notify, data.max_side)
+            photos = _read_stack(paths, folder, notify, data)
             dataset = _Stack(photos, source, side=source.kind, look=look)
-            check = load_pairs(apart, notify=notify, max_side=data.max_side) if apart else []
+            _, check = _load_both([], apart, folder, data, notify)
         else:
             dataset = _lit_dataset(source, root, data, look=look, seed=seed + number, notify=notify)
         datasets.append(dataset)
         if check:
             held[name] = check
     return datasets, held
+
+
+def _once(notify: Notify) -> Notify:
+    """`notify`, but silent where a line is repeated: several sources may share a folder."""
+    told: set[str] = set()
+
+    def tell(line: str) -> None:
+        if line not in told:
+            told.add(line)
+            notify(line)
+
+    return tell
+
+
+def _load_both(
+    learn: Sequence[TrainingPair],
+    apart: Sequence[TrainingPair],
+    folder: Path,
+    data: Data,
+    notify: Notify,
+) -> tuple[list[LoadedPair], list[LoadedPair]]:
+    """The pairs to learn from and those held out, judged as one set."""
+    both = [*learn, *apart]
+    if not both:
+        return [], []
+    loaded = load_pairs(both, notify=notify, max_side=data.max_side, left_out=data.left_out)
+    names = {pair.name for pair in apart}
+    learned = [pair for pair in loaded if pair.name not in names]
+    if learn and not learned:
+        raise DataError(f"{folder}: of the pairs to learn from none can be used")
+    return learned, [pair for pair in loaded if pair.name in names]
 
 
 def _coloured(pixels: NDArray[Any], chroma: float) -> NDArray[Any]:
@@ -258,12 +275,17 @@ def _split(
             [pair for pair in pairs if pair.scene in scenes],
         )
     found = find_pairs(folder)
-    for path in found.unmatched:
-        notify(f"{path}: has no partner; left out")
+    for line in found.explain(folder):
+        notify(line)
+    tell_names([str(path) for path in found.unmatched], ": has no partner", notify)
     pairs = found.pairs
     if source.scenes == "likeness" and data.held_out > 0:
         pairs = scenes_by_likeness(pairs)
-    return split_by_scene(pairs, held_out=data.held_out, run=data.run)
+    learn, apart = split_by_scene(pairs, held_out=data.held_out, run=data.run)
+    if data.held_out > 0 and not apart:
+        alone = "a single pair" if len(pairs) == 1 else f"all {len(pairs)} pairs are of one scene"
+        notify(f"{folder}: {alone}; nothing is held out, so nothing is measured on unseen pairs")
+    return learn, apart
 
 
 def _stack_paths(
@@ -274,12 +296,12 @@ def _stack_paths(
     Both stacks of one folder of pairs leave out the same scenes; they are measured once, with
     the dark side.
     """
-    paths = [
-        path
-        for path in _photos(folder)
-        if not source.only or any(fnmatch(path.name, only) for only in source.only)
-    ]
-    if paths or not any(child.is_dir() or child.name == "pairs.csv" for child in folder.iterdir()):
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder of photos")
+    if source.only or not holds_pairs(folder):
+        paths = sorted(photos_below(folder))
+        if source.only:
+            paths = [p for p in paths if any(fnmatch(p.name, only) for only in source.only)]
         return paths, []
     learn, check = _split(folder, source, data, notify, root)
     if source.kind != "dark":
@@ -287,19 +309,12 @@ def _stack_paths(
     return [pair.low for pair in learn], check
 
 
-def _photos(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder of photos")
-    return sorted(path for path in folder.iterdir() if is_readable_name(path))
-
-
 def _read_stack(
-    paths: Sequence[Path], folder: Path, notify: Notify, max_side: int
+    paths: Sequence[Path], folder: Path, notify: Notify, data: Data
 ) -> list[NDArray[Any]]:
-    photos = [p.pixels for p in _read_all(paths, notify, max_side) if p is not None]
-    if not photos:
+    if not paths:
         raise DataError(f"{folder}: holds no readable photo")
-    return photos
+    return load_photos(paths, notify=notify, max_side=data.max_side, left_out=data.left_out)
 
 
 def _lit_dataset(
@@ -307,7 +322,7 @@ def _lit_dataset(
 ) -> Dataset:
     folder = root / source.path
     paths, _ = _stack_paths(folder, source, data, notify, root)
-    photos = _read_stack(paths, folder, notify, data.max_side)
+    photos = _read_stack(paths, folder, notify, data)
     if source.kind == "keep":
         kept = [LoadedPair(str(i), pixels, pixels) for i, pixels in enumerate(photos)]
         return _Pairs(kept, source, look=look)
@@ -321,57 +336,3 @@ def _lit_dataset(
         return record(srgb_to_linear(to_float(high)), drawn, random), high
 
     return _Made(len(photos), make, source, look=look, seed=seed)
-
-
-def load_pairs(
-    pairs: Sequence[TrainingPair], *, notify: Notify, max_side: int = 0
-) -> list[LoadedPair]:
-    """Read pairs, shrunk to `max_side` if not 0; an unreadable one is told of and left out.
-
-    Raises:
-        DataError: None can be read, or the two sides of one differ in size.
-    """
-    lows = _read_all([pair.low for pair in pairs], notify, max_side)
-    highs = _read_all([pair.high for pair in pairs], notify, max_side)
-    loaded: list[LoadedPair] = []
-    for pair, low, high in zip(pairs, lows, highs, strict=True):
-        if low is None or high is None:
-            continue
-        if low.pixels.shape != high.pixels.shape:
-            raise DataError(
-                f"{pair.low} is {low.width}×{low.height} but its partner {pair.high} is"
-                f" {high.width}×{high.height}; pairs must be of one size"
-            )
-        loaded.append(LoadedPair(pair.name, low.pixels, high.pixels))
-    if not loaded:
-        raise DataError(f"none of the {len(pairs)} pairs can be read")
-    return loaded
-
-
-def _read_all(paths: Sequence[Path], notify: Notify, max_side: int) -> list[Photo | None]:
-    def read(path: Path) -> Photo | InputError:
-        try:
-            return _shrunk(read_photo(path), max_side)
-        except InputError as error:
-            return error
-
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        results = list(pool.map(read, paths))
-    photos: list[Photo | None] = []
-    for result in results:
-        if isinstance(result, InputError):
-            notify(f"{result}; left out")
-            photos.append(None)
-        else:
-            photos.append(result)
-    return photos
-
-
-def _shrunk(photo: Photo, max_side: int) -> Photo:
-    """The photo, its longer side at most `max_side`; without alpha, which nobody learns from."""
-    shrink = max_side / max(photo.height, photo.width)
-    if not max_side or shrink >= 1.0:
-        return photo
-    rows, columns = (max(1, round(side * shrink)) for side in (photo.height, photo.width))
-    small = area_resize(photo.pixels, rows, columns)
-    return Photo(pixels=from_float(small, photo.pixels.dtype), gray=photo.gray)

@@ -23,7 +23,8 @@ from undark.graph import Graph
 from undark.models.card import Glance, Scaling
 from undark.modes import MODES, Light
 from undark.photo import Photo, from_float, to_float
-from undark.train.data.datasets import Dataset, LoadedPair
+from undark.train.data.datasets import Dataset
+from undark.train.data.loading import LoadedPair
 from undark.train.data.stream import Batch, BatchStream
 from undark.train.nets.graph import NetworkGraph
 from undark.train.recipe import Recipe, parse
@@ -220,7 +221,8 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
 
     def groups(self) -> list[dict[str, Any]]:
         """Parameter groups of the optimiser; each is clipped by itself."""
-        encoder = getattr(self.network, "decision", getattr(self.network, "encoder", None))
+        parts = dict(self.network.named_children())  # a method may bear the name of one
+        encoder = parts.get("decision", parts.get("encoder"))
         # The level that photos should have in general is no scene's and follows at full speed.
         deciding = [] if encoder is None else [p for p in encoder.parameters() if p.ndim]
         known = {id(parameter) for parameter in deciding}

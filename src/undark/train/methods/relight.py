@@ -17,7 +17,7 @@ from undark.modes.relight import PlacedLight
 from undark.photo import area_resize
 from undark.pixels.grid import LEVELS, PLACES
 from undark.train.compiling import fused
-from undark.train.data.datasets import LoadedPair
+from undark.train.data.loading import LoadedPair
 from undark.train.data.stream import Batch, to_tensor
 from undark.train.losses import against_truth as losses
 from undark.train.methods.base import Method
