@@ -35,7 +35,7 @@ _CELLS = 8  # a side of the grid whose darkest cell bounds the black point
 _FLOOR = 1e-3  # of the mean light: below it, what is darker may become lighter
 _TINT, _MIX = 0.5, 0.15
 # Encoded levels, and the most EV for black in a night; see Decision._ceiling.
-_FREE, _EXPOSED, _HIGHEST, _BLACK, _NIGHT = 0.2, 0.35, 0.92, 0.03, 1.8
+_FREE, _EXPOSED, _HIGHEST, _BLACK, _NIGHT = 0.2, 0.35, 0.92, 0.03, 1.5
 _WHITE = 0.85
 _FINE = 4  # levels looked at for each of the grid's, where highlights are bounded
 _PLAIN = 0.03
@@ -135,6 +135,8 @@ class Decision(nn.Module):
             self.decide.bias[0] = 2.0  # most photos that one is given are dark
             self.decide.bias[1 + LEVELS : 4 + LEVELS] = -1.0
             self.level[1].bias.fill_(_MEAN_LOGIT)  # pyright: ignore
+        # Zero in weights that were learned before there was a level to reach.
+        self.moves: nn.Parameter = nn.Parameter(torch.ones(1), requires_grad=False)
         weights = torch.tensor(LUMA).view(1, 3, 1)
         self.register_buffer("weights", weights, persistent=False)
         count = (LEVELS - 1) * _FINE
@@ -209,16 +211,20 @@ class Decision(nn.Module):
             moved = moved + _RISE * (wanted - wanted.detach())  # the gradient of the last round
         lifted = lit.firm(lit.read_whole(grid, levels)).clamp(min=0.0).mean((1, 2, 3))
         share = _ramp(lifted, 0.1, 0.6)[:, None, None, None] * _ramp(grid, 0.0, 0.5)
-        share = share * (1.0 - night)
+        share = self.moves * share * (1.0 - night)
         return self._under(self._rising(grid + share * moved), top)
 
     def _looks_night(self, light: Tensor) -> Tensor:
-        """From 0 to 1, N×1×1×1: lit subjects before much black in a photo dark on the whole."""
+        """From 0 to 1, N×1×1×1: lit subjects and a black sky in a photo that is dark on the whole.
+
+        A day that is several stops under is as dark, but its sky is what is light.
+        """
         seen, dims = to_srgb(light), (1, 2, 3)
         signs = (
             _ramp(((seen > _EXPOSED) & (seen < 0.85)).float().mean(dims), 0.015, 0.03),
             _ramp((seen < _BLACK).float().mean(dims), 0.25, 0.35),
             _ramp(seen.mean(dims), 0.2, 0.14),
+            _ramp((seen[:, :, : seen.shape[2] // 3] < _BLACK).float().mean(dims), 0.3, 0.5),
         )
         return torch.stack(signs).amin(0)[:, None, None, None]
 
@@ -227,7 +233,7 @@ class Decision(nn.Module):
 
         From 0.35, encoded, on no level is brought above 0.92, and none that is there already gets
         more; below 0.2 there is no such bound. In a `night`, N×1×1×1 in [0, 1], black gets no
-        more than 1.8 EV.
+        more than 1.5 EV.
         """
         seen = to_srgb(light)
         most = self._highlights(seen, mean)
