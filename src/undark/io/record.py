@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from undark.adjust import CONTROLS, Adjust
 from undark.errors import UsageError
+from undark.io.formats.segments import MAX_EXIF
 from undark.io.metadata.software import with_software
 from undark.io.metadata.xmp import properties, with_properties, without_properties
 from undark.photo import Photo
@@ -38,8 +39,6 @@ NAMESPACE: Final = "urn:undark:record:1.0:"
 
 _PREFIX: Final = "undark"
 _SCHEMA: Final = 1
-# What a JPEG's segment holds (CIPA DC-008).
-_MAX_EXIF: Final = 65533 - 6
 _MAX_PACKET: Final = 1 << 24
 
 
@@ -191,7 +190,7 @@ def with_record(photo: Photo, record: Record, kind: str) -> Photo:
         without_properties(photo.xmp, NAMESPACE), NAMESPACE, _PREFIX, record.values()
     )
     exif = with_software(photo.exif, f"undark {record.version}")
-    if kind == "JPEG" and len(exif) > _MAX_EXIF >= len(photo.exif or b""):
+    if kind == "JPEG" and len(exif) > MAX_EXIF >= len(photo.exif or b""):
         exif = photo.exif
     return replace(photo, xmp=xmp, exif=exif)
 

@@ -19,7 +19,7 @@ from undark.io.formats.pillow import (
     whole_dpi,
 )
 from undark.io.formats.segments import (
-    MAX_SEGMENT,
+    MAX_EXIF,
     comments_in,
     iptc_in,
     text_segments,
@@ -130,7 +130,7 @@ def _quality(tables: dict[int, list[int]]) -> int | None:
 def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:
     """Write a JPEG; a maker's note that no segment can hold is left out."""
     image = image_of(photo, gray=True, alpha=False)
-    exif = shortened_block(photo.exif, MAX_SEGMENT - len(_EXIF_PREFIX)) if photo.exif else None
+    exif = shortened_block(photo.exif, MAX_EXIF) if photo.exif else None
     buffer = io.BytesIO()
     save(
         image,

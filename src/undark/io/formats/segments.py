@@ -22,10 +22,19 @@ from undark.io.metadata.xmp import (
 )
 from undark.photo import Photo, Text
 
-__all__ = ["MAX_SEGMENT", "comments_in", "iptc_in", "text_segments", "whole_xmp", "xmp_segments"]
+__all__ = [
+    "MAX_EXIF",
+    "_MAX_SEGMENT",
+    "comments_in",
+    "iptc_in",
+    "text_segments",
+    "whole_xmp",
+    "xmp_segments",
+]
 
-MAX_SEGMENT: Final = 65533
-"""Bytes that a segment can hold."""
+_MAX_SEGMENT: Final = 65533
+MAX_EXIF: Final = _MAX_SEGMENT - 6
+"""Bytes of an EXIF block that a segment can hold, behind its name (CIPA DC-008)."""
 
 _COMMENT, _APP1, _APP13 = 0xFE, 0xE1, 0xED
 _PHOTOSHOP: Final = b"Photoshop 3.0\0"
@@ -105,13 +114,13 @@ def xmp_segments(packet: bytes | None) -> bytes:
     """
     if packet is None:
         return b""
-    if len(packet) <= MAX_SEGMENT - len(_XMP):
+    if len(packet) <= _MAX_SEGMENT - len(_XMP):
         return _segment(_APP1, _XMP + packet)
     if len(packet) > _MAX_XMP or not is_sound(packet):
         return b""
-    first, rest = divided(packet, MAX_SEGMENT - len(_XMP) - _NOTE_SIZE)
+    first, rest = divided(packet, _MAX_SEGMENT - len(_XMP) - _NOTE_SIZE)
     key = hashlib.md5(rest, usedforsecurity=False).hexdigest().upper()
-    step = MAX_SEGMENT - len(_MORE) - 40
+    step = _MAX_SEGMENT - len(_MORE) - 40
     parts = [_XMP + with_properties(first, _NOTE, "xmpNote", {_HAS_MORE: key})]
     parts += [
         _MORE + key.encode() + struct.pack(">II", len(rest), at) + part
@@ -125,11 +134,11 @@ def text_segments(photo: Photo) -> bytes:
     parts: list[bytes] = []
     if photo.iptc:
         resource = to_resource(photo.iptc)
-        step = MAX_SEGMENT - len(_PHOTOSHOP)
+        step = _MAX_SEGMENT - len(_PHOTOSHOP)
         parts += [_segment(_APP13, _PHOTOSHOP + part) for _, part in _pieces(resource, step)]
     for text in photo.texts:
         data = text.data if text.kind == "COM" else text.text.encode("utf-8", "replace")
-        parts.append(_segment(_COMMENT, data[:MAX_SEGMENT]))
+        parts.append(_segment(_COMMENT, data[:_MAX_SEGMENT]))
     return b"".join(parts)
 
 
