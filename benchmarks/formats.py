@@ -3,8 +3,7 @@
     python benchmarks/formats.py            # the table of docs/formats.md
     python benchmarks/formats.py --times    # CPU seconds to write 0.75 megapixels, and their size
 
-Everything goes through the public functions `read_photo` and `encode_photo`. What this version of
-undark knows nothing of is left out of the table.
+Everything goes through the public functions `read_photo` and `encode_photo`.
 """
 
 from __future__ import annotations
@@ -19,17 +18,18 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from time import process_time
-from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 from undark.errors import UndarkError
 from undark.io.formats import FORMATS, WRITABLE_FORMATS
 from undark.io.photo import encode_photo, read_photo
+from undark.io.record import Record, record_of, with_record
 from undark.io.video.animation import ANIMATIONS, Animation, read_animation
-from undark.photo import Encoding, Photo
+from undark.photo import Appended, Encoding, Photo
 
 YES, NO = "yes", "–"
 ROWS, COLUMNS = np.mgrid[0:48, 0:64]
@@ -118,7 +118,7 @@ def _with_code_points(primaries: int, transfer: int) -> Photo:
 
 def code_points(kind: str) -> str:
     back = again(_with_code_points(12, 13), kind)
-    found: Any = getattr(back, "cicp", None)
+    found = back.cicp
     if found is not None and (found.primaries, found.transfer) == (12, 13):
         return YES
     return "as ICC" if back.icc else NO
@@ -127,7 +127,7 @@ def code_points(kind: str) -> str:
 def hdr(kind: str) -> str:
     photo = _with_code_points(9, 16)
     back = again(photo, kind)
-    found: Any = getattr(back, "cicp", None)
+    found = back.cicp
     if found is None or found.transfer != 16:
         return NO
     return f"{stored_bits(back.pixels)} bits"
@@ -165,12 +165,29 @@ def iptc(kind: str) -> str:
     data += b"\0" * (len(data) % 2)
     block = b"Photoshop 3.0\x008BIM\x04\x04\0\0" + struct.pack(">I", len(data)) + data
     back = again(read_photo(_jpeg((0xED, block))), kind)
-    return YES if b"A caption" in (getattr(back, "iptc", None) or b"") else NO
+    return YES if b"A caption" in (back.iptc or b"") else _in_xmp(back, b"A caption")
+
+
+def _in_xmp(photo: Photo, words: bytes) -> str:
+    return "into XMP" if photo.xmp and words in photo.xmp else NO
 
 
 def comments(kind: str) -> str:
     back = again(read_photo(_jpeg((0xFE, b"Seen at night"))), kind)
-    return YES if "Seen at night" in str(getattr(back, "texts", ())) else NO
+    return YES if "Seen at night" in str(back.texts) else _in_xmp(back, b"Seen at night")
+
+
+def texts(kind: str) -> str:
+    """A PNG's text with a keyword that XMP has a place for, and one with another."""
+    buffer, info = io.BytesIO(), PngInfo()
+    info.add_text("Title", "At the pier")
+    info.add_text("prompt", '{"steps": 20}')
+    Image.fromarray(EIGHT).save(buffer, "PNG", pnginfo=info)
+    back = again(read_photo(buffer.getvalue()), kind)
+    if {"Title", "prompt"} <= {text.keyword for text in back.texts}:
+        return YES
+    held = _in_xmp(back, b"At the pier")
+    return held if held == NO else f"the usual ones {held}"
 
 
 def _item(semantic: str, mime: str, size: int) -> str:
@@ -191,8 +208,29 @@ def gain_map(kind: str) -> str:
     Image.fromarray(EIGHT[..., 0]).save(buffer, "JPEG", xmp=packet)
     listed = _directory(_item("GainMap", "image/jpeg", len(buffer.getvalue())))
     photo = _jpeg(attributes='hdrgm:Version="1.0"', body=listed) + buffer.getvalue()
-    appended: Any = getattr(again(read_photo(photo), kind), "appended", None)
+    appended = again(read_photo(photo), kind).appended
     return YES if appended is not None and appended.gain_map else NO
+
+
+def apple_map(kind: str) -> str:
+    buffer = io.BytesIO()
+    about = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description xmlns:apdi="http://ns.apple.com/pixeldatainfo/1.0/"'
+        ' apdi:AuxiliaryImageType="urn:com:apple:photo:2020:aux:hdrgainmap"/>'
+        "</rdf:RDF></x:xmpmeta>"
+    )
+    Image.fromarray(EIGHT[..., 0]).save(buffer, "JPEG", xmp=about.encode())
+    photo = Photo(EIGHT, appended=Appended(buffer.getvalue()))
+    appended = again(photo, kind).appended
+    return YES if appended is not None and appended.gain_map else NO
+
+
+def recorded(kind: str) -> str:
+    record = Record(model="curve", sha256="0" * 64)
+    back = again(with_record(Photo(EIGHT), record, kind), kind)
+    return YES if record_of(back.xmp) == record else NO
 
 
 def motion(kind: str) -> str:
@@ -246,35 +284,35 @@ def salvaged(kind: str) -> str:
     return YES
 
 
-MEASURED: dict[str, tuple[str, Callable[[str], str]]] = {
-    "bits a sample": ("", depth),
-    "loss": ("", loss),
-    "grey": ("", gray),
-    "alpha": ("", alpha),
-    "ICC": ("", icc),
-    "code points (nclx, cICP)": ("cicp", code_points),
-    "HDR (PQ, HLG)": ("cicp", hdr),
-    "gain map": ("appended", gain_map),
-    "motion video": ("appended", motion),
-    "EXIF": ("", exif),
-    "XMP": ("", xmp),
-    "IPTC": ("iptc", iptc),
-    "comments, texts": ("texts", comments),
-    "resolution": ("", resolution),
-    "orientation": ("", orientation),
-    "animation": ("", animation),
-    "`--salvage`": ("", salvaged),
+MEASURED: dict[str, Callable[[str], str]] = {
+    "bits a sample": depth,
+    "loss": loss,
+    "grey": gray,
+    "alpha": alpha,
+    "ICC": icc,
+    "code points (nclx, cICP)": code_points,
+    "HDR (PQ, HLG)": hdr,
+    "gain map (Ultra HDR)": gain_map,
+    "gain map (Apple)": apple_map,
+    "motion video": motion,
+    "EXIF": exif,
+    "XMP": xmp,
+    "IPTC": iptc,
+    "comment": comments,
+    "texts of a PNG": texts,
+    "record of undark's": recorded,
+    "resolution": resolution,
+    "orientation": orientation,
+    "animation": animation,
+    "`--salvage`": salvaged,
 }
-"""Each with the field of Photo that it needs."""
 
 
 def table() -> None:
-    known = Photo.__dataclass_fields__
-    wanted = {name: way for name, (field, way) in MEASURED.items() if not field or field in known}
     formats = [*WRITABLE_FORMATS]
     print("| | " + " | ".join(formats) + " |")
     print("|---" * (len(formats) + 1) + "|")
-    for name, way in wanted.items():
+    for name, way in MEASURED.items():
         print(f"| {name} | " + " | ".join(way(kind) for kind in formats) + " |")
     sides = (FORMATS[kind].max_side for kind in formats)
     print("| most pixels a side | " + " | ".join(str(side or NO) for side in sides) + " |")

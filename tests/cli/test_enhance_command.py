@@ -136,6 +136,20 @@ def test_a_source_is_replaced_only_when_asked(
     assert names(tmp_path) == ["a.png", "models/gain.json", "models/gain.onnx"]
 
 
+def test_what_cannot_be_replaced_does_not_stop_the_others(
+    undark: Undark, tmp_path: Path, dark_photo: Write, gain_model: Path
+) -> None:
+    folder = tmp_path / "in"
+    source = dark_photo(folder / "a.png")
+    before = source.read_bytes()
+    Image.fromarray(np.full((20, 30), 9, np.uint8)).save(folder / "b.gif")
+    done = undark("enhance", folder, "-m", gain_model, "--in-place")
+    assert done.exit_code == 1
+    assert "b.gif: cannot be replaced in place" in done.stderr
+    assert done.stdout == f"{source}\n"
+    assert mean(source) > 3 * mean(before)
+
+
 def test_debug_shows_the_traceback_of_a_failed_input(
     undark: Undark, tmp_path: Path, gain_model: Path
 ) -> None:

@@ -151,3 +151,25 @@ def test_a_stream_of_data_of_a_video_may_hold_the_place(
         assert ("may hold the place" in done.stderr) == told
     with av.open(str(tmp_path / "flight.undark.mkv")) as video:
         assert [item.type for item in video.streams] == ["video"]
+
+
+def test_what_goes_is_told_once(undark: Undark, tmp_path: Path, gain_model: Path) -> None:
+    video = b"\0\0\0\x18ftypmp42\0\0\0\0isommp42" + b"\0\0\0\x08free" * 40
+    camera = "http://ns.google.com/photos/1.0/camera/"
+    packet = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+        'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        f'<rdf:Description xmlns:GCamera="{camera}" GCamera:MicroVideo="1" '
+        f'GCamera:MicroVideoOffset="{len(video)}"/></rdf:RDF></x:xmpmeta>'
+    ).encode()
+    source = tmp_path / "moving.jpg"
+    Image.fromarray(np.full((20, 30, 3), 12, np.uint8)).save(source, xmp=packet)
+    source.write_bytes(source.read_bytes() + video)
+    for words, told in (
+        (["--strip", "gps"], "its video is left out: it may tell the place too"),
+        (["--strip", "--format", "bmp"], "its video is left out"),
+    ):
+        done = undark("enhance", source, "-m", gain_model, "--overwrite", *words)
+        assert done.exit_code == 0, done.stderr
+        assert done.stderr.count("left out") == 1
+        assert told in done.stderr

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from undark.adjust import Adjust
 from undark.io.formats import FORMATS, WRITABLE_FORMATS
@@ -177,8 +178,22 @@ def test_jpeg_loses_none_of_its_own_for_want_of_room(tmp_path: Path) -> None:
     assert properties(back.xmp, XMP) == {"Label": "x" * 65000}
     assert back.exif is not None
     assert len(back.exif) == len(exif)
-    write_photo(with_record(photo, RECORD, "PNG"), tmp_path / "a.png")
-    assert find_record(tmp_path / "a.png") == RECORD
+    assert find_record(path) == RECORD
+
+
+@pytest.mark.parametrize("sizes", [(200_000,), (40_000, 40_000, 30), (900,) * 200])
+def test_a_record_is_found_beside_xmp_of_any_length(tmp_path: Path, sizes: tuple[int, ...]) -> None:
+    labels = {f"Label{number}": "x" * size for number, size in enumerate(sizes)}
+    photo = small(xmp=with_properties(None, XMP, "xmp", {**labels, "Rating": "4"}))
+    path = tmp_path / "a.jpg"
+    write_photo(with_record(photo, RECORD, "JPEG"), path)
+    assert find_record(path) == RECORD
+    assert properties(read_photo(path).xmp, XMP) == {**labels, "Rating": "4"}
+    with Image.open(path) as image:  # as programs see it that know of one segment only
+        assert properties(image.info["xmp"], XMP)["Rating"] == "4"
+    write_photo(without_record(read_photo(path)), path)
+    assert find_record(path) is None
+    assert properties(read_photo(path).xmp, XMP) == {**labels, "Rating": "4"}
 
 
 def test_photos_of_every_kind_keep_what_they_had(

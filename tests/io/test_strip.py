@@ -15,8 +15,8 @@ from undark.io.metadata.icc import srgb_profile
 from undark.io.metadata.iptc import datasets
 from undark.io.metadata.xmp import properties
 from undark.io.photo import encode_photo, read_photo
-from undark.io.strip import stripped, stripped_tags
-from undark.photo import Encoding, Photo, Text
+from undark.io.strip import strip_losses, stripped, stripped_tags
+from undark.photo import Appended, Encoding, Photo, Text
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "HEIF")
 DC = "http://purl.org/dc/elements/1.1/"
@@ -163,3 +163,17 @@ def test_tags_of_videos() -> None:
     assert left == {"title": "Pier", "language": "por", "com.apple.quicktime.make": "Apple"}
     assert stripped_tags(tags, "all") == {"language": "por"}
     assert stripped_tags(tags, None) == tags
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        (None, ()),
+        ("gps", ("its video is left out: it may tell the place too",)),
+        ("all", ("its gain map is left out", "its video is left out")),
+    ],
+)
+def test_what_is_no_metadata_and_goes_is_told(what: str | None, told: tuple[str, ...]) -> None:
+    photo = Photo(pixels(), appended=Appended(b"\xff\xd8map\xff\xd9", tail=b"video", video=(0, 5)))
+    assert strip_losses(photo, what) == told
+    assert strip_losses(replace(photo, appended=None), what) == ()

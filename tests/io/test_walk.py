@@ -151,6 +151,7 @@ def test_in_place(here: Path) -> None:
     for name in ("b.dng", "c.gif"):
         with pytest.raises(UsageError, match="in place"):
             plan([name], in_place=True)
+    assert len(plan(["."], in_place=True)) == 3, "each is judged by itself"
     with pytest.raises(UsageError, match="neither an output nor a format"):
         plan(["a.jpg"], in_place=True, output="out")
 

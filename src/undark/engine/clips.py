@@ -7,6 +7,8 @@ from pathlib import Path
 
 from undark.engine.video import VideoEnhancer
 from undark.errors import UsageError
+from undark.io.formats import PHOTO_SUFFIXES
+from undark.io.photo import losses
 from undark.io.strip import stripped
 from undark.io.video.containers import is_video_name
 from undark.io.video.options import Progress, Transcoding
@@ -55,6 +57,10 @@ def enhance_clip(
     shelf = open_still_sink(destination)
     frames = 0
     for frames, still in enumerate(read_stills(source, options), start=1):
+        if frames == 1:
+            kind = PHOTO_SUFFIXES[destination.suffix.lower()]
+            for line in losses(stripped(still.photo, options.strip), kind):
+                tell(line)
         bright = video.enhance_frame(still.photo.pixels, time=still.time)
         shelf.add(still, stripped(still.photo.with_pixels(bright), options.strip))
         progress(Progress(frames, still.fraction, max(still.total, frames)))

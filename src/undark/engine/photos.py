@@ -11,7 +11,7 @@ from undark.adjust import Adjust
 from undark.engine.editor import Editor
 from undark.io.photo import losses, read_photo, target_format
 from undark.io.record import file_digest, record_of, with_record, without_record
-from undark.io.strip import stripped
+from undark.io.strip import strip_losses, stripped
 from undark.photo import Photo
 from undark.pixels.steps import Step
 
@@ -110,19 +110,17 @@ def render(
     old = record_of(before.xmp)
     if old is not None and not source.is_at(destination):
         tell(f"is a result of undark's already ({old.model or 'unknown'}); this comes on top of it")
-    for line in (*before.notices, *losses(before, kind)):
+    told = strip_losses(before, strip)
+    before = stripped(before, strip)
+    for line in (*before.notices, *told, *losses(before, kind)):
         tell(line)
     steps = editor.steps(before) if explain else None
     photo = editor.enhance(before, adjust=adjust, max_pixels=max_pixels, progress=progress)
-    photo = stripped(photo, strip)
     if record:
         made = replace(
             editor.record(before, adjust), source=digest, quality=quality, strip=strip or ""
         )
         photo = with_record(photo, made, kind)
-        kept = record_of(photo.xmp)
-        if kept is None or kept.source != digest:
-            tell("its XMP leaves no room for the record of how it was made")
     else:
         photo = without_record(photo)
     return photo, steps

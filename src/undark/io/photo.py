@@ -31,10 +31,11 @@ from undark.io.atomic import write_atomically
 from undark.io.formats import FORMATS, format_named, result_format, suffix_format
 from undark.io.formats.base import Decoded, is_opaque
 from undark.io.formats.others import decoded_otherwise
+from undark.io.formats.segments import MAX_EXIF
 from undark.io.formats.sniff import sniff
 from undark.io.metadata.appended import appended_losses, fitted_appended, turned
 from undark.io.metadata.cicp import colour_loss, fitted_colours, hdr_in
-from undark.io.metadata.exif import bare_block, clean_block
+from undark.io.metadata.exif import bare_block, clean_block, shortened_block
 from undark.io.metadata.iptc import clean_iptc
 from undark.io.metadata.placing import Room, placed
 from undark.io.metadata.xmp import clean_xmp, is_sound
@@ -326,6 +327,10 @@ def losses(photo: Photo, kind: str) -> tuple[str, ...]:
     for what, there, held in (("EXIF", photo.exif, written.exif), ("XMP", photo.xmp, written.xmp)):
         if there and not held:
             lines.append(f"its {what} is left out: {kind} cannot hold it")
+    if kind == "JPEG" and photo.exif and len(photo.exif) > MAX_EXIF:
+        whole = shortened_block(photo.exif, MAX_EXIF) is None
+        lost = "EXIF" if whole else "maker's note"
+        lines.append(f"its {lost} is left out: JPEG cannot hold so much EXIF")
     if photo.xmp and written.xmp and not is_sound(photo.xmp):
         lines.append("its XMP is damaged and is left out")
     lines += placed(photo, _room(kind))[1]

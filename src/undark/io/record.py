@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from undark.adjust import CONTROLS, Adjust
 from undark.errors import UsageError
+from undark.io.formats.segments import MAX_EXIF
 from undark.io.metadata.software import with_software
 from undark.io.metadata.xmp import properties, with_properties, without_properties
 from undark.photo import Photo
@@ -38,9 +39,6 @@ NAMESPACE: Final = "urn:undark:record:1.0:"
 
 _PREFIX: Final = "undark"
 _SCHEMA: Final = 1
-# What JPEG's segments hold (XMP specification part 3, 1.1.3; CIPA DC-008).
-_MAX_XMP: Final = 65533 - 29
-_MAX_EXIF: Final = 65533 - 6
 _MAX_PACKET: Final = 1 << 24
 
 
@@ -185,18 +183,15 @@ def with_record(photo: Photo, record: Record, kind: str) -> Photo:
     Args:
         photo: The result.
         record: How it was made.
-        kind: Format that it is written in. Where JPEG's segments hold the photo's own metadata
-            and would not hold it with what comes here, it stays as it is.
+        kind: Format that it is written in. Where a JPEG's segment holds the photo's own EXIF
+            and would not hold it with what comes here, that stays as it is.
     """
     xmp = with_properties(
         without_properties(photo.xmp, NAMESPACE), NAMESPACE, _PREFIX, record.values()
     )
     exif = with_software(photo.exif, f"undark {record.version}")
-    if kind == "JPEG":
-        if len(xmp) > _MAX_XMP >= len(photo.xmp or b""):
-            xmp = photo.xmp
-        if len(exif) > _MAX_EXIF >= len(photo.exif or b""):
-            exif = photo.exif
+    if kind == "JPEG" and len(exif) > MAX_EXIF >= len(photo.exif or b""):
+        exif = photo.exif
     return replace(photo, xmp=xmp, exif=exif)
 
 

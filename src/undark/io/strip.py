@@ -12,7 +12,7 @@ from undark.io.metadata import exif, iptc
 from undark.io.metadata.xmp import without_properties
 from undark.photo import Photo
 
-__all__ = ["Strip", "check_strip", "stripped", "stripped_tags"]
+__all__ = ["Strip", "check_strip", "strip_losses", "stripped", "stripped_tags"]
 
 Strip = Literal["all", "gps"]
 """What is left out: all metadata, or the place."""
@@ -77,6 +77,17 @@ def stripped(photo: Photo, what: str | None) -> Photo:
         texts=tuple(text for text in photo.texts if not _PLACE_KEY.search(text.keyword)),
         appended=photo.appended and replace(photo.appended, tail=b"", video=(0, 0)),
     )
+
+
+def strip_losses(photo: Photo, what: str | None) -> tuple[str, ...]:
+    """Lines about what :func:`stripped` leaves out that one would not expect."""
+    appended = photo.appended
+    if what is None or appended is None:
+        return ()
+    found = [("gain map", appended.gain_map is not None and what == "all")]
+    found.append(("video", appended.video[1] > 0))
+    reason = ": it may tell the place too" if what == "gps" else ""
+    return tuple(f"its {name} is left out{reason}" for name, there in found if there)
 
 
 def _without_place(packet: bytes | None) -> bytes | None:

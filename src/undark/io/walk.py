@@ -26,7 +26,7 @@ from undark.io.video.animation import ANIMATIONS, is_animated
 from undark.io.video.containers import READ_ONLY_VIDEOS, VIDEO_SUFFIXES, is_video_name
 from undark.io.video.sequence import is_sequence_name
 
-__all__ = ["OUTPUT_MARK", "Pair", "is_glob", "is_video", "plan"]
+__all__ = ["OUTPUT_MARK", "Pair", "is_glob", "is_replaceable", "is_video", "plan"]
 
 OUTPUT_MARK = ".undark"
 """What stands before the suffix of a result that lies beside its source."""
@@ -89,7 +89,8 @@ def plan(
     Raises:
         UnreadableError: The folders named hold no photo or video.
         UsageError: No input is named, two results would meet, a result would replace a source
-            without `in_place`, or the arguments contradict each other.
+            without `in_place`, none can be replaced with it, or the arguments contradict each
+            other.
     """
     kind = format_named(format) if format else None
     if in_place and (output is not None or kind):
@@ -103,7 +104,12 @@ def plan(
     if not found:
         raise _nothing(inputs, recursive)
     if in_place:
-        return [Pair(item.path, _own_place(item.path)) for item in found]
+        # Among others, what cannot be replaced is an error of its own.
+        if not any(is_replaceable(item.path) for item in found):
+            raise UsageError(
+                f"{found[0].path}: cannot be replaced in place: undark does not write its format"
+            )
+        return [Pair(item.path, item.path) for item in found]
     if file is not None:
         pairs = [Pair(item.path, file) for item in found]
     else:
@@ -314,11 +320,10 @@ def _meeting(pairs: list[Pair]) -> dict[str, set[Path]]:
     }
 
 
-def _own_place(source: Path) -> Path:
+def is_replaceable(source: Path) -> bool:
+    """Whether undark writes files such as this one; of one that does not exist, True."""
     is_written = source.suffix.lower() in VIDEO_SUFFIXES or is_animated(source)
-    if source.exists() and suffix_format(source) is None and not is_written:
-        raise UsageError(f"{source}: cannot be replaced in place: undark does not write its format")
-    return source
+    return not source.exists() or suffix_format(source) is not None or is_written
 
 
 def _check(pairs: list[Pair]) -> None:

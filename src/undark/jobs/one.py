@@ -13,14 +13,14 @@ from undark.engine.clips import enhance_clip
 from undark.engine.editor import Editor
 from undark.engine.photos import Source, render
 from undark.engine.video import VideoEnhancer
-from undark.errors import DeviceError, OutputError, UndarkError, UnreadableError
+from undark.errors import DeviceError, OutputError, UndarkError, UnreadableError, UnsupportedError
 from undark.io.formats import FORMATS, suffix_format
 from undark.io.photo import write_photo
 from undark.io.record import Record
 from undark.io.standing import Standing, standing
 from undark.io.video import options as video_options
 from undark.io.video.sequence import is_sequence_name, numbered_files
-from undark.io.walk import Pair, is_glob
+from undark.io.walk import Pair, is_glob, is_replaceable
 from undark.jobs.events import Done, Failed, Notice, Options, Progress, Receipt, Skipped, Started
 from undark.pixels.steps import Step
 
@@ -100,6 +100,9 @@ def settled(
     absent = _absent(source)
     if absent is not None:
         return Failed(source, destination, 0.0, absent), ""
+    if in_place and not is_replaceable(source):
+        told = f"{source}: cannot be replaced in place: undark does not write its format"
+        return Failed(source, destination, 0.0, UnsupportedError(told)), ""
     if options.overwrite:
         return None, ""
     if wanted is None:

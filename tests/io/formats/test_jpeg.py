@@ -11,7 +11,7 @@ from photo_files import XMP, build_exif, picture, saved
 from PIL import Image, ImageCms
 
 from undark.io.metadata.tags import read_tags
-from undark.io.photo import encode_photo, read_photo
+from undark.io.photo import encode_photo, losses, read_photo
 from undark.photo import Photo
 
 
@@ -63,4 +63,8 @@ def test_large_metadata_in_jpeg(make_photo: Callable[..., Photo]) -> None:
     main = read_tags(io.BytesIO(back.exif)).directories[0]
     assert main.entries[0x010F].data == b"Maker\0"
     assert 0x927C not in main.children[0x8769][0].entries, "only the maker's note had to go"
+    assert "its maker's note is left out: JPEG cannot hold so much EXIF" in losses(photo, "JPEG")
+    strange = replace(photo, exif=bytes(70_000))
+    assert "its EXIF is left out: JPEG cannot hold so much EXIF" in losses(strange, "JPEG")
+    assert read_photo(encode_photo(strange)).exif is None
     assert read_photo(encode_photo(photo, format="png")).xmp == photo.xmp

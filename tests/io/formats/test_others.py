@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from photo_files import clean_exif
-from PIL import Image, JpegImagePlugin, WebPImagePlugin
+from PIL import AvifImagePlugin, Image, JpegImagePlugin, WebPImagePlugin
 
 from undark.errors import DamagedError
 from undark.io.photo import encode_photo, read_photo
-from undark.photo import Photo
+from undark.photo import Cicp, Photo
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
 
@@ -44,6 +44,30 @@ def test_another_decoder_is_asked_before_a_file_is_refused(
     assert "had to decode it" in notice
     with pytest.raises(DamagedError):
         read_photo(stored[: len(stored) // 2])
+
+
+def _without_pixels(*_: object, **__: object) -> None:
+    raise OSError("not understood")
+
+
+def test_another_decoder_is_told_what_the_file_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    packet = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/'
+    packet += '22-rdf-syntax-ns#"><rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/"'
+    packet += ' tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+    buffer = io.BytesIO()
+    Image.fromarray(NOISE).save(buffer, "JPEG", xmp=packet.encode(), comment=b"At night")
+    hdr = Photo(NOISE.astype(np.uint16) * 257, cicp=Cicp(9, 16, 9), format="AVIF")
+    avif = encode_photo(hdr)
+    for plugin in (JpegImagePlugin.JpegImageFile, AvifImagePlugin.AvifImageFile):
+        monkeypatch.setattr(plugin, "load", _without_pixels)
+    monkeypatch.setattr("undark.io.formats.avif._deep_samples", lambda *_: None)
+    photo = read_photo(buffer.getvalue())
+    assert (photo.width, photo.height) == (40, 60)
+    assert [text.text for text in photo.texts] == ["At night"]
+    photo = read_photo(avif)
+    assert photo.cicp is not None
+    assert (photo.cicp.primaries, photo.cicp.transfer) == (9, 16)
+    assert photo.pixels.dtype == np.uint16
 
 
 def deep_avif(*, columns: int = 60, metadata: bool = True, depth: int = 10) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Callable
@@ -149,3 +150,21 @@ def test_whatever_is_left_is_taken_or_refused_in_one_line(kind: str, fraction: f
         assert error.argument == "", "no hint at what was tried"
     else:
         assert photo.notices or np.array_equal(photo.pixels, read_photo(whole).pixels)
+
+
+def test_what_follows_an_altered_place_is_no_picture() -> None:
+    """A decompressor may go on behind it, with bytes that are no rows."""
+    pixels = np.random.default_rng(3).integers(0, 90, (300, 400, 3)).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    whole = bytearray(buffer.getvalue())
+    middle = len(whole) // 2
+    whole[middle : middle + 4] = bytes(255 - value for value in whole[middle : middle + 4])
+    with pytest.raises(DamagedError) as caught:
+        read_photo(bytes(whole), name="x")
+    assert caught.value.argument == "salvage"
+    photo = read_photo(bytes(whole), salvage=True)
+    (notice,) = photo.notices
+    rows = 300 * int(notice.partition("salvaged ")[2].partition(" %")[0]) // 100
+    assert 60 <= rows < 290
+    assert np.array_equal(photo.pixels[:100], pixels[:100])

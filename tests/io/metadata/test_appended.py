@@ -329,6 +329,16 @@ def test_a_gain_map_that_is_damaged_is_left_out() -> None:
     assert not [mark for mark in MARKS if mark in encode_photo(photo)]
 
 
+def test_a_gain_map_that_is_cut_off_is_told() -> None:
+    whole = ultra_hdr()
+    assert read_photo(whole).notices == ()
+    for cut, told in ((40, 1), (len(gain_map()), 0)):  # the second was gone before
+        photo = read_photo(whole[:-cut])
+        assert photo.appended is None
+        assert len(photo.notices) == told
+        assert not [mark for mark in MARKS if mark in encode_photo(photo)]
+
+
 def test_the_video_of_an_heic_stays(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     pillow_heif.from_pillow(IMAGE).save(buffer, quality=95)

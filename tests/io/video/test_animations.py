@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from undark.errors import UnsupportedError
 from undark.io.metadata.icc import srgb_profile
@@ -148,3 +149,36 @@ def test_frames_of_16_bits(tmp_path: Path, colour: int, channels: int) -> None:
     assert [int(frame.photo.pixels[0, 0, 1]) for frame in found] == [3, 117, 255]
     assert [frame.seconds for frame in found] == [0.1] * 3
     assert {frame.plays for frame in found} == {2}
+
+
+def test_metadata_stay(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "Canon"
+    info = PngInfo()
+    info.add_text("Title", "Pier")
+    info.add_text("prompt", "{}", zip=True)
+    packet = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/'
+    packet += '22-rdf-syntax-ns#"><rdf:Description xmlns:my="http://my/" my:label="Kai"/></rdf:RDF>'
+    info.add_itxt("XML:com.adobe.xmp", packet + "</x:xmpmeta>")
+    source = write(tmp_path / "a.png", exif=exif, pnginfo=info)
+    for suffix in (".png", ".webp"):
+        copy = copied(source, tmp_path / f"copy{suffix}")
+        with Image.open(copy) as image:
+            assert image.n_frames > 1
+            assert image.getexif()[0x010F] == "Canon"
+            said = str(image.info)
+        assert "Kai" in said
+        assert "Pier" in said  # WebP has it in its XMP
+        assert ("prompt" in said) == (suffix == ".png")
+    with Image.open(
+        copied(write(tmp_path / "b.gif", comment=b"At night"), tmp_path / "c.gif")
+    ) as gif:
+        assert gif.info["comment"] == b"At night"
+
+
+def copied(source: Path, destination: Path) -> Path:
+    animation = Animation(destination)
+    for frame in read_animation(source):
+        animation.add(frame.photo, frame.seconds, plays=frame.plays)
+    animation.close()
+    return destination

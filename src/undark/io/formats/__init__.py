@@ -205,6 +205,7 @@ _TABLE = (
         starts=(b"GIF87a", b"GIF89a"),
         icc=False,
         exif=False,
+        xmp=False,
         comment=True,
         result="PNG",
     ),

@@ -10,6 +10,8 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, Final, NamedTuple
 
+import numpy as np
+
 from undark.errors import DamagedError
 from undark.io.formats.base import check_size, salvaged
 
@@ -25,6 +27,7 @@ _PASSES: Final = (
     *((0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
 )
 _PIECE: Final = 1 << 14
+_LAST_FILTER: Final = 4
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -76,8 +79,9 @@ def mended(file: BinaryIO) -> Mended | None:
         DamagedError: It has too many pixels.
     """
     file.seek(len(SIGNATURE))
-    kept, packed, is_sound, ended, header = [SIGNATURE], b"", True, False, b""
+    kept, ended, header = [SIGNATURE], False, b""
     parts: list[bytes] = []
+    sound = 0
     while len(head := file.read(8)) == 8 and not ended:
         size, kind = struct.unpack(">I4s", head)
         data, check = file.read(size), file.read(4)
@@ -85,8 +89,8 @@ def mended(file: BinaryIO) -> Mended | None:
         is_right = is_right and len(check) == 4
         ended = kind == b"IEND"
         if kind == b"IDAT":
+            sound += is_right and sound == len(parts)
             parts.append(data)
-            is_sound = is_sound and is_right
         elif kind == b"IHDR" and is_right and len(data) == 13:
             header = data
             kept.append(chunk(kind, data))
@@ -98,21 +102,28 @@ def mended(file: BinaryIO) -> Mended | None:
         return None
     width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header)
     check_size(width, height)
-    packed = b"".join(parts)
     bits = depth * _SAMPLES.get(colour, 1)
     needed = _raw_size(width, height, bits, bool(interlaced))
-    pixels = _inflated(packed, needed)
-    if len(pixels) >= needed and is_sound:
-        body, lost = packed, "has damage that touches no pixel"
+    pixels, is_all = _inflated(b"".join(parts), needed)
+    is_whole = len(pixels) >= needed and sound == len(parts)
+    if is_whole:
+        body, lost = b"".join(parts), "has damage that touches no pixel"
     else:
-        rows = len(pixels) * height // needed
+        if not is_all and sound < len(parts):
+            # Behind what is altered, a decompressor may go on, with what are no pixels.
+            pixels, _ = _inflated(b"".join(parts[: sound + 1]), needed)
         if not interlaced:
-            pixels = pixels[: rows * (needed // height)]
+            stride = needed // height
+            starts = np.frombuffer(pixels, np.uint8)[::stride]
+            false = np.flatnonzero(starts > _LAST_FILTER)
+            rows = int(false[0]) if len(false) else len(pixels) // stride
+            pixels = pixels[: rows * stride]
+        rows = len(pixels) * height // needed
         if not rows:
             return None
         body, lost = zlib.compress(pixels.ljust(needed, b"\0"), 1), salvaged(rows, height)
     end = [chunk(b"IDAT", body), chunk(b"IEND", b"")]
-    return Mended(b"".join(kept + end), len(pixels) >= needed and is_sound, lost)
+    return Mended(b"".join(kept + end), is_whole, lost)
 
 
 def _raw_size(width: int, height: int, bits: int, interlaced: bool) -> int:
@@ -127,19 +138,22 @@ def _raw_size(width: int, height: int, bits: int, interlaced: bool) -> int:
     return size
 
 
-def _inflated(packed: bytes, needed: int) -> bytes:
-    """What can be decompressed, up to `needed` bytes; all before the place that is damaged."""
+def _inflated(packed: bytes, needed: int) -> tuple[bytes, bool]:
+    """What can be decompressed, up to `needed` bytes: all before the place that is damaged.
+
+    And whether that is all, by the stream's own checksum.
+    """
     unpacker, found = zlib.decompressobj(), bytearray()
     step = _PIECE
     at = 0
-    while at < len(packed) and len(found) < needed and not unpacker.eof:
+    while at < len(packed) and len(found) <= needed and not unpacker.eof:
         before = unpacker.copy()
         try:
             found += unpacker.decompress(packed[at : at + step])
         except zlib.error:
             if step == 1:
-                break
+                return bytes(found[:needed]), False
             unpacker, step = before, 1
             continue
         at += step
-    return bytes(found[:needed])
+    return bytes(found[:needed]), unpacker.eof

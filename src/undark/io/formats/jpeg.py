@@ -19,12 +19,12 @@ from undark.io.formats.pillow import (
     whole_dpi,
 )
 from undark.io.formats.segments import (
-    MAX_SEGMENT,
+    MAX_EXIF,
     comments_in,
     iptc_in,
-    split_xmp,
     text_segments,
     whole_xmp,
+    xmp_segments,
 )
 from undark.io.metadata.appended import semantics_of
 from undark.io.metadata.exif import shortened_block
@@ -130,8 +130,7 @@ def _quality(tables: dict[int, list[int]]) -> int | None:
 def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:
     """Write a JPEG; a maker's note that no segment can hold is left out."""
     image = image_of(photo, gray=True, alpha=False)
-    exif = shortened_block(photo.exif, MAX_SEGMENT - len(_EXIF_PREFIX)) if photo.exif else None
-    xmp, more = split_xmp(photo.xmp)
+    exif = shortened_block(photo.exif, MAX_EXIF) if photo.exif else None
     buffer = io.BytesIO()
     save(
         image,
@@ -141,10 +140,8 @@ def write(photo: Photo, file: BinaryIO, quality: int | None) -> None:
         subsampling=photo.encoding.subsampling or 0,
         icc_profile=profile_for(photo, image),
         exif=_EXIF_PREFIX + exif if exif else None,
-        xmp=xmp,
         dpi=whole_dpi(photo),
-        # XMP comes first: Pillow adds it to these.
-        extra=more + text_segments(photo),
+        extra=xmp_segments(photo.xmp) + text_segments(photo),
     )
     data = buffer.getvalue()
     file.write(append_parts(data, photo.appended) if photo.appended else data)

@@ -19,6 +19,8 @@ from PIL import Image
 
 from undark.errors import InputError, MissingExtraError
 from undark.io.formats.base import Decoded, check_size, full_range, quiet
+from undark.io.formats.segments import comments_in, iptc_in, whole_xmp
+from undark.io.metadata.appended import around_pixels
 from undark.io.metadata.exif import orientation_of
 from undark.io.metadata.tags import check_extent, read_tags
 
@@ -26,6 +28,7 @@ __all__ = ["decoded_otherwise"]
 
 _Samples = NDArray[Any]
 _LEAST_SIDE: Final = 1
+_BOXED: Final = ("AVIF", "HEIF")
 
 
 def decoded_otherwise(file: BinaryIO, kind: str) -> Decoded | None:
@@ -46,23 +49,35 @@ def decoded_otherwise(file: BinaryIO, kind: str) -> Decoded | None:
                 with suppress(Exception), quiet():
                     samples = decode(data)
                     if samples is not None and min(samples.shape[:2]) >= _LEAST_SIDE:
-                        return _with_metadata(samples, data, name)
+                        return _with_metadata(samples, data, kind, name)
     return None
 
 
-def _with_metadata(samples: _Samples, data: bytes, name: str) -> Decoded:
+def _with_metadata(samples: _Samples, data: bytes, kind: str, name: str) -> Decoded:
     info: dict[Any, Any] = {}
+    segments: list[tuple[str, bytes]] = []
     with suppress(Exception), Image.open(io.BytesIO(data)) as image:
         info = dict(image.info)
+        found: list[tuple[str, bytes]] = getattr(image, "applist", [])
+        segments = [(marker, bytes(content)) for marker, content in found]
     exif: bytes = info.get("exif") or b""
     exif = exif.removeprefix(b"Exif\0\0")
+    icc, xmp = info.get("icc_profile"), whole_xmp(segments, info.get("xmp"))
+    boxed = kind in _BOXED
+    appended, cicp, lost = around_pixels(io.BytesIO(data), icc) if boxed else (None, None, ())
+    unusual = f"is unusual: {name} had to decode it; some of its metadata may be lost"
     return Decoded(
         np.atleast_3d(samples),
-        info.get("icc_profile"),
+        icc,
         exif or None,
-        info.get("xmp"),
-        orientation=orientation_of(exif) if exif else 1,
-        notices=(f"is unusual: {name} had to decode it; some of its metadata may be lost",),
+        xmp,
+        # A file of boxes is turned by these alone (MIAF, 7.3.9).
+        orientation=orientation_of(exif, None if boxed else xmp),
+        cicp=cicp,
+        appended=appended,
+        iptc=iptc_in(segments),
+        texts=comments_in(segments),
+        notices=(unusual, *lost),
     )
 
 

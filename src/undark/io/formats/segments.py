@@ -12,6 +12,7 @@ from typing import Final
 
 from undark.io.formats.texts import decoded_text
 from undark.io.metadata.iptc import from_resources, to_resource
+from undark.io.metadata.long_xmp import divided
 from undark.io.metadata.xmp import (
     is_sound,
     properties,
@@ -21,10 +22,19 @@ from undark.io.metadata.xmp import (
 )
 from undark.photo import Photo, Text
 
-__all__ = ["MAX_SEGMENT", "comments_in", "iptc_in", "split_xmp", "text_segments", "whole_xmp"]
+__all__ = [
+    "MAX_EXIF",
+    "_MAX_SEGMENT",
+    "comments_in",
+    "iptc_in",
+    "text_segments",
+    "whole_xmp",
+    "xmp_segments",
+]
 
-MAX_SEGMENT: Final = 65533
-"""Bytes that a segment can hold."""
+_MAX_SEGMENT: Final = 65533
+MAX_EXIF: Final = _MAX_SEGMENT - 6
+"""Bytes of an EXIF block that a segment can hold, behind its name (CIPA DC-008)."""
 
 _COMMENT, _APP1, _APP13 = 0xFE, 0xE1, 0xED
 _PHOTOSHOP: Final = b"Photoshop 3.0\0"
@@ -32,6 +42,11 @@ _XMP: Final = b"http://ns.adobe.com/xap/1.0/\0"
 _MORE: Final = b"http://ns.adobe.com/xmp/extension/\0"
 _NOTE: Final = "http://ns.adobe.com/xmp/note/"
 _HAS_MORE: Final = "HasExtendedXMP"
+# Their first segment says of what kind the image or sound is that lies in the others.
+_PROMISES: Final = tuple(
+    f"http://ns.google.com/photos/1.0/{name}/" for name in ("depthmap", "image", "audio")
+)
+_NOTE_SIZE: Final = 200
 _MAX_XMP: Final = 1 << 27
 
 Segments = Iterable[tuple[str, bytes]]
@@ -67,10 +82,12 @@ def whole_xmp(segments: Segments, packet: bytes | None) -> bytes | None:
     key = properties(packet, _NOTE).get(_HAS_MORE, "") if packet else ""
     if not (packet and key):
         return packet
+    rest = without_properties(packet, _NOTE, (_HAS_MORE,))
     whole = _gathered(segments, key)
     if whole is None or not is_sound(whole):
-        return packet  # what it promises is put right when it is written
-    rest = without_properties(packet, _NOTE, (_HAS_MORE,))
+        for namespace in _PROMISES:
+            rest = without_properties(rest, namespace)
+        return rest
     # The digest's place is kept for nothing else.
     return with_packet(rest, whole) if rest else whole
 
@@ -90,19 +107,26 @@ def _gathered(segments: Segments, key: str) -> bytes | None:
     return whole if 0 < len(whole) == total <= _MAX_XMP else None
 
 
-def split_xmp(packet: bytes | None) -> tuple[bytes | None, bytes]:
-    """A packet for the standard segment, and the segments of the rest of it."""
-    if packet is None or len(packet) <= MAX_SEGMENT - len(_XMP):
-        return packet, b""
+def xmp_segments(packet: bytes | None) -> bytes:
+    """The standard segment of a packet, and those of what it has no room for.
+
+    Some readers look at the first one only, so that comes first and holds what is short.
+    """
+    if packet is None:
+        return b""
+    if len(packet) <= _MAX_SEGMENT - len(_XMP):
+        return _segment(_APP1, _XMP + packet)
     if len(packet) > _MAX_XMP or not is_sound(packet):
-        return None, b""
-    key = hashlib.md5(packet, usedforsecurity=False).hexdigest().upper()
-    step = MAX_SEGMENT - len(_MORE) - 40
-    segments = b"".join(
-        _segment(_APP1, _MORE + key.encode() + struct.pack(">II", len(packet), at) + part)
-        for at, part in _pieces(packet, step)
-    )
-    return with_properties(None, _NOTE, "xmpNote", {_HAS_MORE: key}), segments
+        return b""
+    first, rest = divided(packet, _MAX_SEGMENT - len(_XMP) - _NOTE_SIZE)
+    key = hashlib.md5(rest, usedforsecurity=False).hexdigest().upper()
+    step = _MAX_SEGMENT - len(_MORE) - 40
+    parts = [_XMP + with_properties(first, _NOTE, "xmpNote", {_HAS_MORE: key})]
+    parts += [
+        _MORE + key.encode() + struct.pack(">II", len(rest), at) + part
+        for at, part in _pieces(rest, step)
+    ]
+    return b"".join(_segment(_APP1, part) for part in parts)
 
 
 def text_segments(photo: Photo) -> bytes:
@@ -110,11 +134,11 @@ def text_segments(photo: Photo) -> bytes:
     parts: list[bytes] = []
     if photo.iptc:
         resource = to_resource(photo.iptc)
-        step = MAX_SEGMENT - len(_PHOTOSHOP)
+        step = _MAX_SEGMENT - len(_PHOTOSHOP)
         parts += [_segment(_APP13, _PHOTOSHOP + part) for _, part in _pieces(resource, step)]
     for text in photo.texts:
         data = text.data if text.kind == "COM" else text.text.encode("utf-8", "replace")
-        parts.append(_segment(_COMMENT, data[:MAX_SEGMENT]))
+        parts.append(_segment(_COMMENT, data[:_MAX_SEGMENT]))
     return b"".join(parts)
 
 

@@ -50,8 +50,6 @@ _CONTAINER: Final = f"{_GOOGLE}container/"
 _ITEM: Final = f"{_CONTAINER}item/"
 _MAPS: Final = ("http://ns.adobe.com/hdr-gain-map/1.0/", "http://ns.apple.com/HDRGainMap/1.0/")
 _OPLUS: Final = "http://ns.oplus.com/photos/1.0/camera/"
-_NOTE: Final = "http://ns.adobe.com/xmp/note/"
-_EXTENDED: Final = tuple(f"{_GOOGLE}{name}/" for name in ("depthmap", "image", "audio"))
 _MOTION: Final = tuple(
     f"M{kind}{name}"
     for kind, names in {
@@ -67,7 +65,6 @@ _SIGNS: Final = (
     b"ns.oplus.com",
     b"hdr-gain-map",
     b"HDRGainMap",
-    b"adobe.com/xmp/note",
 )
 
 
@@ -185,11 +182,6 @@ def _promising(
     """A packet that names of maps and videos those that are there, with their lengths."""
     if packet is None or not any(sign in packet.replace(b"\0", b"") for sign in _SIGNS):
         return packet
-    if properties(packet, _NOTE).get("HasExtendedXMP"):
-        # A packet too long for a segment has a second part, which no decoder gives.
-        for namespace in _EXTENDED:
-            packet = without_properties(packet, namespace)
-        packet = without_properties(packet, _NOTE, ("HasExtendedXMP",))
     if appended is None or appended.gain_map is None:
         for namespace in _MAPS:
             packet = without_properties(packet, namespace)

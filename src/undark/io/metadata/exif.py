@@ -320,7 +320,10 @@ def shortened_block(block: bytes, limit: int) -> bytes | None:
     """The block if it has at most `limit` bytes, else without its maker's note, else None."""
     if len(block) <= limit:
         return block
-    tags = read_tags(io.BytesIO(block))
+    try:
+        tags = read_tags(io.BytesIO(block))
+    except ValueError:
+        return None
     main = tags.directories[0]
     for child in main.children.get(EXIF_IFD, []):
         child.entries.pop(_MAKER_NOTE, None)

@@ -76,6 +76,8 @@ def split_parts(data: bytes, semantics: tuple[str, ...]) -> tuple[Appended | Non
     if video[1] <= video[0]:
         tail, video = b"", (0, 0)
     lost = max(0, len(images) - unseen - bool(maps))
+    # One that the XMP names, and that is cut off.
+    lost += not maps and "GainMap" in semantics[len(images) :]
     if not maps and not tail:
         return None, lost
     said = next((part for kind, part in _segments(data) if kind == _APP2 and _ISO in part), b"")

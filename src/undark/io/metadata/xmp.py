@@ -17,11 +17,13 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.minidom import parseString
 
 __all__ = [
+    "all_properties",
     "clean_xmp",
     "edited",
     "fields_of",
     "is_sound",
     "properties",
+    "remove",
     "set_field",
     "with_packet",
     "with_properties",
@@ -143,7 +145,7 @@ def with_properties(
         keep = next((node for _, node in nodes if _is_simple(node)), None)
         for owner, node in nodes:
             if node is not keep:
-                _remove(owner, node)
+                remove(owner, node)
         if isinstance(keep, Attr):
             keep.value = text
         elif keep is not None:
@@ -186,12 +188,12 @@ def without_properties(
     if not found:
         return packet
     for owner, node in found:
-        _remove(owner, node)
+        remove(owner, node)
     if names is None:
         for owner, node in list(_all(document)):
             if isinstance(node, Attr) and _is_declaration(node) and node.value == namespace:
-                _remove(owner, node)
-    return _written(document) if any(_any_top(document)) else None
+                remove(owner, node)
+    return _written(document) if any(all_properties(document)) else None
 
 
 def edited(packet: bytes, change: Callable[[Document], bool]) -> bytes:
@@ -309,10 +311,11 @@ def _descriptions(document: Document) -> Iterator[Element]:
 
 def _top(document: Document, namespace: str) -> list[tuple[Element, Attr | Element]]:
     """The properties of a namespace with the elements that they belong to."""
-    return [(owner, node) for owner, node in _any_top(document) if node.namespaceURI == namespace]
+    return [pair for pair in all_properties(document) if pair[1].namespaceURI == namespace]
 
 
-def _any_top(document: Document) -> Generator[tuple[Element, Attr | Element]]:
+def all_properties(document: Document) -> Generator[tuple[Element, Attr | Element]]:
+    """The properties of every namespace with the elements that they belong to."""
     for owner in _descriptions(document):
         for node in _attributes(owner):
             if node.namespaceURI not in (_RDF, _XMLNS, _XML, None):
@@ -368,7 +371,8 @@ def _text(element: Element) -> str | None:
     return "".join(parts)
 
 
-def _remove(owner: Element, node: Attr | Element) -> None:
+def remove(owner: Element, node: Attr | Element) -> None:
+    """Take an attribute or a child from the element that it belongs to."""
     if isinstance(node, Attr):
         if owner.hasAttribute(node.name):
             owner.removeAttribute(node.name)

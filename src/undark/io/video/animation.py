@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -11,9 +12,14 @@ import numpy as np
 
 from undark.errors import DamagedError, UnreadableError, UnsupportedError
 from undark.io.atomic import write_atomically
+from undark.io.formats import FORMATS, PHOTO_SUFFIXES
 from undark.io.formats.base import converted
+from undark.io.formats.chunks import chunks
+from undark.io.formats.texts import TEXT_KINDS, XMP_KEY, Texts, decoded_text, text_chunks
+from undark.io.metadata.exif import bare_block
 from undark.io.metadata.icc import fitting_icc
-from undark.photo import Photo
+from undark.io.metadata.placing import Room, placed
+from undark.photo import Photo, Text
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -66,7 +72,7 @@ class Frame:
     """One frame of an animation, as it is seen.
 
     Attributes:
-        photo: Whole, 8 bits.
+        photo: Whole, 8 bits, with the metadata of the file.
         seconds: How long it is shown.
         count: Frames of the animation.
         plays: Times that the animation is shown; 0 is for ever.
@@ -94,13 +100,16 @@ def read_animation(path: Path) -> Iterator[Frame]:
             still = int(image.info.get("default_image", False))
             count = int(getattr(image, "n_frames", 1)) - still
             plays = _plays(image)
+            said: dict[str, Any] | None = None
             for number, frame in enumerate(ImageSequence.Iterator(image)):
                 frame.load()  # a WebP tells its times only then
                 if number < still:
                     continue
                 shown = float(frame.info.get("duration") or 0)
                 seconds = (shown if shown >= _LEAST_MS else _USUAL_MS) / 1000
-                yield Frame(_photo(frame), seconds, count, plays)
+                if said is None:
+                    said = _metadata_of(image, path)
+                yield Frame(replace(_photo(frame), **said), seconds, count, plays)
     except FileNotFoundError as error:
         raise UnreadableError(f"{path}: cannot be read: there is no such file") from error
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
@@ -127,6 +136,24 @@ def _photo(frame: Image.Image) -> Photo:
     return Photo(np.ascontiguousarray(samples[..., :3]), alpha=samples[..., 3], icc=icc)
 
 
+def _metadata_of(image: Image.Image, path: Path) -> dict[str, Any]:
+    """EXIF, XMP, IPTC and texts of an animation, as stored: its frames are not turned."""
+    found = {"format": image.format, "exif": bare_block(image.info.get("exif"))}
+    if image.format == "PNG":
+        texts = Texts()
+        with path.open("rb") as file, suppress(DamagedError):
+            for kind, data in chunks(file):
+                if kind in TEXT_KINDS:
+                    texts.take(kind, data)
+        texts.close()
+        exif = found["exif"] or texts.exif
+        said = {"xmp": texts.xmp, "iptc": texts.iptc, "texts": tuple(texts.texts)}
+        return {**found, "exif": exif, **said}
+    comment = decoded_text(image.info.get("comment") or b"")
+    said = {"texts": (Text("Comment", comment),) if comment else ()}
+    return {**found, "xmp": image.info.get("xmp"), **said}
+
+
 class Animation:
     """An animated file in the making; it is written whole when it ends.
 
@@ -139,16 +166,19 @@ class Animation:
         self._path = path
         self._suffix = path.suffix.lower()
         self._plays = 0
-        self._icc: bytes | None = None
+        self._first: Photo | None = None
         self._frames: list[Image.Image] = []
         self._times: list[int] = []
 
     def add(self, photo: Photo, seconds: float, *, plays: int = 0) -> None:
-        """Show `photo` next, for so long, in an animation that is shown `plays` times."""
+        """Show `photo` next, for so long, in an animation that is shown `plays` times.
+
+        The first one's metadata become the file's.
+        """
         from PIL import Image
 
-        self._plays, self._icc = plays, fitting_icc(photo.icc, gray=False)
-
+        self._plays = plays
+        self._first = self._first or photo
         pixels = converted(photo.pixels, np.uint8)
         if photo.alpha is not None:
             pixels = np.dstack([pixels, converted(photo.alpha, np.uint8)])
@@ -165,13 +195,13 @@ class Animation:
             OutputError: It could not be written.
         """
         first, *others = self._frames
-        options: dict[str, Any] = {"duration": self._times}
+        options: dict[str, Any] = {"duration": self._times} | self._metadata()
         if self._suffix == ".gif":
             options |= {"format": "GIF", "disposal": 2 if first.info.get("seen") else 1}
             if self._plays != 1:
                 options["loop"] = max(self._plays - 1, 0)
         else:
-            options |= {"loop": self._plays, "icc_profile": self._icc}
+            options["loop"] = self._plays
             if self._suffix in _PNG:
                 options |= {"format": "PNG", "disposal": 0, "blend": 0, "default_image": False}
             else:
@@ -181,6 +211,29 @@ class Animation:
             first.save(file, save_all=True, append_images=others, **options)
 
         write_atomically(self._path, save)
+
+    def _metadata(self) -> dict[str, Any]:
+        """The metadata that the format has a place for, as Pillow takes them."""
+        from PIL.PngImagePlugin import PngInfo
+
+        assert self._first is not None
+        kind = FORMATS[PHOTO_SUFFIXES[self._suffix]]
+        room = Room(kind.name, kind.iptc, kind.texts, kind.comment, kind.xmp)
+        photo, _ = placed(self._first, room)
+        if self._suffix == ".gif":
+            comment = "\n".join(text.text for text in photo.texts)
+            return {"comment": comment.encode("utf-8", "replace")} if comment else {}
+        found: dict[str, Any] = {"icc_profile": fitting_icc(photo.icc, gray=False)}
+        found["exif"] = photo.exif
+        if self._suffix in _PNG:
+            found["pnginfo"] = info = PngInfo()
+            if photo.xmp:
+                info.add(b"iTXt", XMP_KEY + b"\0\0\0\0\0" + photo.xmp)
+            for name, data in text_chunks(photo):
+                info.add(name, data)
+        else:
+            found["xmp"] = photo.xmp
+        return {name: value for name, value in found.items() if value is not None}
 
 
 def _paletted(image: Image.Image) -> Image.Image:
