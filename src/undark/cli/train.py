@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from undark.cli.opening import learning
 from undark.cli.options import Debug
+from undark.cli.progress import progress_bar
 from undark.cli.shell import INTERRUPTED, command, result, say
+
+if TYPE_CHECKING:
+    from undark.train.history import Progress
 
 __all__ = ["train"]
 
@@ -17,8 +23,13 @@ __all__ = ["train"]
 @command
 def train(
     recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A recipe's .toml file, or a method's name.")
-    ],
+        str | None,
+        typer.Argument(
+            metavar="[RECIPE]",
+            help="A recipe's .toml file, or a method's name; with --resume a run's folder.",
+            show_default=False,
+        ),
+    ] = None,
     *,
     data: Annotated[
         Path | None,
@@ -48,6 +59,12 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the recipe; repeat."),
     ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            "--steps", metavar="N", help="Steps in all; more of them make a finished run go on."
+        ),
+    ] = None,
     start: Annotated[
         str | None,
         typer.Option(
@@ -55,28 +72,66 @@ def train(
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with the run in the folder RECIPE, or in --out, as its own recipe says.",
+        ),
     ] = False,
     device: Annotated[
         str, typer.Option("--device", metavar="NAME", help="Where to train: auto, cpu or cuda.")
     ] = "auto",
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            "--threads", metavar="N", help="Threads to train on [default: as PyTorch chooses]."
+        ),
+    ] = None,
     debug: Debug = False,  # noqa: ARG001 - read by @command
 ) -> None:
     """Learn a model: from pairs, from two stacks, or from dark photos alone."""
     try:
-        done = learning().run(
-            recipe,
-            data=data,
-            dark=dark,
-            light=light,
-            out=out,
-            overrides=changes or (),
-            start=start,
-            resume=resume,
-            device=device,
-            notify=say,
-        )
-    except KeyboardInterrupt:
-        say("stopped; the same command with --resume continues from the last checkpoint")
+        package = learning()
+        with progress_bar(timed=False) as bar:
+            done = package.run(
+                recipe,
+                data=data,
+                dark=dark,
+                light=light,
+                out=out,
+                overrides=changes or (),
+                steps=steps,
+                start=start,
+                resume=resume,
+                device=device,
+                threads=threads,
+                notify=say,
+                progress=_shown_on(bar) if sys.stderr.isatty() else None,
+            )
+    except KeyboardInterrupt as stop:
+        say(_parting(getattr(stop, "folder", None), getattr(stop, "step", None), resume=resume))
         raise typer.Exit(INTERRUPTED) from None
     result(str(done.weights))
+
+
+def _shown_on(bar: Callable[[float, int, str], None]) -> Callable[[Progress], None]:
+    def show(now: Progress) -> None:
+        minutes, seconds = divmod(round(now.left), 60)
+        parts = (
+            f"{now.rate:.3g} steps/s",
+            f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d} left",
+            *(f"{name} {value:.4f}" for name, value in now.losses.items()),
+            now.scores,
+        )
+        bar(now.step, now.steps, "  ".join(part for part in parts if part))
+
+    return show
+
+
+def _parting(folder: Path | None, step: int | None, *, resume: bool) -> str:
+    """What to say of a run that was stopped: where it can go on, if it can."""
+    if step is not None:
+        return f"stopped; undark train --resume {folder} goes on from step {step}"
+    if resume:
+        return "stopped before the first step; the run is as it was"
+    return "stopped before the first step; nothing was learned yet"

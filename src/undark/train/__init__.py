@@ -1,6 +1,7 @@
 """Learning: the only part that knows PyTorch. Needs the ``[train]`` extra."""
 
 from undark.train.export import Exported, export_model
-from undark.train.fit import Run, run
+from undark.train.fit import Run, Stopped, run
+from undark.train.history import Progress
 
-__all__ = ["Exported", "Run", "export_model", "run"]
+__all__ = ["Exported", "Progress", "Run", "Stopped", "export_model", "run"]
