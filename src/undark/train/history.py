@@ -77,6 +77,7 @@ class History(Callback):
         self._sums: dict[str, float] = {}
         self._count = 0
         self._scores = ""
+        self._lr = 0.0
         self._seconds: deque[float] = deque(maxlen=50)
         self._mark = self._said = time.monotonic()
         self.writer: SummaryWriter | None = None
@@ -90,6 +91,13 @@ class History(Callback):
             self._notify(f"resumed at step {step} of {steps}")
         self.start_clock()
         self._said = self._mark
+
+    def on_train_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Note the rate that this step learns by."""
+        del pl_module, batch, batch_idx
+        self._lr = trainer.optimizers[0].param_groups[0]["lr"]
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -105,7 +113,8 @@ class History(Callback):
         means = {name: value / self._count for name, value in self._sums.items()}
         row = step % self._every == 0 or step >= steps
         if row:
-            self.add(step, {f"train/{name}": value for name, value in means.items()})
+            terms = {f"train/{name}": value for name, value in means.items()}
+            self.add(step, {**terms, "lr": self._lr})
             self._sums, self._count = {}, 0
         seconds = max(sum(self._seconds) / len(self._seconds), 1e-9)
         now = Progress(step, steps, 1 / seconds, (steps - step) * seconds, means, self._scores)
