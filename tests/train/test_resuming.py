@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -123,8 +124,8 @@ def test_a_run_of_before_needs_to_be_told_its_data(short: Path, pairs: Path) -> 
 def test_which_run_is_to_go_on_must_be_said(tmp_path: Path, whole: Path) -> None:
     with pytest.raises(UsageError, match="name its folder"):
         run(resume=True)
-    with pytest.raises(UsageError, match="needs a recipe"):
-        run(data=tmp_path)
+    with pytest.raises(UsageError, match="learns from pairs"):
+        run(out=tmp_path / "new")
     (tmp_path / "recipe.toml").write_bytes((whole / "recipe.toml").read_bytes())
     with pytest.raises(TrainError, match="before its first checkpoint"):
         run(tmp_path, resume=True)
@@ -149,6 +150,35 @@ def test_the_command_goes_on_and_says_how(
     assert done.exit_code == 130
     assert "nothing was learned yet" in done.stderr
     assert "--resume" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["unet", "--data", "nowhere"], "nowhere: no such folder"),
+        (["nothing.toml", "--data", "."], "cannot read the recipe"),
+        (["unte", "--data", "."], "did you mean 'unet'?"),
+        (["unet", "--data", ".", "--set", "fit.step=3"], "did you mean 'fit.steps'?"),
+        (["bad.toml", "--data", "."], "did you mean 'method'?"),
+        (["--resume", "nowhere"], "there is no run to resume"),
+        (["--resume"], "name its folder"),
+        (["unet", "--data", ".", "-o", "held"], "already holds a run"),
+    ],
+)
+def test_what_is_wrong_is_said_before_pytorch_is_loaded(
+    words: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.toml").write_text("name = 'a'\nmetod = 'unet'\n", encoding="utf-8")
+    (tmp_path / "held").mkdir()
+    (tmp_path / "held" / "last.ckpt").touch()
+    for name in [name for name in sys.modules if name.startswith("undark.train")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    done = CliRunner().invoke(app, ["train", *words])
+    assert done.exit_code in (1, 2)
+    assert says in done.stderr
+    assert "undark[train]" not in done.stderr
 
 
 def interrupted(*_: object, **__: object) -> None:

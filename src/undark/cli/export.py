@@ -37,7 +37,7 @@ def export(
     debug: Debug = False,  # noqa: ARG001 - read by @command
 ) -> None:
     """Write a checkpoint as an ONNX model, with its card beside it."""
-    done = learning().export_model(checkpoint, output, name=name, half=half)
+    done = learning("export_model")(checkpoint, output, name=name, half=half)
     say(f"largest difference from PyTorch: {done.difference:.2g} of white")
     result(str(done.model))
     result(str(done.card))

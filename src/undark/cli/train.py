@@ -26,7 +26,8 @@ def train(
         str | None,
         typer.Argument(
             metavar="[RECIPE]",
-            help="A recipe's .toml file, or a method's name; with --resume a run's folder.",
+            help="A recipe's .toml file, or a method's name [default: unet]; with --resume a run's "
+            "folder.",
             show_default=False,
         ),
     ] = None,
@@ -91,9 +92,16 @@ def train(
 ) -> None:
     """Learn a model: from pairs, from two stacks, or from dark photos alone."""
     try:
-        package = learning()
+        learning("check_early")(
+            recipe,
+            folders=(data, dark, light),
+            out=out,
+            overrides=changes or (),
+            resume=resume,
+        )
+        learn = learning("run")
         with progress_bar(timed=False) as bar:
-            done = package.run(
+            done = learn(
                 recipe,
                 data=data,
                 dark=dark,

@@ -30,12 +30,11 @@ from undark.train.data.datasets import Dataset, LoadedPair, load_datasets
 from undark.train.history import History, Notify, Watch
 from undark.train.methods import make_method
 from undark.train.methods.base import Method
+from undark.train.names import CHECKPOINT, WEIGHTS
 from undark.train.plan import Plan, begun, plan_run
 from undark.train.precision import Exact, choose_precision
 from undark.train.recipe import Recipe
 from undark.train.weights import (
-    CHECKPOINT,
-    WEIGHTS,
     Weights,
     load_into,
     load_weights,
@@ -99,8 +98,8 @@ def run(
 
     Args:
         recipe: A recipe, the path of its TOML file, or the name of a method, which takes that
-            method's defaults and learns from what is in `data`, or in `dark` and `light`. With
-            `resume`, also the folder of the run.
+            method's defaults and learns from what is in `data`, or in `dark` and `light`; by
+            default ``unet``. With `resume`, also the folder of the run.
         data: Folder that the recipe's sources are relative to. A run that goes on knows its own.
         dark: A stack of dark photos that takes the place of the recipe's sources.
         light: The same with light photos.

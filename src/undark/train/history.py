@@ -23,7 +23,7 @@ Notify = Callable[[str], None]
 """Takes a notice of one line."""
 
 _SILENCE = 30.0
-"""Seconds after which a run that has no one to watch each step says something."""
+"""Seconds after which a run that has no one to watch each step says something, and is drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,7 @@ class History(Callback):
         self._lr = 0.0
         self._seconds: deque[float] = deque(maxlen=50)
         self._mark = self._said = time.monotonic()
+        self._drawn = self._mark  # a plot takes a second
         self.writer: SummaryWriter | None = None
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
@@ -169,8 +170,8 @@ class History(Callback):
         del trainer, pl_module, exception
         self.close()
 
-    def write(self) -> None:
-        """Write ``history.csv`` and ``curves.png``."""
+    def write(self, *, last: bool = False) -> None:
+        """Write ``history.csv``, and ``curves.png`` the `last` time and if it is not of late."""
         if not self._rows:
             return
         names = ["step", *dict.fromkeys(k for row in self._rows for k in row if k != "step")]
@@ -179,13 +180,15 @@ class History(Callback):
         table.writeheader()
         table.writerows(self._rows)
         write_atomically(self._folder / "history.csv", text.getvalue().encode())
-        write_atomically(self._folder / "curves.png", plot_curves(self._rows))
+        if last or time.monotonic() - self._drawn >= _SILENCE:
+            write_atomically(self._folder / "curves.png", plot_curves(self._rows))
+            self._drawn = time.monotonic()
         if self.writer is not None:
             self.writer.flush()
 
     def close(self) -> None:
         """Write all, and close the TensorBoard log."""
-        self.write()
+        self.write(last=True)
         if self.writer is not None:
             self.writer.close()
 

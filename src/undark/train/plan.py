@@ -10,18 +10,30 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from undark.errors import DataError, RecipeError, TrainError, UsageError
 from undark.io.atomic import write_atomically
-from undark.train.methods import method_class
+from undark.train.methods import METHODS, method_class
+from undark.train.names import CHECKPOINT, RECIPE
 from undark.train.recipe import Recipe, Source, load_recipe, override, parse
-from undark.train.weights import CHECKPOINT, Weights, load_checkpoint
 
-__all__ = ["FREE", "RECIPE", "Begun", "Plan", "begun", "differences", "plan_run"]
+if TYPE_CHECKING:
+    from undark.train.weights import Weights
 
-RECIPE = "recipe.toml"
-"""Name of the recipe in a run's folder."""
+__all__ = [
+    "FREE",
+    "USUAL",
+    "Begun",
+    "Plan",
+    "begun",
+    "check_early",
+    "differences",
+    "plan_run",
+]
+
+USUAL = "unet"
+"""The method where neither a recipe nor a method is named."""
 
 FREE = (
     "data.workers",
@@ -84,19 +96,13 @@ def plan_run(
         if isinstance(recipe, str) and not _holds_a_run(Path(recipe)):
             method_class(recipe)  # a mistyped name is not the run's method
             asked = replace(asked, method=recipe)
-    elif recipe is None:
-        raise UsageError("a run needs a recipe or the name of a method", argument="recipe")
     else:
-        asked = _read(recipe, origin)
+        asked = _read(USUAL if recipe is None else recipe, origin)
     asked = _settled(override(_with_stacks(asked, dark, light), overrides))
     if folder is None:
         folder = Path("runs") / asked.name if out is None else Path(out)
-    changed = _changes(asked, folder) if resume else ()
-    if not resume and (folder / CHECKPOINT).exists():
-        raise TrainError(
-            f"{folder} already holds a run: resume it, or choose another folder",
-            argument="resume",
-        )
+    if not resume:
+        _check_free(folder)
     given = data is not None or dark is not None or light is not None
     known = _data_of(folder) if resume and not given else None
     if not given and known is None:
@@ -106,7 +112,54 @@ def plan_run(
     root = known or (Path() if data is None else Path(data))
     if not root.is_dir():
         raise DataError(f"{root}: no such folder of training data", argument="data")
-    return Plan(asked, root, folder, changed)
+    return Plan(asked, root, folder, _changes(asked, folder) if resume else ())
+
+
+def check_early(
+    recipe: str | None,
+    *,
+    folders: Sequence[Path | None],
+    out: Path | None,
+    overrides: Sequence[str],
+    resume: bool,
+) -> None:
+    """Find the mistakes that can be found without PyTorch, whose import takes seconds.
+
+    Args:
+        recipe: As for :func:`undark.train.run`, as are the others.
+        folders: Of data, where they are given.
+        out: The run's folder.
+        overrides: ``key=value`` settings.
+        resume: Whether a run is to go on.
+
+    Raises:
+        UndarkError: What `run` would raise.
+    """
+    for folder in folders:
+        if folder is not None and not folder.is_dir():
+            raise DataError(f"{folder}: no such folder of training data", argument="data")
+    text = USUAL if recipe is None else recipe
+    if resume:
+        folder = _run_of(recipe, out)
+        plan = None if folder is None else load_recipe(folder / RECIPE)
+    elif text.endswith(".toml"):
+        plan = load_recipe(Path(text))
+        _check_free(out or Path("runs") / plan.name)
+    else:
+        plan = Recipe(text, text)
+        if text not in METHODS:
+            method_class(text)
+        _check_free(out or Path("runs") / text)
+    if plan is not None:
+        override(plan, overrides)
+
+
+def _check_free(folder: Path) -> None:
+    if (folder / CHECKPOINT).exists():
+        raise TrainError(
+            f"{folder} already holds a run: resume it, or choose another folder",
+            argument="resume",
+        )
 
 
 def begun(folder: Path) -> Begun:
@@ -116,11 +169,11 @@ def begun(folder: Path) -> Begun:
         TrainError: There is no checkpoint to go on from.
         ModelError: The checkpoint cannot be read.
     """
+    from undark.train.weights import load_checkpoint  # brings PyTorch
+
     checkpoint = folder / CHECKPOINT
     if not checkpoint.is_file():
-        early = ", for it was stopped before its first checkpoint: start it again instead"
-        why = early if (folder / RECIPE).is_file() else ""
-        raise TrainError(f"{folder}: there is no run to resume{why}", argument="resume")
+        raise TrainError(f"{folder}: there is no run to resume", argument="resume")
     held = load_checkpoint(checkpoint)
     return Begun(_completed(parse(held["recipe"])), held["batches"])
 
@@ -188,7 +241,10 @@ def _run_of(recipe: str | Path | Recipe | None, out: Path | None) -> Path | None
     else:
         named = Path("runs") / str(recipe)
         folder = named if _holds_a_run(named) else Path(recipe)
-    begun(folder)
+    if not (folder / CHECKPOINT).is_file():
+        early = ", for it was stopped before its first checkpoint: start it again instead"
+        why = early if (folder / RECIPE).is_file() else ""
+        raise TrainError(f"{folder}: there is no run to resume{why}", argument="resume")
     return folder
 
 
