@@ -5,17 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from undark.cli.opening import learning
 from undark.cli.options import Debug
 from undark.cli.progress import progress_bar
-from undark.cli.shell import INTERRUPTED, command, result, say
+from undark.cli.shell import FAILED, INTERRUPTED, command, result, say
+from undark.errors import UsageError
 
 if TYPE_CHECKING:
-    from undark.train.history import Progress
+    from undark.train import Checked, FoundRate, Progress
 
 __all__ = ["train"]
 
@@ -79,6 +80,14 @@ def train(
             help="Go on with the run in the folder RECIPE, or in --out, as its own recipe says.",
         ),
     ] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Only see, in a minute, whether data, loss and network fit."),
+    ] = False,
+    find_lr: Annotated[
+        bool,
+        typer.Option("--find-lr", help="Only try learning rates, and say which to use."),
+    ] = False,
     device: Annotated[
         str, typer.Option("--device", metavar="NAME", help="Where to train: auto, cpu or cuda.")
     ] = "auto",
@@ -98,7 +107,14 @@ def train(
             out=out,
             overrides=changes or (),
             resume=resume,
+            trial=check or find_lr,
         )
+        if check or find_lr:
+            if resume or (check and find_lr):
+                raise UsageError("--check, --find-lr and --resume exclude each other")
+            given = {"data": data, "dark": dark, "light": light, "start": start, "device": device}
+            (_check if check else _find)(recipe, overrides=changes or (), notify=say, **given)
+            return
         learn = learning("run")
         with progress_bar(timed=False) as bar:
             done = learn(
@@ -120,6 +136,34 @@ def train(
         say(_parting(getattr(stop, "folder", None), getattr(stop, "step", None), resume=resume))
         raise typer.Exit(INTERRUPTED) from None
     result(str(done.weights))
+
+
+def _check(recipe: str | None, **given: Any) -> None:
+    """Learn one batch by heart, and say how that went; exit with 1 where it went wrong."""
+    found: Checked = learning("check")(recipe, **given)
+    say(f"one batch, learned by heart for {found.steps} steps:")
+    for name, value in found.first.items():
+        say(f"  {name}: {value:.4f} at first, {found.last[name]:.4f} in the end")
+    if found.levels is not None:
+        say(
+            "  mean level: {:.3f} of the dark images, {:.3f} of the light ones".format(
+                *found.levels
+            )
+        )
+    for line in found.problems:
+        say(f"  {line}")
+    result("does not fit" if found.problems else "data, loss and network fit")
+    if found.problems:
+        raise typer.Exit(FAILED)
+
+
+def _find(recipe: str | None, **given: Any) -> None:
+    """Try learning rates, and print the one to use as a setting."""
+    found: FoundRate = learning("find_lr")(recipe, **given)
+    every = max(1, len(found.rates) // 12)
+    for rate, loss in list(zip(found.rates, found.losses, strict=True))[::every]:
+        say(f"  learning rate {rate:.1e}: loss {loss:.4f}")
+    result(f"fit.lr={found.lr:g}")
 
 
 def _shown_on(bar: Callable[[float, int, str], None]) -> Callable[[Progress], None]:

@@ -13,16 +13,33 @@ if TYPE_CHECKING:
     from undark.train.fit import Run, Stopped, run
     from undark.train.history import Progress
     from undark.train.plan import check_early
+    from undark.train.trial import Checked, FoundRate, check, find_lr
 
-__all__ = ["Exported", "Progress", "Run", "Stopped", "check_early", "export_model", "run"]
+__all__ = [
+    "Checked",
+    "Exported",
+    "FoundRate",
+    "Progress",
+    "Run",
+    "Stopped",
+    "check",
+    "check_early",
+    "export_model",
+    "find_lr",
+    "run",
+]
 
 _HOMES: Final = {
+    "Checked": "trial",
     "Exported": "export",
+    "FoundRate": "trial",
     "Progress": "history",
     "Run": "fit",
     "Stopped": "fit",
+    "check": "trial",
     "check_early": "plan",
     "export_model": "export",
+    "find_lr": "trial",
     "run": "fit",
 }
 

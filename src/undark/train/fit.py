@@ -41,7 +41,7 @@ from undark.train.weights import (
     save_weights,
 )
 
-__all__ = ["Run", "Stopped", "run"]
+__all__ = ["Run", "Stopped", "load_data", "run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ def run(
         method = make_method(plan.recipe)
         if origin is not None:
             load_into(method.network, origin)
-        datasets, held = _load(method, plan, notify)
+        datasets, held = load_data(method, plan, notify)
         return _learn(
             method,
             datasets,
@@ -166,7 +166,7 @@ def run(
         raise Stopped(plan.folder, begun(plan.folder).step if saved else None) from None
 
 
-def _load(
+def load_data(
     method: Method[Any, Any], plan: Plan, notify: Notify
 ) -> tuple[list[Dataset], dict[str, list[LoadedPair]]]:
     """The data, and one line on what there is."""

@@ -87,9 +87,13 @@ def plan_run(
     out: Path | None,
     overrides: Sequence[str],
     origin: Weights | None,
-    resume: bool,
+    resume: bool = False,
+    trial: bool = False,
 ) -> Plan:
-    """Settle what is to be done, before anything is built; see :func:`undark.train.run`."""
+    """Settle what is to be done, before anything is built; see :func:`undark.train.run`.
+
+    A `trial` leaves nothing in the run's folder, which may hold a run.
+    """
     folder = _run_of(recipe, out) if resume else None
     if folder is not None:
         asked = load_recipe(folder / RECIPE)
@@ -101,7 +105,7 @@ def plan_run(
     asked = _settled(override(_with_stacks(asked, dark, light), overrides))
     if folder is None:
         folder = Path("runs") / asked.name if out is None else Path(out)
-    if not resume:
+    if not (resume or trial):
         _check_free(folder)
     given = data is not None or dark is not None or light is not None
     known = _data_of(folder) if resume and not given else None
@@ -122,6 +126,7 @@ def check_early(
     out: Path | None,
     overrides: Sequence[str],
     resume: bool,
+    trial: bool,
 ) -> None:
     """Find the mistakes that can be found without PyTorch, whose import takes seconds.
 
@@ -131,6 +136,7 @@ def check_early(
         out: The run's folder.
         overrides: ``key=value`` settings.
         resume: Whether a run is to go on.
+        trial: Whether nothing is to be written.
 
     Raises:
         UndarkError: What `run` would raise.
@@ -139,17 +145,20 @@ def check_early(
         if folder is not None and not folder.is_dir():
             raise DataError(f"{folder}: no such folder of training data", argument="data")
     text = USUAL if recipe is None else recipe
+    name = ""
     if resume:
         folder = _run_of(recipe, out)
         plan = None if folder is None else load_recipe(folder / RECIPE)
     elif text.endswith(".toml"):
         plan = load_recipe(Path(text))
-        _check_free(out or Path("runs") / plan.name)
+        name = plan.name
     else:
         plan = Recipe(text, text)
         if text not in METHODS:
             method_class(text)
-        _check_free(out or Path("runs") / text)
+        name = text
+    if not (resume or trial):
+        _check_free(out or Path("runs") / name)
     if plan is not None:
         override(plan, overrides)
 
