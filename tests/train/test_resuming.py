@@ -18,6 +18,8 @@ from typer.testing import CliRunner
 from undark.cli.app import app
 from undark.errors import DivergedError, RecipeError, TrainError, UsageError
 from undark.train import Progress, Stopped, fit, history, run
+from undark.train.data.datasets import load_datasets
+from undark.train.methods import make_method
 from undark.train.weights import load_weights
 
 
@@ -179,6 +181,51 @@ def test_what_is_wrong_is_said_before_pytorch_is_loaded(
     assert done.exit_code in (1, 2)
     assert says in done.stderr
     assert "undark[train]" not in done.stderr
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_step_of_several_batches_resumes_exactly(
+    pairs: Path, tmp_path: Path, workers: int
+) -> None:
+    settings = [*SMALL, "fit.accumulate=3", f"data.workers={workers}"]
+    seen: list[int] = []
+    done = run(
+        "unet",
+        data=pairs,
+        out=tmp_path / "whole",
+        overrides=settings,
+        progress=lambda now: seen.append(now.step),
+    )
+    assert seen == [1, 2, 3, 4, 5, 6]
+    cut = tmp_path / "cut"
+    with pytest.raises(Stopped):
+        run("unet", data=pairs, out=cut, overrides=settings, progress=stopping_at(4))
+    run(cut, resume=True)
+    expected, found = load_weights(done.folder).state, load_weights(cut).state
+    assert all(torch.equal(value, found[key]) for key, value in expected.items())
+    assert [row["train/loss"] for row in rows(cut).values()] == [
+        row["train/loss"] for row in rows(done.folder).values()
+    ]
+
+
+def test_a_step_of_several_batches_averages_their_gradients(pairs: Path, tmp_path: Path) -> None:
+    settings = [*SMALL, "fit.accumulate=3", "fit.ema=0.0", "fit.clip=0.0", "fit.steps=1"]
+    done = run("unet", data=pairs, out=tmp_path / "run", overrides=settings)
+    plan = load_weights(done.folder).recipe
+    torch.manual_seed(plan.seed)
+    method = make_method(plan)
+    datasets, _ = load_datasets(
+        plan.data, root=pairs, glance=method.glance, seed=plan.seed, notify=print
+    )
+    optimizer = method.configure_optimizers()["optimizer"]
+    for batch, _ in zip(method.stream(datasets), range(3), strict=False):
+        (method.training_step(batch, 0) / 3).backward()
+    optimizer.step()
+    learned = load_weights(done.folder).state
+    for key, value in method.network.state_dict().items():
+        torch.testing.assert_close(learned[key], value, atol=1e-6, rtol=1e-4)
+    first, second = (method.stream(datasets).at(0, part) for part in (0, 1))
+    assert not torch.equal(first["image"], second["image"])
 
 
 def interrupted(*_: object, **__: object) -> None:

@@ -59,6 +59,8 @@ class Average(Callback):
     ) -> None:
         """Follow the weights."""
         del trainer, outputs, batch, batch_idx
+        if pl_module.part:
+            return
         decay = min(self.decay, (1 + pl_module.batches) / (10 + pl_module.batches))
         for key, value in pl_module.network.state_dict().items():
             if value.is_floating_point():
@@ -105,7 +107,8 @@ class Validate(Callback):
         """Measure a few images every so many steps."""
         del trainer, outputs, batch, batch_idx
         fit = pl_module.recipe.fit
-        if pl_module.batches % fit.validate_every == 0 and pl_module.batches < fit.steps:
+        due = pl_module.batches % fit.validate_every == 0 and pl_module.batches < fit.steps
+        if due and not pl_module.part and pl_module.batches:
             self.run(pl_module, limit=fit.validate_on)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
@@ -226,8 +229,8 @@ class Save(Callback):
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save between two steps, where it is time."""
-        del pl_module, outputs, batch, batch_idx
-        if time.monotonic() - self._last >= self._seconds:
+        del outputs, batch, batch_idx
+        if not pl_module.part and time.monotonic() - self._last >= self._seconds:
             trainer.save_checkpoint(self._checkpoint)
             self._last = time.monotonic()
 
@@ -266,8 +269,8 @@ class Stop(Callback):
         Raises:
             Asked: A signal came.
         """
-        del pl_module, outputs, batch, batch_idx
-        if self._asked:
+        del outputs, batch, batch_idx
+        if self._asked and not pl_module.part:
             trainer.save_checkpoint(self._checkpoint)
             raise Asked
 

@@ -260,6 +260,7 @@ def _fit(
             devices=1,
             precision=precision,
             max_steps=plan.fit.steps,
+            accumulate_grad_batches=plan.fit.accumulate,
             # A method that takes its own gradients clips them too.
             gradient_clip_val=plan.fit.clip or None if method.automatic_optimization else None,
             callbacks=[*callbacks, saver, Stop(folder / CHECKPOINT)],
@@ -282,12 +283,11 @@ def _fit(
 
 
 def _begin_worker(worker: int) -> None:
-    """One thread, and deaf to Ctrl-C, which reaches the whole group: the run has a step to end.
+    """Deaf to Ctrl-C, which reaches the whole group: the run has a step to end.
 
-    A worker goes when the run tells it to, or when the run is gone.
+    A worker goes when the run tells it to, or when the run is gone. PyTorch gives it one thread.
     """
     del worker
-    _use_threads(1)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 

@@ -105,11 +105,13 @@ class History(Callback):
     ) -> None:
         """Gather the step's losses."""
         del trainer, outputs, batch, batch_idx
-        self._seconds.append(time.monotonic() - self._mark)
-        self.start_clock()
         for name, value in pl_module.losses_now.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
         self._count += 1
+        if pl_module.part:
+            return
+        self._seconds.append(time.monotonic() - self._mark)
+        self.start_clock()
         step, steps = pl_module.batches, pl_module.recipe.fit.steps
         means = {name: value / self._count for name, value in self._sums.items()}
         row = step % self._every == 0 or step >= steps

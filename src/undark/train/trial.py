@@ -181,7 +181,7 @@ def _prepared(
         origin=origin,
         trial=True,
     )
-    fit = replace(plan.recipe.fit, warmup=0, steps=_LONG)
+    fit = replace(plan.recipe.fit, warmup=0, steps=_LONG, accumulate=1)
     torch.manual_seed(plan.recipe.seed)
     method = make_method(replace(plan.recipe, fit=fit))
     if not method.automatic_optimization:
