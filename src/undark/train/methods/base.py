@@ -225,7 +225,8 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
 
     def groups(self) -> list[dict[str, Any]]:
         """Parameter groups of the optimiser; each is clipped by itself."""
-        encoder = getattr(self.network, "decision", getattr(self.network, "encoder", None))
+        named = (getattr(self.network, name, None) for name in ("decision", "encoder"))
+        encoder = next((part for part in named if isinstance(part, nn.Module)), None)
         # The level that photos should have in general is no scene's and follows at full speed.
         deciding = [] if encoder is None else [p for p in encoder.parameters() if p.ndim]
         known = {id(parameter) for parameter in deciding}
