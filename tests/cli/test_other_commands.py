@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -215,6 +217,44 @@ def test_doctor_knows_what_an_extra_needs_from_the_packages_own_metadata(
     assert "lacks scipy)" in extras["evaluate"]["note"]
     assert extras["raw"]["ok"]
     assert "rawpy" in extras["raw"]["note"]
+
+
+@pytest.mark.parametrize(
+    ("torch", "gpu", "advised"),
+    [
+        (None, False, "pip install torch --index-url https://download.pytorch.org/whl/cpu"),
+        (None, True, ""),
+        ("2.13.0+cpu", True, "pip install --force-reinstall torch"),
+        ("2.13.0+cpu", False, ""),
+        ("2.13.0", True, ""),
+    ],
+)
+def test_doctor_names_the_build_of_pytorch_that_suits(
+    undark: Undark,
+    catalog: Model,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    torch: str | None,
+    gpu: bool,
+    advised: str,
+) -> None:
+    version, which = metadata.version, shutil.which
+
+    def versions(name: str) -> str:
+        if name == "torch" and torch is None:
+            raise metadata.PackageNotFoundError(name)
+        return str(torch) if name == "torch" else version(name)
+
+    def found(name: str, *rest: Any) -> str | None:
+        return ("/usr/bin/nvidia-smi" if gpu else None) if "nvidia" in name else which(name, *rest)
+
+    monkeypatch.setattr(metadata, "version", versions)
+    monkeypatch.setattr(shutil, "which", found)
+    monkeypatch.setattr(sys, "platform", "linux")
+    findings = json.loads(undark("doctor", "--json").stdout)["findings"]
+    (note,) = [item["note"] for item in findings if item["name"] == "train"]
+    assert advised in note
+    assert bool(advised) == ("install torch" in note or "force-reinstall" in note)
 
 
 def test_doctor_notices_altered_weights(undark: Undark, catalog: Model) -> None:

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import platform
 import re
+import shutil
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -44,6 +45,7 @@ _PURPOSES: Final[Mapping[str, str]] = {
 
 _EXTRA_FORMATS: Final[Mapping[str, str]] = {"RAW": "rawpy", "JXL": "pyjpegxl"}
 """Formats that need an extra, which bears their name, and the package that it brings."""
+_CPU_BUILD: Final = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
 
 _REQUIREMENT: Final = re.compile(
     r"(?P<name>[A-Za-z0-9._-]+)\s*(\[(?P<extras>[^]]*)\])?[^;]*(;.*extra\s*==\s*['\"](?P<extra>[^'\"]+))?"
@@ -140,8 +142,20 @@ def _extras() -> list[_Finding]:
         else:
             there = ", ".join(f"{name} {version}" for name, version in versions.items())
             note = f"{purpose}: {there}"
+        if "torch" in versions:
+            note += _advice(versions["torch"])
         findings.append(_Finding("extras", extra, not missing, note))
     return findings
+
+
+def _advice(torch: str | None) -> str:
+    """Which build of PyTorch suits this machine, where it is not the one that is there."""
+    gpu = shutil.which("nvidia-smi") is not None
+    if torch is None and not gpu and sys.platform == "linux":
+        return f"; before that, for the build without CUDA: {_CPU_BUILD}"
+    if torch is not None and gpu and torch.endswith("+cpu"):
+        return "; for the NVIDIA GPU: pip install --force-reinstall torch"
+    return ""
 
 
 def _needed(extra: str) -> set[str]:

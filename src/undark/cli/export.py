@@ -61,7 +61,7 @@ def export(
     from undark.models.store import check_learned
 
     check_learned(checkpoint)  # before PyTorch is imported
-    done = learning().export_model(
+    done = learning("export_model")(
         checkpoint,
         output,
         name=name,

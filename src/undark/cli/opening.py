@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 from undark.adjust import Adjustments
@@ -28,8 +27,8 @@ class Engine(TypedDict):
     precision: str
 
 
-def learning() -> ModuleType:
-    """The training package, imported now: it brings PyTorch, which no other command needs.
+def learning(name: str) -> Any:
+    """What `undark.train` calls `name`, imported now: most of it brings PyTorch.
 
     Raises:
         MissingExtraError: A package of the extra ``train`` is not installed.
@@ -38,11 +37,12 @@ def learning() -> ModuleType:
 
     try:
         import undark.train as package
+
+        return getattr(package, name)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("undark"):
             raise
         raise MissingExtraError("training and export", "train") from error
-    return package
 
 
 def open_enhancer(model: str, engine: Engine) -> Enhancer:

@@ -10,8 +10,12 @@ __all__ = ["progress_bar"]
 
 
 @contextmanager
-def progress_bar() -> Generator[Callable[[float, int, str], None], None, None]:
-    """A bar, as a function of the items done (with fractions), their number, and a text."""
+def progress_bar(*, timed: bool = True) -> Generator[Callable[[float, int, str], None], None, None]:
+    """A bar, as a function of the items done (with fractions), their number, and a text.
+
+    Args:
+        timed: Show the time left; not where the text says it.
+    """
     if not sys.stderr.isatty():
         yield lambda _done, _total, _text: None
         return
@@ -28,7 +32,7 @@ def progress_bar() -> Generator[Callable[[float, int, str], None], None, None]:
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
-        TimeRemainingColumn(),
+        *([TimeRemainingColumn()] if timed else []),
         TextColumn("{task.description}"),
     )
     # Results pass through the bar's console only where they would land on the same one.

@@ -40,7 +40,7 @@ def recipe(
     import json
     from dataclasses import asdict
 
-    found = learning().explain_recipe(name, changes or ())
+    found = learning("explain_recipe")(name, changes or ())
     if as_json:
         result_json([asdict(item) for item in found], indent=2)
         return

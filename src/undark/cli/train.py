@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from undark.cli.opening import learning
 from undark.cli.options import Debug
-from undark.cli.shell import INTERRUPTED, command, result, say
+from undark.cli.progress import progress_bar
+from undark.cli.shell import FAILED, INTERRUPTED, command, result, say
+from undark.errors import UsageError
+
+if TYPE_CHECKING:
+    from undark.train import Checked, FoundRate, Progress
 
 __all__ = ["train"]
 
@@ -17,8 +24,14 @@ __all__ = ["train"]
 @command
 def train(
     recipe: Annotated[
-        str, typer.Argument(metavar="[RECIPE]", help="A recipe's .toml file, or a method's name.")
-    ] = "unet",
+        str | None,
+        typer.Argument(
+            metavar="[RECIPE]",
+            help="A recipe's .toml file, or a method's name [default: unet]; with --resume a run's "
+            "folder.",
+            show_default=False,
+        ),
+    ] = None,
     *,
     data: Annotated[
         Path | None,
@@ -49,6 +62,12 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the recipe; repeat."),
     ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            "--steps", metavar="N", help="Steps in all; more of them make a finished run go on."
+        ),
+    ] = None,
     start: Annotated[
         str | None,
         typer.Option(
@@ -56,28 +75,116 @@ def train(
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with the run in the folder RECIPE, or in --out, as its own recipe says.",
+        ),
+    ] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Only see, in a minute, whether data, loss and network fit."),
+    ] = False,
+    find_lr: Annotated[
+        bool,
+        typer.Option("--find-lr", help="Only try learning rates, and say which to use."),
     ] = False,
     device: Annotated[
         str, typer.Option("--device", metavar="NAME", help="Where to train: auto, cpu or cuda.")
     ] = "auto",
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            "--threads", metavar="N", help="Threads to train on [default: as PyTorch chooses]."
+        ),
+    ] = None,
     debug: Debug = False,  # noqa: ARG001 - read by @command
 ) -> None:
     """Learn a model: from pairs, from two stacks, or from dark photos alone."""
     try:
-        done = learning().run(
+        learning("check_early")(
             recipe,
-            data=data,
-            dark=dark,
-            light=light,
+            folders=(data, dark, light),
             out=out,
             overrides=changes or (),
-            start=start,
             resume=resume,
-            device=device,
-            notify=say,
+            trial=check or find_lr,
         )
-    except KeyboardInterrupt:
-        say("stopped; the same command with --resume continues from the last checkpoint")
+        if check or find_lr:
+            if resume or (check and find_lr):
+                raise UsageError("--check, --find-lr and --resume exclude each other")
+            given = {"data": data, "dark": dark, "light": light, "start": start, "device": device}
+            (_check if check else _find)(recipe, overrides=changes or (), notify=say, **given)
+            return
+        learn = learning("run")
+        with progress_bar(timed=False) as bar:
+            done = learn(
+                recipe,
+                data=data,
+                dark=dark,
+                light=light,
+                out=out,
+                overrides=changes or (),
+                steps=steps,
+                start=start,
+                resume=resume,
+                device=device,
+                threads=threads,
+                notify=say,
+                progress=_shown_on(bar) if sys.stderr.isatty() else None,
+            )
+    except KeyboardInterrupt as stop:
+        say(_parting(getattr(stop, "folder", None), getattr(stop, "step", None), resume=resume))
         raise typer.Exit(INTERRUPTED) from None
     result(str(done.weights))
+
+
+def _check(recipe: str | None, **given: Any) -> None:
+    """Learn one batch by heart, and say how that went; exit with 1 where it went wrong."""
+    found: Checked = learning("check")(recipe, **given)
+    say(f"one batch, learned by heart for {found.steps} steps:")
+    for name, value in found.first.items():
+        say(f"  {name}: {value:.4f} at first, {found.last[name]:.4f} in the end")
+    if found.levels is not None:
+        say(
+            "  mean level: {:.3f} of the dark images, {:.3f} of the light ones".format(
+                *found.levels
+            )
+        )
+    for line in found.problems:
+        say(f"  {line}")
+    result("does not fit" if found.problems else "data, loss and network fit")
+    if found.problems:
+        raise typer.Exit(FAILED)
+
+
+def _find(recipe: str | None, **given: Any) -> None:
+    """Try learning rates, and print the one to use as a setting."""
+    found: FoundRate = learning("find_lr")(recipe, **given)
+    every = max(1, len(found.rates) // 12)
+    for rate, loss in list(zip(found.rates, found.losses, strict=True))[::every]:
+        say(f"  learning rate {rate:.1e}: loss {loss:.4f}")
+    result(f"fit.lr={found.lr:g}")
+
+
+def _shown_on(bar: Callable[[float, int, str], None]) -> Callable[[Progress], None]:
+    def show(now: Progress) -> None:
+        minutes, seconds = divmod(round(now.left), 60)
+        parts = (
+            f"{now.rate:.3g} steps/s",
+            f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d} left",
+            *(f"{name} {value:.4f}" for name, value in now.losses.items()),
+            now.scores,
+        )
+        bar(now.step, now.steps, "  ".join(part for part in parts if part))
+
+    return show
+
+
+def _parting(folder: Path | None, step: int | None, *, resume: bool) -> str:
+    """What to say of a run that was stopped: where it can go on, if it can."""
+    if step is not None:
+        return f"stopped; undark train --resume {folder} goes on from step {step}"
+    if resume:
+        return "stopped before the first step; the run is as it was"
+    return "stopped before the first step; nothing was learned yet"

@@ -1,13 +1,10 @@
-"""What happens beside the loop: averaged weights, history, plots and image grids."""
+"""What happens beside the loop: averaged weights, validation, checkpoints, and stopping."""
 
 from __future__ import annotations
 
-import csv
-import io
 import signal
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +14,22 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from undark.evaluate.report.grid import image_grid
 from undark.io.atomic import write_atomically
 from undark.train.data.loading import LoadedPair
+from undark.train.history import History, Notify
 from undark.train.methods.base import Method
-from undark.train.plot import plot_curves
 
-__all__ = ["Average", "History", "Save", "Stop", "Stopped", "Validate"]
+__all__ = ["Asked", "Average", "Save", "Schedule", "Stop", "Validate"]
+
+
+_MEANINGS = {
+    "psnr": "against the truth, in dB",
+    "psnr_told": "the same, had the network been told how bright the truth is",
+    "psnr_matched": "the same, once the result is scaled to the truth's mean level",
+    "error_ev": "how far the results' brightness is off, in stops (root mean square)",
+}
 
 
 class Average(Callback):
@@ -55,6 +59,8 @@ class Average(Callback):
     ) -> None:
         """Follow the weights."""
         del trainer, outputs, batch, batch_idx
+        if pl_module.part:
+            return
         decay = min(self.decay, (1 + pl_module.batches) / (10 + pl_module.batches))
         for key, value in pl_module.network.state_dict().items():
             if value.is_floating_point():
@@ -73,81 +79,6 @@ class Average(Callback):
         self.state = dict(checkpoint["average"])
 
 
-class History(Callback):
-    """Losses and metrics by step: a line now and then, TensorBoard scalars, a CSV and a plot."""
-
-    def __init__(self, folder: Path, *, every: int, notify: Callable[[str], None]) -> None:
-        """Write into `folder`; average losses over `every` steps."""
-        self._folder = folder
-        self._every = every
-        self._notify = notify
-        self._rows: list[dict[str, float]] = []
-        self._sums: dict[str, float] = {}
-        self._count = 0
-        self._began = 0.0
-        self.writer: SummaryWriter | None = None
-
-    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
-        """Open the TensorBoard log."""
-        del trainer
-        self.writer = SummaryWriter(str(self._folder), purge_step=pl_module.batches)
-        self._began = time.monotonic()
-
-    def on_train_batch_end(
-        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Gather the step's losses."""
-        del trainer, outputs, batch, batch_idx
-        for name, value in pl_module.losses_now.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
-        self._count += 1
-        if pl_module.batches % self._every and pl_module.batches < pl_module.recipe.fit.steps:
-            return
-        seconds = (time.monotonic() - self._began) / self._count
-        means = {f"train/{name}": value / self._count for name, value in self._sums.items()}
-        self.add(pl_module.batches, means)
-        shown = ", ".join(f"{name[6:]} {value:.4f}" for name, value in means.items())
-        self._notify(
-            f"step {pl_module.batches} of {pl_module.recipe.fit.steps}: {shown}"
-            f" ({1000 * seconds:.0f} ms a step)"
-        )
-        self._sums, self._count, self._began = {}, 0, time.monotonic()
-
-    def add(self, step: int, values: dict[str, float]) -> None:
-        """Note `values` at `step`."""
-        self._rows.append({"step": step, **values})
-        if self.writer is not None:
-            for name, value in values.items():
-                self.writer.add_scalar(name, value, step)
-
-    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        """Time spent validating is no step's."""
-        del trainer, pl_module
-        self._began, self._sums, self._count = time.monotonic(), {}, 0
-
-    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """Keep what was noted."""
-        del trainer, pl_module
-        checkpoint["history"] = self._rows
-
-    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """Go on with what was noted."""
-        del trainer, pl_module
-        self._rows = list(checkpoint["history"])
-
-    def write(self) -> None:
-        """Write ``history.csv`` and ``curves.png``, and close the TensorBoard log."""
-        names = ["step", *dict.fromkeys(k for row in self._rows for k in row if k != "step")]
-        text = io.StringIO(newline="")
-        table = csv.DictWriter(text, names)
-        table.writeheader()
-        table.writerows(self._rows)
-        write_atomically(self._folder / "history.csv", text.getvalue().encode())
-        write_atomically(self._folder / "curves.png", plot_curves(self._rows))
-        if self.writer is not None:
-            self.writer.close()
-
-
 class Validate(Callback):
     """Measures whole held-out images with the averaged weights, now and then."""
 
@@ -160,7 +91,7 @@ class Validate(Callback):
         history: History,
         *,
         folder: Path,
-        notify: Callable[[str], None],
+        notify: Notify,
     ) -> None:
         """Validate on `held`, pairs by source name."""
         self._held = held
@@ -168,6 +99,7 @@ class Validate(Callback):
         self._history = history
         self._folder = folder
         self._notify = notify
+        self._explained = False
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -175,8 +107,15 @@ class Validate(Callback):
         """Measure a few images every so many steps."""
         del trainer, outputs, batch, batch_idx
         fit = pl_module.recipe.fit
-        if pl_module.batches % fit.validate_every == 0 and pl_module.batches < fit.steps:
+        due = pl_module.batches % fit.validate_every == 0 and pl_module.batches < fit.steps
+        if due and not pl_module.part and pl_module.batches:
             self.run(pl_module, limit=fit.validate_on)
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """Show where a run stands that was asked to stop: a grid, without scores."""
+        del trainer
+        if isinstance(exception, Asked):
+            self._measured(pl_module, limit=self._SHOWN)
 
     def run(self, method: Method[Any, Any], *, limit: int | None = None) -> list[dict[str, Any]]:
         """Measure up to `limit` images per source, evenly spread; draws an image grid.
@@ -184,41 +123,94 @@ class Validate(Callback):
         Returns:
             One record per source: ``on``, ``pictures`` and the means of the metrics.
         """
-        own = {key: value.detach().clone() for key, value in method.network.state_dict().items()}
-        method.network.load_state_dict(self._average.state)
         records: list[dict[str, Any]] = []
-        rows: list[list[np.ndarray[Any, Any]]] = []
-        captions: list[str] = []
-        for name, pairs in self._held.items():
-            count = len(pairs) if limit is None else min(limit, len(pairs))
-            chosen = [pairs[i * len(pairs) // count] for i in range(count)]
-            values: list[dict[str, float]] = []
-            for number, pair in enumerate(chosen):
-                measured, output = method.measure(pair)
-                values.append(measured)
-                if number * self._SHOWN // count != (number - 1) * self._SHOWN // count:
-                    rows.append([pair.low, output, pair.high])
-                    captions.append(f"{name} {pair.name}: {measured['psnr']:.2f} dB")
+        for name, values in self._measured(method, limit=limit).items():
             means = {key: float(np.mean([v[key] for v in values])) for key in values[0]}
             means["error_ev"] = float(np.sqrt(np.mean([v["error_ev"] ** 2 for v in values])))
-            records.append({"on": name, "pictures": count, **means})
+            records.append({"on": name, "pictures": len(values), **means})
             self._history.add(
                 method.batches, {f"val/{name}/{key}": value for key, value in means.items()}
             )
             shown = ", ".join(f"{key} {value:.3f}" for key, value in means.items())
-            self._notify(f"step {method.batches}, {count} unseen images of {name}: {shown}")
-        if rows:
-            grid = image_grid(rows, labels=["dark", "output", "truth"], captions=captions)
-            done, coded = cv2.imencode(".png", grid[:, :, ::-1])
-            if done:
-                write_atomically(
-                    self._folder / "grids" / f"step_{method.batches:07d}.png", coded.tobytes()
-                )
-            if self._history.writer is not None:
-                self._history.writer.add_image("val", grid, method.batches, dataformats="HWC")
+            self._notify(f"step {method.batches}, {len(values)} unseen images of {name}: {shown}")
+        if records and not self._explained:
+            self._notify(_explained(records))
+            self._explained = True
+        self._history.validated(records)
+        self._history.start_clock()
+        return records
+
+    def _measured(
+        self, method: Method[Any, Any], *, limit: int | None
+    ) -> dict[str, list[dict[str, float]]]:
+        """Metrics of each image, by source, measured with the averaged weights; and the grid."""
+        own = {key: value.detach().clone() for key, value in method.network.state_dict().items()}
+        method.network.load_state_dict(self._average.state)
+        found: dict[str, list[dict[str, float]]] = {}
+        rows: list[list[np.ndarray[Any, Any]]] = []
+        captions: list[str] = []
+        for name, pairs in self._held.items():
+            count = len(pairs) if limit is None else min(limit, len(pairs))
+            for number, pair in enumerate(pairs[i * len(pairs) // count] for i in range(count)):
+                self._history.break_silence(f"measuring unseen image {number + 1} of {count}")
+                measured, output = method.measure(pair)
+                found.setdefault(name, []).append(measured)
+                if number * self._SHOWN // count != (number - 1) * self._SHOWN // count:
+                    rows.append([pair.low, output, pair.high])
+                    captions.append(f"{name} {pair.name}: {measured['psnr']:.2f} dB")
         method.network.load_state_dict(own)
         method.network.train()
-        return records
+        if rows:
+            self._draw(rows, captions, method.batches)
+        return found
+
+    def _draw(self, rows: list[list[np.ndarray[Any, Any]]], captions: list[str], step: int) -> None:
+        grid = image_grid(rows, labels=["dark", "output", "truth"], captions=captions)
+        done, coded = cv2.imencode(".png", grid[:, :, ::-1])
+        if done:
+            write_atomically(self._folder / "grids" / f"step_{step:07d}.png", coded.tobytes())
+        if self._history.writer is not None:
+            self._history.writer.add_image("val", grid, step, dataformats="HWC")
+
+
+def _explained(records: list[dict[str, Any]]) -> str:
+    """What the metrics of `records` mean, for those who meet them first."""
+    shown = {key for record in records for key in record}
+    return "; ".join(f"{name}: {meaning}" for name, meaning in _MEANINGS.items() if name in shown)
+
+
+class Schedule(Callback):
+    """Lets the learning rate follow the recipe as it is, also where it changed before a resume.
+
+    At step k it is what a run by this recipe has at step k, whatever length or peak the run was
+    begun with.
+    """
+
+    def __init__(self) -> None:
+        """Ask the method's own optimiser and schedule, when training starts."""
+        self._peak: float | None = None
+
+    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Learn by which peak the restored state was made."""
+        del trainer, pl_module
+        self._peak = checkpoint["recipe"]["fit"]["lr"]
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Put the rates right that were restored."""
+        if self._peak is None:
+            return
+        ratio = pl_module.recipe.fit.lr / self._peak
+        for config in trainer.lr_scheduler_configs:
+            schedule = config.scheduler
+            schedule.base_lrs = [base * ratio for base in schedule.base_lrs]
+            for group, base, factor in zip(
+                schedule.optimizer.param_groups,
+                schedule.base_lrs,
+                schedule.lr_lambdas,
+                strict=True,
+            ):
+                group["initial_lr"] = base
+                group["lr"] = base * factor(schedule.last_epoch)
 
 
 class Save(Callback):
@@ -237,18 +229,18 @@ class Save(Callback):
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save between two steps, where it is time."""
-        del pl_module, outputs, batch, batch_idx
-        if time.monotonic() - self._last >= self._seconds:
+        del outputs, batch, batch_idx
+        if not pl_module.part and time.monotonic() - self._last >= self._seconds:
             trainer.save_checkpoint(self._checkpoint)
             self._last = time.monotonic()
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: the user asked for it
+class Asked(Exception):  # noqa: N818 - not an error: the user asked for it
     """The run was asked to stop and its state is saved."""
 
 
 class Stop(Callback):
-    """On SIGINT or SIGTERM: finish the step, save, and raise `Stopped`."""
+    """On SIGINT or SIGTERM: finish the step, save, and raise `Asked`."""
 
     def __init__(self, checkpoint: Path) -> None:
         """Save to `checkpoint`."""
@@ -275,16 +267,24 @@ class Stop(Callback):
         """Stop between two steps.
 
         Raises:
-            Stopped: A signal came.
+            Asked: A signal came.
         """
-        del pl_module, outputs, batch, batch_idx
-        if self._asked:
+        del outputs, batch, batch_idx
+        if self._asked and not pl_module.part:
             trainer.save_checkpoint(self._checkpoint)
-            raise Stopped
+            raise Asked
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Give the signals back."""
         del trainer, pl_module, stage
+        self._give_back()
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """Give the signals back where Lightning does not come to tear down."""
+        del trainer, pl_module, exception
+        self._give_back()
+
+    def _give_back(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}

@@ -13,38 +13,36 @@ import logging
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import lightning
 import torch
 from torch.utils.data import DataLoader
 
-from undark.errors import DataError, RecipeError, TrainError, UsageError
+from undark.errors import UsageError
 from undark.io.atomic import write_atomically
-from undark.train.callbacks import Average, History, Save, Stop, Stopped, Validate
+from undark.train.callbacks import Asked, Average, Save, Schedule, Stop, Validate
 from undark.train.data.datasets import Dataset, load_datasets
-from undark.train.data.fitting import fit_sources, usual_data
 from undark.train.data.loading import LoadedPair
-from undark.train.methods import make_method, method_class
+from undark.train.history import History, Notify, Watch
+from undark.train.methods import make_method
 from undark.train.methods.base import Method
+from undark.train.names import CHECKPOINT, WEIGHTS
+from undark.train.plan import Plan, begun, plan_run
 from undark.train.precision import Exact, choose_precision
-from undark.train.recipe import Recipe, Source, load_recipe, override, parse
+from undark.train.recipe import Recipe
 from undark.train.weights import (
-    CHECKPOINT,
-    WEIGHTS,
     Weights,
-    load_checkpoint,
     load_into,
     load_weights,
     save_weights,
 )
 
-__all__ = ["Run", "run"]
-
-Notify = Callable[[str], None]
+__all__ = ["Run", "Stopped", "load_data", "run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,86 +60,138 @@ class Run:
     measured: list[dict[str, Any]]
 
 
+class Stopped(KeyboardInterrupt):
+    """A run was asked to stop.
+
+    Attributes:
+        folder: The run's folder.
+        step: The step that its last checkpoint is of; None where there is no checkpoint.
+    """
+
+    def __init__(self, folder: Path, step: int | None) -> None:
+        """Say which run, and where it can go on."""
+        super().__init__()
+        self.folder = folder
+        self.step = step
+
+
 def _quiet(message: str) -> None:
     del message
 
 
 def run(
-    recipe: str | Path | Recipe = "unet",
+    recipe: str | Path | Recipe | None = None,
     *,
     data: Path | None = None,
     dark: Path | None = None,
     light: Path | None = None,
     out: Path | None = None,
     overrides: Sequence[str] = (),
+    steps: int | None = None,
     start: str | Path | None = None,
     resume: bool = False,
     device: str = "auto",
+    threads: int | None = None,
     notify: Notify = _quiet,
+    progress: Watch | None = None,
 ) -> Run:
     """Train.
 
     Args:
         recipe: A recipe, the path of its TOML file, or the name of a method, which takes that
-            method's defaults and learns from what is in `data`, or in `dark` and `light`.
+            method's defaults and learns from what is in `data`, or in `dark` and `light`; by
+            default ``unet``. With `resume`, also the folder of the run.
         data: Folder that the recipe's sources are relative to; where it has none of them, it is
-            itself what is learned from. By default ``data``, if that holds what is needed.
+            itself what is learned from. By default ``data``, if that holds what is needed. A run
+            that goes on knows its own.
         dark: A stack of dark photos that takes the place of the recipe's sources.
         light: The same with light photos.
         out: Folder of the run; by default ``runs/NAME``.
         overrides: ``key=value`` settings put into the recipe, such as ``fit.steps=100``.
+        steps: The same as ``fit.steps``: steps in all, those of before a resume among them.
         start: Weights to start from instead of random ones: a run's folder, a ``.safetensors``
             file, an ONNX file that undark exported, or a name of the catalog. A recipe given as a
             method's name takes the network's sizes from there.
-        resume: Go on from the run's last checkpoint, to the very step.
+        resume: Go on from the run's last checkpoint, to the very step. The folder's own
+            ``recipe.toml`` is the recipe, unless another is given, which must then equal it;
+            keys in :data:`undark.train.plan.FREE` may change. A finished run goes on if it gets
+            more `steps`; the learning rate is from there on that of a run of the new length.
         device: ``auto``, ``cpu`` or ``cuda``.
-        notify: Called with notices of progress, a line each.
+        threads: Threads of PyTorch and OpenCV in the main process; by default as these choose.
+        notify: Called with notices of progress, a line each: at least one in 30 seconds.
+        progress: Called after each step, and in place of `notify` with what is a step's only.
 
     Raises:
+        UsageError: It is not said what to learn, from what, or which run is to go on.
         RecipeError: The recipe does not hold up, or differs from the one being resumed.
         DataError: The data are missing or do not fit.
         ModelError: The weights to start from are not usable.
         DivergedError: The loss became NaN or infinite.
-        KeyboardInterrupt: The run was asked to stop; its state was saved first.
+        Stopped: The run was asked to stop; its state was saved first, if it had come to a step.
         TrainError: The folder holds another run.
     """
-    origin = load_weights(start) if start is not None else None
-    written = _read(recipe, origin)
-    plan = _settled(override(_with_stacks(written, dark, light), overrides))
-    if data is None and dark is None and light is None and (data := usual_data(plan)):
-        notify(f"no data are named; learning from the folder {data}/ that is here")
-    root = Path() if data is None else Path(data)
-    if data is None and dark is None and light is None:
-        diet = method_class(plan.method).diet
-        raise UsageError(f"{plan.method} learns from {diet}", argument="data")
-    if not root.is_dir():
-        raise DataError(f"{data}: no such folder of training data", argument="data")
-    plan = fit_sources(plan, root, notify, written=written)
-    folder = Path("runs") / plan.name if out is None else Path(out)
-    _prepare(folder, plan, root, resume=resume)
+    origin = load_weights(start) if start is not None and not resume else None
+    plan = plan_run(
+        recipe,
+        data=data,
+        dark=dark,
+        light=light,
+        out=out,
+        overrides=[*overrides, *([] if steps is None else [f"fit.steps={steps}"])],
+        origin=origin,
+        notify=notify,
+        resume=resume,
+    )
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads must be at least 1, not {threads}", argument="threads")
+    plan.write()
+    for line in plan.changed:
+        notify(line)
+    try:
+        _use_threads(threads)
+        _tune_allocator()
+        torch.manual_seed(plan.recipe.seed)
+        method = make_method(plan.recipe)
+        if origin is not None:
+            load_into(method.network, origin)
+        datasets, held = load_data(method, plan, notify)
+        return _learn(
+            method,
+            datasets,
+            held,
+            plan.folder,
+            resume=resume,
+            device=device,
+            notify=notify,
+            progress=progress,
+        )
+    except KeyboardInterrupt:
+        saved = (plan.folder / CHECKPOINT).is_file()
+        raise Stopped(plan.folder, begun(plan.folder).step if saved else None) from None
 
-    _tune_allocator()
-    torch.manual_seed(plan.seed)
-    method = make_method(plan)
-    if origin is not None and not resume:
-        load_into(method.network, origin)
+
+def load_data(
+    method: Method[Any, Any], plan: Plan, notify: Notify
+) -> tuple[list[Dataset], dict[str, list[LoadedPair]]]:
+    """The data, and one line on what there is."""
+    recipe = plan.recipe
     datasets, held = load_datasets(
-        plan.data,
-        root=root,
+        recipe.data,
+        root=plan.root,
         glance=method.glance,
-        seed=plan.seed,
+        seed=recipe.seed,
         notify=notify,
         guides=method.guides,
     )
     counts = ", ".join(
         f"{len(dataset)} of {source.name}"
-        for dataset, source in zip(datasets, plan.data.sources, strict=True)
+        for dataset, source in zip(datasets, recipe.data.sources, strict=True)
     )
     notify(
-        f"{plan.name}: {sum(p.numel() for p in method.network.parameters())} parameters;"
+        f"{recipe.name}: {sum(p.numel() for p in method.network.parameters())} parameters;"
         f" learning from {counts}; unseen: {sum(map(len, held.values()))} pairs"
     )
-    return _learn(method, datasets, held, folder, resume=resume, device=device, notify=notify)
+    return datasets, held
 
 
 def _learn(
@@ -153,91 +203,32 @@ def _learn(
     resume: bool,
     device: str,
     notify: Notify,
+    progress: Watch | None,
 ) -> Run:
     """Run the loop, measure what it has learned on the pairs `held` out, and leave all in place."""
     plan = method.recipe
     average = Average(plan.fit.ema)
-    history = History(folder, every=max(1, min(100, plan.fit.steps // 20)), notify=notify)
+    every = max(1, min(100, plan.fit.steps // 20))
+    history = History(folder, every=every, notify=notify, progress=progress)
     validate = Validate(held, average, history, folder=folder, notify=notify)
     precision, reason = choose_precision(plan.fit.precision, device)
     notify(reason)
     _fit(
         method,
         datasets,
-        [average, history, validate],
+        [Schedule(), average, history, validate],
         folder=folder,
         resume=resume,
         device=device,
         precision=precision,
     )
     measured = validate.run(method) if held else []
-    history.write()
+    history.close()
     method.finish(folder)
     weights = folder / WEIGHTS
     save_weights(Weights(average.state, plan, measured), weights)
     write_atomically(folder / "measured.json", json.dumps(measured, indent=2).encode())
     return Run(folder, weights, measured)
-
-
-def _read(recipe: str | Path | Recipe, origin: Weights | None) -> Recipe:
-    if isinstance(recipe, Recipe):
-        return recipe
-    text = str(recipe)
-    if text.endswith(".toml"):
-        plan = load_recipe(Path(text))
-        try:
-            return method_class(plan.method).settle(plan)
-        except RecipeError as error:
-            raise RecipeError(f"{text}: {error}") from error
-    plan = method_class(text).default_recipe(text)
-    return plan if origin is None else replace(plan, net=origin.recipe.net)
-
-
-def _settled(plan: Recipe) -> Recipe:
-    """The recipe as its method completes it, once the method is content with it."""
-    kind = method_class(plan.method)
-    kind.check_sources(plan)
-    return kind.settle(plan)
-
-
-def _with_stacks(plan: Recipe, dark: Path | None, light: Path | None) -> Recipe:
-    """The recipe with stacks of photos in the place of its sources."""
-    sources: list[Source] = []
-    if dark is not None:
-        sources.append(Source(kind="dark", path=str(dark), name=Path(dark).resolve().name))
-    if light is not None:
-        sources.append(Source(kind="light", path=str(light), name=Path(light).resolve().name))
-    if not sources:
-        return plan
-    return replace(plan, data=replace(plan.data, sources=tuple(sources)))
-
-
-def _prepare(folder: Path, plan: Recipe, root: Path, *, resume: bool) -> None:
-    """Make the run's folder and write its recipe; a folder that holds another run is refused."""
-    checkpoint = folder / CHECKPOINT
-    if resume:
-        _check_same(plan, checkpoint, root)
-    elif checkpoint.exists():
-        raise TrainError(
-            f"{folder} already holds a run: resume it, or choose another folder",
-            argument="resume",
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "recipe.toml", plan.to_toml().encode())
-
-
-def _check_same(plan: Recipe, checkpoint: Path, root: Path) -> None:
-    if not checkpoint.is_file():
-        raise TrainError(f"{checkpoint.parent}: there is no run to resume", argument="resume")
-    begun = parse(load_checkpoint(checkpoint)["recipe"])  # with what older runs do not spell out
-    begun = fit_sources(begun, root, _quiet, written=begun)
-    asked, stored = (json.loads(json.dumps(item.to_dict())) for item in (plan, begun))
-    if asked != stored:
-        keys = [key for key in asked if asked[key] != stored.get(key)]
-        raise RecipeError(
-            f"{checkpoint.parent} was begun with another recipe (it differs in {', '.join(keys)});"
-            " resume it with the same recipe and settings, or choose another folder"
-        )
 
 
 def _fit(
@@ -261,7 +252,7 @@ def _fit(
                 batch_size=None,
                 num_workers=plan.data.workers,
                 persistent_workers=plan.data.workers > 0,
-                worker_init_fn=_leave_signals_to_the_run,
+                worker_init_fn=_begin_worker,
             )
 
     saver = Save(folder / CHECKPOINT, minutes=plan.fit.checkpoint_minutes)
@@ -273,13 +264,14 @@ def _fit(
             devices=1,
             precision=precision,
             max_steps=plan.fit.steps,
+            accumulate_grad_batches=plan.fit.accumulate,
             # A method that takes its own gradients clips them too.
             gradient_clip_val=plan.fit.clip or None if method.automatic_optimization else None,
             callbacks=[*callbacks, saver, Stop(folder / CHECKPOINT)],
             logger=False,
             enable_checkpointing=False,
             enable_model_summary=False,
-            enable_progress_bar=sys.stderr.isatty(),
+            enable_progress_bar=False,
             num_sanity_val_steps=0,
             limit_val_batches=0,
         )
@@ -289,19 +281,25 @@ def _fit(
                 datamodule=Loaders(),
                 ckpt_path=str(folder / CHECKPOINT) if resume else None,
             )
-        except Stopped:
+        except (Asked, SystemExit):  # Lightning exits where Ctrl-C reaches its start-up
             raise KeyboardInterrupt from None
         trainer.save_checkpoint(folder / CHECKPOINT)
 
 
-def _leave_signals_to_the_run(worker: int) -> None:
-    """Let a worker live on when Ctrl-C reaches the whole process group: the run has a step to end.
+def _begin_worker(worker: int) -> None:
+    """Deaf to Ctrl-C, which reaches the whole group: the run has a step to end.
 
-    It goes when the run tells it to, or when the run is gone.
+    A worker goes when the run tells it to, or when the run is gone. PyTorch gives it one thread.
     """
     del worker
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+
+
+def _use_threads(threads: int | None) -> None:
+    if threads is not None:
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(threads)
 
 
 def _tune_allocator() -> None:

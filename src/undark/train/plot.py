@@ -15,11 +15,12 @@ def plot_curves(rows: Sequence[dict[str, float]]) -> bytes:
     """A PNG of what a run noted.
 
     Args:
-        rows: Each with ``step`` and values named ``train/TERM`` or ``val/SOURCE/METRIC``.
+        rows: Each with ``step`` and values named ``train/TERM`` or ``val/SOURCE/METRIC``,
+            or ``lr``.
 
     Returns:
         One panel for the loss that is minimised, one for its terms, one for the players of an
-        adversarial game where there is one, and one for each metric.
+        adversarial game where there is one, one for each metric, and one for the learning rate.
     """
     from matplotlib.figure import Figure
 
@@ -50,6 +51,8 @@ def plot_curves(rows: Sequence[dict[str, float]]) -> bytes:
 def _place(name: str) -> tuple[str, str]:
     """The panel that `name` is drawn in, and its label there."""
     kind, _, rest = name.partition("/")
+    if name == "lr":
+        return "learning rate", "of the step"
     if kind != "train":
         source, _, metric = rest.rpartition("/")
         return metric, source

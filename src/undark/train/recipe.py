@@ -133,7 +133,7 @@ class Data:
             photos shrunk alike, its change carried to full size; 0 keeps them as they are. For
             what depends on the whole image, such as the shadows that a lamp would cast.
         crop: Side of the square crops in pixels.
-        batch: Crops per step.
+        batch: Crops to a batch; a step takes one, or as many as `fit.accumulate` says.
         fresh: Steps after which images that are made (darkened, rendered) are made anew.
         workers: Processes that draw ahead; 0 draws in the main one.
     """
@@ -175,6 +175,8 @@ class Fit:
         lr: Peak learning rate of AdamW.
         glance_lr: Learning rate of what decides from the glance, relative to `lr`. It sees few
             scenes and remembers them soon.
+        accumulate: Batches to a step: their gradients are averaged, so that a step may see more
+            crops than fit in memory at once.
         warmup: Steps of linear warm-up before the cosine.
         weight_decay: AdamW's.
         clip: Largest norm of the gradient; 0 does not clip.
@@ -189,6 +191,7 @@ class Fit:
     steps: int = 7500
     lr: float = 8e-4
     glance_lr: float = 1.0
+    accumulate: int = 1
     warmup: int = 500
     weight_decay: float = 1e-3
     clip: float = 1.0
@@ -308,6 +311,7 @@ def _check(recipe: Recipe) -> None:
         (data.fresh >= 1, "data.fresh: must be at least 1"),
         (data.workers >= 0, "data.workers: must be at least 0"),
         (fit.steps >= 1, "fit.steps: must be at least 1"),
+        (fit.accumulate >= 1, "fit.accumulate: must be at least 1"),
         (fit.lr > 0, "fit.lr: must be above 0"),
         (fit.glance_lr > 0, "fit.glance_lr: must be above 0"),
         (0 <= fit.ema < 1, "fit.ema: must be in [0, 1)"),

@@ -19,12 +19,11 @@ from torch import Tensor, nn
 from undark.errors import ModelError, RecipeError, UndarkError
 from undark.io.atomic import write_atomically
 from undark.models.store import check_learned, resolve
+from undark.train.names import CHECKPOINT, WEIGHTS
 from undark.train.recipe import Recipe, parse
 
 __all__ = [
-    "CHECKPOINT",
     "HALF",
-    "WEIGHTS",
     "Weights",
     "load_checkpoint",
     "load_into",
@@ -32,14 +31,8 @@ __all__ = [
     "save_weights",
 ]
 
-WEIGHTS = "weights.safetensors"
-"""Name of the exportable weights in a run's folder."""
-
 HALF = ".half"
 """What the name of a tensor ends in that an ONNX file keeps in 16 bits."""
-
-CHECKPOINT = "last.ckpt"
-"""Name of the checkpoint that a run resumes from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,11 +59,12 @@ class BatchStream(IterableDataset[Batch]):
         start: int = 0,
         places: bool = False,
         fresh: int = 2500,
+        parts: int = 1,
     ) -> None:
         """Draw from `datasets` by their weights; the other arguments are the recipe's.
 
         With `places`, a batch of pairs says ``where`` its crops lie. What is made is made anew
-        after `fresh` steps.
+        after `fresh` steps. A step takes `parts` batches.
 
         Raises:
             DataError: There is nothing to draw from.
@@ -83,19 +84,20 @@ class BatchStream(IterableDataset[Batch]):
         self._start = start
         self._places = places
         self._fresh = fresh
+        self._parts = parts
 
     def __iter__(self) -> Iterator[Batch]:
-        """Batches of the steps `start`, `start` + 1, ... without end."""
+        """Batches of the steps `start`, `start` + 1, ... without end, `parts` for each."""
         worker = get_worker_info()
         first, stride = (worker.id, worker.num_workers) if worker else (0, 1)
-        step = self._start + first
+        number = self._start * self._parts + first
         while True:
-            yield self.at(step)
-            step += stride
+            yield self.at(*divmod(number, self._parts))
+            number += stride
 
-    def at(self, step: int) -> Batch:
-        """The batch of one step."""
-        random = np.random.default_rng((self._seed, step))
+    def at(self, step: int, part: int = 0) -> Batch:
+        """The batch of one step, or one of its parts, counted from 0."""
+        random = np.random.default_rng((self._seed, step, part) if part else (self._seed, step))
         items = [self._item(random, step) for _ in range(self._batch)]
         return {key: torch.stack([item[key] for item in items]) for key in items[0]}
 

@@ -177,6 +177,8 @@ class Agent(Method[Policy, Options]):
         steps = options.environments * options.horizon
         if recipe.net.glance < 16 or recipe.net.glance % 16:
             raise RecipeError("net.glance: must be a multiple of 16 for an agent")
+        if recipe.fit.accumulate != 1:
+            raise RecipeError("fit.accumulate: must be 1 for an agent, whose step is a round")
         if min(options.environments, options.horizon, options.epochs) < 1 or options.batch < 2:
             raise RecipeError(
                 "options: environments, horizon and epochs must be at least 1, batch at least 2"

@@ -55,6 +55,7 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
         glance: Side of the glance in pixels; 0 for none.
         multiple: Height and width that the network takes are multiples of this.
         batches: Training steps done, also across a resume.
+        part: Batches done of the step under way; 0 between two steps.
         kind: The card's word for the method.
         papers: Works that it is built on.
         outputs: Names of what the exported graph gives, in order.
@@ -94,6 +95,7 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
         self.recipe = recipe
         self.options = self.read_options(recipe)
         self.batches: int = 0
+        self.part: int = 0
         self.losses_now: dict[str, float] = {}
 
     @classmethod
@@ -199,16 +201,18 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
             start=self.batches,
             places=self.places,
             fresh=plan.data.fresh,
+            parts=plan.fit.accumulate,
         )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """One step; its randomness depends on seed and step alone, so that a resume is exact.
+        """A step, or a part; its randomness depends on seed and step alone: a resume is exact.
 
         Raises:
             DivergedError: The loss is not finite.
         """
         del batch_idx
-        torch.manual_seed((self.recipe.seed << 32) + self.batches)
+        parts = self.recipe.fit.accumulate
+        torch.manual_seed((self.recipe.seed << 32) + self.batches * parts + self.part)
         terms = self.losses(batch)
         self.losses_now = {name: float(value.detach()) for name, value in terms.items()}
         if not math.isfinite(self.losses_now["loss"]):
@@ -216,7 +220,8 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
                 f"the loss became {self.losses_now['loss']} at step {self.batches};"
                 " the last checkpoint is kept: resume with a lower fit.lr"
             )
-        self.batches += 1
+        self.part = (self.part + 1) % parts
+        self.batches += self.part == 0
         return terms["loss"]
 
     def groups(self) -> list[dict[str, Any]]:

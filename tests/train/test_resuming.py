@@ -1,0 +1,273 @@
+"""A run goes on from its own folder, may be lengthened, and shows how it goes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from small_recipe import SMALL
+from typer.testing import CliRunner
+
+from undark.cli.app import app
+from undark.errors import DivergedError, RecipeError, TrainError, UsageError
+from undark.train import Progress, Stopped, fit, history, run
+from undark.train.data.datasets import load_datasets
+from undark.train.methods import make_method
+from undark.train.weights import load_weights
+
+
+def rows(folder: Path) -> dict[int, dict[str, str]]:
+    """The history's rows with losses, by step."""
+    with (folder / "history.csv").open(encoding="utf-8") as file:
+        return {int(row["step"]): row for row in csv.DictReader(file) if row["train/loss"]}
+
+
+def stopping_at(step: int) -> Callable[[Progress], None]:
+    def watch(now: Progress) -> None:
+        if now.step == step:
+            signal.raise_signal(signal.SIGINT)
+
+    return watch
+
+
+@pytest.fixture(scope="module")
+def whole(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of eight steps that nothing stopped."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    return run("unet", data=pairs, out=out, overrides=SMALL, steps=8).folder
+
+
+@pytest.fixture
+def short(pairs: Path, tmp_path: Path) -> Path:
+    """A finished run of four steps."""
+    return run("unet", data=pairs, out=tmp_path / "short", overrides=SMALL, steps=4).folder
+
+
+def test_a_stopped_run_has_everything_and_goes_on_from_its_folder(
+    pairs: Path, tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT)
+    cut = tmp_path / "cut"
+    with pytest.raises(Stopped) as stopped:
+        run("unet", data=pairs, out=cut, overrides=SMALL, steps=8, progress=stopping_at(5))
+    assert (stopped.value.folder, stopped.value.step) == (cut, 5)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert set(rows(cut)) == {1, 2, 3, 4, 5}
+    assert (cut / "curves.png").stat().st_size > 1000
+    assert {grid.name for grid in (cut / "grids").glob("*.png")} == {
+        "step_0000003.png",
+        "step_0000005.png",
+    }
+    monkeypatch.chdir(tmp_path)  # where the data lie is known wherever one stands
+    told: list[str] = []
+    done = run("cut", resume=True, notify=told.append)
+    assert "resumed at step 5 of 8" in told
+    assert set(rows(cut)) == set(range(1, 9))
+    expected, found = load_weights(whole).state, load_weights(done.folder).state
+    assert all(torch.equal(value, found[key]) for key, value in expected.items())
+
+
+def test_a_finished_run_is_lengthened_by_the_schedule_of_the_new_length(
+    short: Path, whole: Path
+) -> None:
+    told: list[str] = []
+    run(short, resume=True, steps=8, notify=told.append)
+    assert "fit.steps is now 8 (was 4)" in told
+    assert load_weights(short).recipe.fit.steps == 8
+    longer, expected = rows(short), rows(whole)
+    assert set(longer) == set(range(1, 9))
+    for step in range(5, 9):
+        assert float(longer[step]["lr"]) == float(expected[step]["lr"])
+    assert float(longer[4]["lr"]) < float(expected[4]["lr"])
+    assert json.loads((short / "measured.json").read_text(encoding="utf-8"))
+
+
+def test_the_peak_of_the_learning_rate_may_change(short: Path, whole: Path) -> None:
+    run(short, resume=True, steps=8, overrides=["fit.lr=0.0004"])
+    for step in range(5, 9):
+        assert float(rows(short)[step]["lr"]) == pytest.approx(float(rows(whole)[step]["lr"]) / 2)
+
+
+def test_every_key_that_differs_is_named(short: Path) -> None:
+    changes = ["data.crop=48", "loss.pixel=2.0", "fit.validate_on=1"]
+    with pytest.raises(RecipeError) as failed:
+        run(short, resume=True, overrides=changes)
+    said = str(failed.value).partition("Only")[0]
+    assert "data.crop: 32 there, 48 asked" in said
+    assert "loss.pixel: 1.0 there, 2.0 asked" in said
+    assert "validate_on" not in said
+    with pytest.raises(RecipeError, match="stands at step 4"):
+        run(short, resume=True, steps=3)
+    with pytest.raises(RecipeError, match="method: 'unet' there, 'relight' asked"):
+        run("relight", out=short, resume=True)
+    text = (short / "recipe.toml").read_text(encoding="utf-8")
+    (short / "recipe.toml").write_text(text.replace("seed = 1", "seed = 2"), encoding="utf-8")
+    with pytest.raises(RecipeError, match="seed: 1 there, 2 asked"):
+        run(short, resume=True)
+
+
+def test_a_run_of_before_needs_to_be_told_its_data(short: Path, pairs: Path) -> None:
+    (short / "run.json").unlink()
+    with pytest.raises(UsageError, match="learns from"):
+        run(short, resume=True, steps=5)
+    run(short, resume=True, steps=5, data=pairs)
+    run(short, resume=True, steps=6)
+    assert set(rows(short)) == {1, 2, 3, 4, 5, 6}
+
+
+def test_which_run_is_to_go_on_must_be_said(tmp_path: Path, whole: Path) -> None:
+    with pytest.raises(UsageError, match="name its folder"):
+        run(resume=True)
+    with pytest.raises(UsageError, match="learns from pairs"):
+        run(out=tmp_path / "new")
+    (tmp_path / "recipe.toml").write_bytes((whole / "recipe.toml").read_bytes())
+    with pytest.raises(TrainError, match="before its first checkpoint"):
+        run(tmp_path, resume=True)
+
+
+def test_the_command_goes_on_and_says_how(
+    pairs: Path, tmp_path: Path, short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["train", "--resume", str(short), "--steps", "5", "--threads", "1"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.stderr
+    assert "resumed at step 4 of 5" in done.stderr
+    assert "psnr_matched: the same, once" in done.stderr
+    assert done.stdout.strip() == str(short / "weights.safetensors")
+
+    monkeypatch.setattr(fit, "load_datasets", interrupted)
+    done = CliRunner().invoke(app, ["train", "--resume", str(short), "--steps", "6"])
+    assert done.exit_code == 130
+    assert f"undark train --resume {short} goes on from step 5" in done.stderr
+    new = ["train", "unet", "--data", str(pairs), "-o", str(tmp_path / "new")]
+    done = CliRunner().invoke(app, new)
+    assert done.exit_code == 130
+    assert "nothing was learned yet" in done.stderr
+    assert "--resume" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["unet", "--data", "nowhere"], "nowhere: no such folder"),
+        (["nothing.toml", "--data", "."], "cannot read the recipe"),
+        (["unte", "--data", "."], "did you mean 'unet'?"),
+        (["unet", "--data", ".", "--set", "fit.step=3"], "did you mean 'fit.steps'?"),
+        (["bad.toml", "--data", "."], "did you mean 'method'?"),
+        (["--resume", "nowhere"], "there is no run to resume"),
+        (["--resume"], "name its folder"),
+        (["unet", "--data", ".", "-o", "held"], "already holds a run"),
+    ],
+)
+def test_what_is_wrong_is_said_before_pytorch_is_loaded(
+    words: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.toml").write_text("name = 'a'\nmetod = 'unet'\n", encoding="utf-8")
+    (tmp_path / "held").mkdir()
+    (tmp_path / "held" / "last.ckpt").touch()
+    for name in [name for name in sys.modules if name.startswith("undark.train")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    done = CliRunner().invoke(app, ["train", *words])
+    assert done.exit_code in (1, 2)
+    assert says in done.stderr
+    assert "undark[train]" not in done.stderr
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_step_of_several_batches_resumes_exactly(
+    pairs: Path, tmp_path: Path, workers: int
+) -> None:
+    settings = [*SMALL, "fit.accumulate=3", f"data.workers={workers}"]
+    seen: list[int] = []
+    done = run(
+        "unet",
+        data=pairs,
+        out=tmp_path / "whole",
+        overrides=settings,
+        progress=lambda now: seen.append(now.step),
+    )
+    assert seen == [1, 2, 3, 4, 5, 6]
+    cut = tmp_path / "cut"
+    with pytest.raises(Stopped):
+        run("unet", data=pairs, out=cut, overrides=settings, progress=stopping_at(4))
+    run(cut, resume=True)
+    expected, found = load_weights(done.folder).state, load_weights(cut).state
+    assert all(torch.equal(value, found[key]) for key, value in expected.items())
+    assert [row["train/loss"] for row in rows(cut).values()] == [
+        row["train/loss"] for row in rows(done.folder).values()
+    ]
+
+
+def test_a_step_of_several_batches_averages_their_gradients(pairs: Path, tmp_path: Path) -> None:
+    settings = [*SMALL, "fit.accumulate=3", "fit.ema=0.0", "fit.clip=0.0", "fit.steps=1"]
+    done = run("unet", data=pairs, out=tmp_path / "run", overrides=settings)
+    plan = load_weights(done.folder).recipe
+    torch.manual_seed(plan.seed)
+    method = make_method(plan)
+    datasets, _ = load_datasets(
+        plan.data, root=pairs, glance=method.glance, seed=plan.seed, notify=print
+    )
+    optimizer = method.configure_optimizers()["optimizer"]
+    for batch, _ in zip(method.stream(datasets), range(3), strict=False):
+        (method.training_step(batch, 0) / 3).backward()
+    optimizer.step()
+    learned = load_weights(done.folder).state
+    for key, value in method.network.state_dict().items():
+        torch.testing.assert_close(learned[key], value, atol=1e-6, rtol=1e-4)
+    first, second = (method.stream(datasets).at(0, part) for part in (0, 1))
+    assert not torch.equal(first["image"], second["image"])
+
+
+def interrupted(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_long_run_is_never_silent(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = (*SMALL, "fit.steps=40")
+    lines: dict[float, list[str]] = {}
+    for silence in (1e9, 0.0):
+        monkeypatch.setattr(history, "_SILENCE", silence)
+        told: list[str] = []
+        run("unet", data=pairs, out=tmp_path / str(silence), overrides=settings, notify=told.append)
+        lines[silence] = [line for line in told if line.startswith("step") and "left" in line]
+    assert len(lines[1e9]) == 20
+    assert len(lines[0.0]) == 40
+    assert "steps a second" in lines[0.0][0]
+
+
+def test_whoever_watches_sees_each_step(pairs: Path, tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    told: list[str] = []
+    run(
+        "unet",
+        data=pairs,
+        out=tmp_path / "run",
+        overrides=SMALL,
+        notify=told.append,
+        progress=seen.append,
+    )
+    assert [now.step for now in seen] == [1, 2, 3, 4, 5, 6]
+    assert not any("steps a second" in line for line in told)
+    assert all(now.rate > 0 and now.losses["loss"] > 0 for now in seen)
+    assert seen[-1].left == 0
+    assert not seen[0].scores
+    assert "dB" in seen[-1].scores
+
+
+def test_a_run_that_fails_leaves_its_history(pairs: Path, tmp_path: Path) -> None:
+    settings = [*SMALL, "fit.lr=1e30", "fit.clip=0.0", "fit.steps=20", "fit.warmup=0"]
+    with pytest.raises(DivergedError):
+        run("unet", data=pairs, out=tmp_path / "wild", overrides=settings)
+    assert rows(tmp_path / "wild")
