@@ -175,6 +175,7 @@ def test_doctor_finds_what_is_here(undark: Undark, catalog: Model) -> None:
     assert {name for kind, name in by_name if kind == "extras"} == {
         "openvino",
         "raw",
+        "jxl",
         "evaluate",
         "train",
         "video",

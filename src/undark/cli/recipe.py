@@ -40,6 +40,7 @@ def recipe(
     import json
     from dataclasses import asdict
 
+    learning("run")  # a method's own defaults need PyTorch; where it is missing, this says so
     found = learning("explain_recipe")(name, changes or ())
     if as_json:
         result_json([asdict(item) for item in found], indent=2)

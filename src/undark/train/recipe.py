@@ -164,6 +164,7 @@ class Loss:
     likeness: float = 0.0
     light: float = 0.0
     level: float = 0.0
+    periodic: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ __all__ = [
     "exposure",
     "likeness",
     "match_means",
+    "periodic",
     "structure",
     "weighted",
 ]
@@ -95,6 +96,22 @@ def colour(output: Tensor, truth: Tensor) -> Tensor:
     return 3.0 * (first - second).abs().mean()
 
 
+def periodic(output: Tensor, truth: Tensor, *, period: int = 4, repeats: int = 8) -> Tensor:
+    """How much of the error repeats every `period` pixels, as strides and shuffles leave it.
+
+    The error is averaged over `repeats`² periods; what then differs between the places within the
+    period, in mean absolute value. Sides that fill no whole window are cut off; 0 where none fits.
+    """
+    side = period * repeats
+    rows, columns = output.shape[2] // side, output.shape[3] // side
+    if not rows or not columns:
+        return output.new_zeros(())
+    error = (output - truth)[:, :, : rows * side, : columns * side]
+    cells = error.reshape(*error.shape[:2], rows, repeats, period, columns, repeats, period)
+    means = cells.mean((3, 6)).transpose(3, 4).flatten(4)
+    return (means - means.mean(-1, keepdim=True)).abs().mean()
+
+
 def exposure(relit: Tensor, truth: Tensor) -> Tensor:
     """What the glance decided, against the whole photo's truth.
 
@@ -125,6 +142,8 @@ def against_truth(output: Tensor, truth: Tensor, weight: Loss) -> dict[str, Tens
         terms["matched"] = charbonnier(match_means(output, truth), truth)
     if weight.colour:
         terms["colour"] = colour(output, truth)
+    if weight.periodic:
+        terms["periodic"] = periodic(output, truth)
     return terms
 
 

@@ -39,6 +39,7 @@ _FREE, _EXPOSED, _HIGHEST, _BLACK, _NIGHT = 0.2, 0.35, 0.92, 0.03, 1.5
 _WHITE = 0.85
 _FINE = 4  # levels looked at for each of the grid's, where highlights are bounded
 _PLAIN = 0.03
+_SLIGHT = (0.4, 0.9)  # EV
 _LEAST = 0.05  # mean level; white less this is the most
 _MEAN_LEVEL = 0.457  # of truths, encoded; the guess before anything is learned
 _MEAN_LOGIT = math.log((_MEAN_LEVEL - _LEAST) / (1.0 - _LEAST - _MEAN_LEVEL))
@@ -188,7 +189,9 @@ class Decision(nn.Module):
         level = _LEAST + (1.0 - 2.0 * _LEAST) * torch.sigmoid(self.level(mixed).float())
         level = level[:, :, None, None]
         decided = Light(grid, self._colour(tint, mix), black, level)
-        return decided._replace(grid=self._levelled(glance, decided, levels, top, night))
+        return decided._replace(
+            grid=_unless_slight(self._levelled(glance, decided, levels, top, night), levels)
+        )
 
     def _levelled(
         self, glance: Tensor, light: Light, levels: Tensor, top: Tensor, night: Tensor
@@ -297,6 +300,13 @@ class Decision(nn.Module):
 def _ramp(values: Tensor, start: float, end: float) -> Tensor:
     """0 at `start` and before it, 1 from `end` on."""
     return ((values - start) / (end - start)).clamp(0.0, 1.0)
+
+
+def _unless_slight(grid: Tensor, levels: Tensor) -> Tensor:
+    """The grid, or none where it nowhere asks for much: a well-lit photo is left as it is."""
+    stops = lit.firm(lit.read_whole(grid, levels))
+    most = F.adaptive_avg_pool2d(stops, 2 * PLACES).amax((1, 2, 3))
+    return _ramp(most, *_SLIGHT)[:, None, None, None] * grid
 
 
 def _lacking(mean: Tensor) -> Tensor:
