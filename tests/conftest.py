@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,3 +62,18 @@ def dark_photo() -> Callable[..., Path]:
         return path
 
     return write
+
+
+class _SignalStack(ctypes.Structure):
+    _fields_ = (("at", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
+
+
+@pytest.fixture(autouse=True)
+def _signals_on_the_usual_stack() -> None:
+    """Take away the alternate signal stack that a library has left to the main thread.
+
+    After all other tests, the end of a worker process was fatal: its signal found no room there.
+    """
+    if sys.platform == "linux":
+        none = _SignalStack(None, 2, 0)  # SS_DISABLE
+        ctypes.CDLL(None).sigaltstack(ctypes.byref(none), None)
