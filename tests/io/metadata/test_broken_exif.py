@@ -22,7 +22,7 @@ from metadata_files import (
 from photo_files import build_exif
 from PIL import Image
 
-from undark.errors import UndarkError
+from undark.errors import OutputError, UndarkError
 from undark.io.photo import encode_photo, read_photo
 from undark.io.strip import stripped
 from undark.photo import Photo
@@ -191,7 +191,13 @@ def test_garbage_never_raises(data: st.DataObject, kind: str) -> None:
         return
     opaque = replace(stripped(photo, "gps"), alpha=None)
     for format in FORMATS:
-        read_photo(encode_photo(opaque, format=format))
+        try:
+            stored = encode_photo(opaque, format=format)
+        except OutputError:
+            # Junk in a TIFF may make it wider than a format or its encoder takes.
+            assert kind == "tiff"
+            continue
+        read_photo(stored)
 
 
 def test_a_value_in_the_place_of_the_next_pointer_is_kept() -> None:
