@@ -116,19 +116,20 @@ def enhance(
     asked = Asked(model, engine, strength, exposure, denoise, local, explain, save_steps)
     if like is not None:
         asked = asked.like(like, {name for name in _LIKE if _is_given(context, name)})
+    options = Options(
+        format=written,
+        quality=quality,
+        overwrite=overwrite,
+        salvage=salvage,
+        record=not no_record,
+        times=not no_times,
+        strip=strip,
+    )
     if STDIN in inputs:
         if len(inputs) > 1:
             raise UsageError("- (stdin) cannot be mixed with other inputs")
         if in_place:
             raise UsageError("- (stdin) cannot be replaced in place; leave out --in-place")
-        options = Options(
-            format=written,
-            quality=quality,
-            overwrite=overwrite,
-            salvage=salvage,
-            record=not no_record,
-            strip=strip,
-        )
         Stream(output, options, as_json=as_json).run(asked)
         return
 
@@ -144,16 +145,7 @@ def enhance(
         fps=fps,
     )
     pairs = plan(inputs, output=output, recursive=recursive, format=written, in_place=in_place)
-    options = Options(
-        format=written,
-        quality=quality,
-        overwrite=overwrite,
-        salvage=salvage,
-        record=not no_record,
-        times=not no_times,
-        strip=strip,
-        transcoding=transcoding,
-    )
+    options = replace(options, transcoding=transcoding)
     _run(pairs, asked, options, workers=jobs, as_json=as_json, debug=debug)
 
 

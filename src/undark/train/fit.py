@@ -28,7 +28,7 @@ from undark.io.atomic import write_atomically
 from undark.train.callbacks import Asked, Average, Save, Schedule, Stop, Validate
 from undark.train.data.datasets import Dataset, load_datasets
 from undark.train.data.loading import LoadedPair
-from undark.train.history import History, Notify, Watch
+from undark.train.history import History, Notify, Watch, quiet
 from undark.train.methods import make_method
 from undark.train.methods.base import Method
 from undark.train.names import CHECKPOINT, WEIGHTS
@@ -42,7 +42,7 @@ from undark.train.weights import (
     save_weights,
 )
 
-__all__ = ["Run", "Stopped", "load_data", "run"]
+__all__ = ["Run", "Stopped", "load_data", "make_trainer", "run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,6 @@ class Stopped(KeyboardInterrupt):
         self.step = step
 
 
-def _quiet(message: str) -> None:
-    del message
-
-
 def run(
     recipe: str | Path | Recipe | None = None,
     *,
@@ -92,7 +88,7 @@ def run(
     resume: bool = False,
     device: str = "auto",
     threads: int | None = None,
-    notify: Notify = _quiet,
+    notify: Notify = quiet,
     progress: Watch | None = None,
 ) -> Run:
     """Train.
@@ -256,24 +252,14 @@ def _fit(
             )
 
     saver = Save(folder / CHECKPOINT, minutes=plan.fit.checkpoint_minutes)
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # its tips are not for users
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        trainer = lightning.Trainer(
-            accelerator={"cuda": "gpu"}.get(device, device),
-            devices=1,
+        trainer = make_trainer(
+            method,
+            [*callbacks, saver, Stop(folder / CHECKPOINT)],
+            steps=plan.fit.steps,
+            device=device,
             precision=precision,
-            max_steps=plan.fit.steps,
-            accumulate_grad_batches=plan.fit.accumulate,
-            # A method that takes its own gradients clips them too.
-            gradient_clip_val=plan.fit.clip or None if method.automatic_optimization else None,
-            callbacks=[*callbacks, saver, Stop(folder / CHECKPOINT)],
-            logger=False,
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            enable_progress_bar=False,
-            num_sanity_val_steps=0,
-            limit_val_batches=0,
         )
         try:
             trainer.fit(
@@ -284,6 +270,43 @@ def _fit(
         except (Asked, SystemExit):  # Lightning exits where Ctrl-C reaches its start-up
             raise KeyboardInterrupt from None
         trainer.save_checkpoint(folder / CHECKPOINT)
+
+
+def make_trainer(
+    method: Method[Any, Any],
+    callbacks: list[Any],
+    *,
+    steps: int,
+    device: str,
+    precision: Exact,
+) -> lightning.Trainer:
+    """Lightning's loop for a method, for so many `steps`, silent and leaving no files of its own.
+
+    Args:
+        method: Whose recipe says how gradients are gathered and clipped.
+        callbacks: Lightning's.
+        steps: After which it ends.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        precision: As :func:`undark.train.precision.choose_precision` gives it.
+    """
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # its tips are not for users
+    fit = method.recipe.fit
+    return lightning.Trainer(
+        accelerator={"cuda": "gpu"}.get(device, device),
+        devices=1,
+        precision=precision,
+        max_steps=steps,
+        accumulate_grad_batches=fit.accumulate,
+        # A method that takes its own gradients clips them too.
+        gradient_clip_val=fit.clip or None if method.automatic_optimization else None,
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        num_sanity_val_steps=0,
+        limit_val_batches=0,
+    )
 
 
 def _begin_worker(worker: int) -> None:

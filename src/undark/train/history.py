@@ -17,10 +17,16 @@ from torch.utils.tensorboard import SummaryWriter
 from undark.io.atomic import write_atomically
 from undark.train.plot import plot_curves
 
-__all__ = ["History", "Notify", "Progress", "Watch"]
+__all__ = ["History", "Notify", "Progress", "Watch", "quiet"]
 
 Notify = Callable[[str], None]
 """Takes a notice of one line."""
+
+
+def quiet(message: str) -> None:
+    """A `Notify` that drops it."""
+    del message
+
 
 _SILENCE = 30.0
 """Seconds after which a run that has no one to watch each step says something, and is drawn."""

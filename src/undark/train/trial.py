@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import math
 import time
 import warnings
@@ -12,14 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 from torch.utils.data import DataLoader, IterableDataset
 
 from undark.errors import DivergedError, UsageError
-from undark.train.fit import load_data
-from undark.train.history import Notify
+from undark.train.fit import load_data, make_trainer
+from undark.train.history import Notify, quiet
 from undark.train.methods import make_method
 from undark.train.methods.base import Method
 from undark.train.plan import plan_run
@@ -73,10 +71,6 @@ class FoundRate:
     lr: float
 
 
-def _quiet(message: str) -> None:
-    del message
-
-
 def check(
     recipe: str | Path | Recipe | None = None,
     *,
@@ -86,7 +80,7 @@ def check(
     overrides: Sequence[str] = (),
     start: str | Path | None = None,
     device: str = "auto",
-    notify: Notify = _quiet,
+    notify: Notify = quiet,
 ) -> Checked:
     """Learn one batch by heart, for a minute at most: what cannot do that learns nothing else.
 
@@ -128,7 +122,7 @@ def find_lr(
     overrides: Sequence[str] = (),
     start: str | Path | None = None,
     device: str = "auto",
-    notify: Notify = _quiet,
+    notify: Notify = quiet,
 ) -> FoundRate:
     """A range test of the learning rate (Smith, "Cyclical Learning Rates", 2017).
 
@@ -240,26 +234,11 @@ def _short_run(
     device: str,
     notify: Notify,
 ) -> None:
-    plan = method.recipe
-    precision, reason = choose_precision(plan.fit.precision, device)
+    precision, reason = choose_precision(method.recipe.fit.precision, device)
     notify(reason)
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        trainer = lightning.Trainer(
-            accelerator={"cuda": "gpu"}.get(device, device),
-            devices=1,
-            precision=precision,
-            max_steps=steps,
-            gradient_clip_val=plan.fit.clip or None,
-            callbacks=[watch],
-            logger=False,
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            enable_progress_bar=False,
-            num_sanity_val_steps=0,
-            limit_val_batches=0,
-        )
+        trainer = make_trainer(method, [watch], steps=steps, device=device, precision=precision)
         try:
             trainer.fit(method, train_dataloaders=DataLoader(_Given(batches), batch_size=None))
         except SystemExit:  # Lightning's answer to Ctrl-C

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from undark.pixels.colour import LUMA
 from undark.pixels.grid import DEADZONE, LEVELS, PLACES, TOP
 from undark.train.nets import light as lit
-from undark.train.nets.exposure import expose
+from undark.train.nets.exposure import expose, mean_luma
 from undark.train.nets.srgb import to_linear, to_srgb
 
 __all__ = ["Context", "Decision", "Light"]
@@ -36,7 +36,7 @@ _FLOOR = 1e-3  # of the mean light: below it, what is darker may become lighter
 _TINT, _MIX = 0.5, 0.15
 # Encoded levels, and the most EV for black in a night; see Decision._ceiling.
 _FREE, _EXPOSED, _HIGHEST, _BLACK, _NIGHT = 0.2, 0.35, 0.92, 0.03, 1.5
-_WHITE = 0.85
+_WHITE = 0.85  # encoded; from here on a place is as good as white
 _FINE = 4  # levels looked at for each of the grid's, where highlights are bounded
 _PLAIN = 0.03
 _SLIGHT = (0.4, 0.9)  # EV
@@ -177,12 +177,11 @@ class Decision(nn.Module):
         varied = _ramp(levels.std((1, 2, 3), correction=0), 0.0, _PLAIN)[:, None, None, None]
         grid = grid + curve[:, :, None, None] + varied * placed
         grid = self._rising(grid.clamp(-3.0, lit.MOST_STOPS))
-        night = self._looks_night(light)
+        night = _looks_night(light)
         top = self._ceiling(light, mean, night)
         grid = self._under(grid, top)
-        lifted = lit.firm(lit.read_whole(grid, levels)).clamp(min=0.0).mean((1, 2, 3))
         # Bright parts are only dimmed beside shadows that are lifted: a bright photo is left alone.
-        dimmed = _ramp(lifted, 0.05, 0.25)[:, None, None, None]
+        dimmed = _ramp(_lifted(grid, levels), 0.05, 0.25)
         grid = torch.where(grid < 0.0, dimmed * grid, grid)
         darkest = F.adaptive_avg_pool2d(linear, _CELLS).amin((2, 3), keepdim=True)
         black = torch.sigmoid(floor)[:, :, None, None] * darkest
@@ -206,30 +205,14 @@ class Decision(nn.Module):
             for _ in range(_ROUNDS):
                 stops = lit.firm(lit.read_whole(torch.minimum(grid + moved, top), levels))
                 seen = lit.light_up(glance, stops, light.colour, light.black)
-                now = (seen * self.weights[..., None]).sum(1, keepdim=True).mean((2, 3), True)
-                further = _RISE * torch.log2(light.level / now.clamp(min=0.01))
+                further = _RISE * torch.log2(light.level / mean_luma(seen).clamp(min=0.01))
                 moved = (moved + further).clamp(-_FURTHEST, _FURTHEST)
         if self.training:
             wanted = torch.log2(light.level)
             moved = moved + _RISE * (wanted - wanted.detach())  # the gradient of the last round
-        lifted = lit.firm(lit.read_whole(grid, levels)).clamp(min=0.0).mean((1, 2, 3))
-        share = _ramp(lifted, 0.1, 0.6)[:, None, None, None] * _ramp(grid, 0.0, 0.5)
+        share = _ramp(_lifted(grid, levels), 0.1, 0.6) * _ramp(grid, 0.0, 0.5)
         share = self.moves * share * (1.0 - night)
         return self._under(self._rising(grid + share * moved), top)
-
-    def _looks_night(self, light: Tensor) -> Tensor:
-        """From 0 to 1, N×1×1×1: lit subjects and a black sky in a photo that is dark on the whole.
-
-        A day that is several stops under is as dark, but its sky is what is light.
-        """
-        seen, dims = to_srgb(light), (1, 2, 3)
-        signs = (
-            _ramp(((seen > _EXPOSED) & (seen < 0.85)).float().mean(dims), 0.015, 0.03),
-            _ramp((seen < _BLACK).float().mean(dims), 0.25, 0.35),
-            _ramp(seen.mean(dims), 0.2, 0.14),
-            _ramp((seen[:, :, : seen.shape[2] // 3] < _BLACK).float().mean(dims), 0.3, 0.5),
-        )
-        return torch.stack(signs).amin(0)[:, None, None, None]
 
     def _ceiling(self, light: Tensor, mean: Tensor, night: Tensor) -> Tensor:
         """The most gain, N×L×1×1, that leaves what is well exposed its drawing, and a night black.
@@ -300,6 +283,26 @@ class Decision(nn.Module):
 def _ramp(values: Tensor, start: float, end: float) -> Tensor:
     """0 at `start` and before it, 1 from `end` on."""
     return ((values - start) / (end - start)).clamp(0.0, 1.0)
+
+
+def _lifted(grid: Tensor, levels: Tensor) -> Tensor:
+    """The mean of the gains that add light, N×1×1×1 in EV, at the glance's pixels."""
+    return lit.firm(lit.read_whole(grid, levels)).clamp(min=0.0).mean((1, 2, 3), keepdim=True)
+
+
+def _looks_night(light: Tensor) -> Tensor:
+    """From 0 to 1, N×1×1×1: lit subjects and a black sky in a photo that is dark on the whole.
+
+    A day that is several stops under is as dark, but its sky is what is light.
+    """
+    seen, dims = to_srgb(light), (1, 2, 3)
+    signs = (
+        _ramp(((seen > _EXPOSED) & (seen < _WHITE)).float().mean(dims), 0.015, 0.03),
+        _ramp((seen < _BLACK).float().mean(dims), 0.25, 0.35),
+        _ramp(seen.mean(dims), 0.2, 0.14),
+        _ramp((seen[:, :, : seen.shape[2] // 3] < _BLACK).float().mean(dims), 0.3, 0.5),
+    )
+    return torch.stack(signs).amin(0)[:, None, None, None]
 
 
 def _unless_slight(grid: Tensor, levels: Tensor) -> Tensor:
