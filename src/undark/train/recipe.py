@@ -153,6 +153,9 @@ class Data:
 class Loss:
     """Weights of the loss's terms; see :mod:`undark.train.losses`. 0 leaves a term out.
 
+    `exposure` holds the relit glance of a network that decides one brightness against its truth;
+    `likeness`, `light` and `level` do that for relight: how the glance looks, the gains that come
+    nearest to the truth, and the mean level decided.
     The colour term is out by default: the ablation of ``docs/training.md`` shows no gain from it.
     """
 

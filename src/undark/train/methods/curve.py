@@ -124,7 +124,8 @@ class Curve(Method[CurveNet, Options]):
         """What cleaning leaves, on images made of the first photos of the batch."""
         with torch.no_grad():
             relit = expose(to_linear(image), torch.exp2(stops))[: self.options.twins]
-        random = np.random.default_rng((self.recipe.seed, self.batches, *[self.part][: self.part]))
+        parts = (self.part,) if self.part else ()  # the first draws as a whole step does
+        random = np.random.default_rng((self.recipe.seed, self.batches, *parts))
         images = [np.ascontiguousarray(x.cpu().numpy().transpose(1, 2, 0)) for x in relit]
         twins = [shrunken_twin(image, random) for image in images]
         return noise_left(self.network.strength, twins)
