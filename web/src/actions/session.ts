@@ -1,0 +1,87 @@
+/** The batch outlives a reload of the page: names and wishes are kept by the tab, files by the server. */
+
+import { effect } from "@preact/signals";
+import type { Edit, Output } from "../edit";
+import { kept } from "../kept";
+import { type Item, items, output, patch, scope, selectedId } from "../state";
+import { engine } from "../undark";
+import { line, t } from "../words";
+import { arrived, fail, newItem } from "./add";
+import { follow } from "./make";
+
+interface Kept {
+  version: 1;
+  items: (Pick<Item, "id" | "upload" | "name" | "bytes" | "at" | "made"> & {
+    edit: Edit | null;
+    job: string | null;
+  })[];
+  selected: string | null;
+  scope: "one" | "all";
+  output: Output;
+}
+
+const store = kept("batch", "sessionStorage");
+const SAVE_MS = 150;
+
+function save() {
+  const content: Kept = {
+    version: 1,
+    items: items.peek().map(({ id, upload, name, bytes, at, made, edit, job }) => ({
+      ...{ id, upload, name, bytes, at, made, edit },
+      job: job?.id ?? null,
+    })),
+    selected: selectedId.peek(),
+    scope: scope.peek(),
+    output: output.peek(),
+  };
+  store.set(JSON.stringify(content));
+}
+
+/** Keeps the batch from now on. */
+export function keep() {
+  let isDue = false;
+  effect(() => {
+    void [items.value, selectedId.value, scope.value, output.value];
+    if (isDue) return;
+    isDue = true;
+    setTimeout(() => {
+      isDue = false;
+      save();
+    }, SAVE_MS);
+  });
+  addEventListener("pagehide", save);
+}
+
+function read(): Kept | null {
+  try {
+    const content: Kept = JSON.parse(store.get() ?? "");
+    return content.version === 1 ? content : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Brings back what the tab had before it was reloaded. */
+export async function restore() {
+  const content = read();
+  if (!content) return;
+  items.value = content.items.map(({ job: _, ...item }) => newItem({ ...item, phase: "sending" }));
+  selectedId.value = content.selected;
+  scope.value = content.scope;
+  output.value = content.output;
+  for (const { id, upload, job } of content.items) {
+    try {
+      arrived(id, await engine.recall(upload));
+    } catch (error) {
+      fail(id, line(error) === t("error_gone") ? t("error_interrupted") : line(error));
+      continue;
+    }
+    if (!job) continue;
+    try {
+      patch(id, { job: await engine.look(job) });
+      follow(id);
+    } catch {
+      patch(id, { job: null, made: null });
+    }
+  }
+}
