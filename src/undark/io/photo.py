@@ -29,7 +29,7 @@ from undark.errors import (
 )
 from undark.io.atomic import write_atomically
 from undark.io.formats import FORMATS, format_named, result_format, suffix_format
-from undark.io.formats.base import Decoded, is_opaque, pixel_limit
+from undark.io.formats.base import Decoded, TooManyPixelsError, is_opaque, pixel_limit
 from undark.io.formats.others import decoded_otherwise
 from undark.io.formats.segments import MAX_EXIF
 from undark.io.formats.sniff import sniff
@@ -44,6 +44,7 @@ from undark.photo import Encoding, Photo
 __all__ = [
     "encode_photo",
     "losses",
+    "measure_photo",
     "output_format",
     "read_photo",
     "target_format",
@@ -109,6 +110,24 @@ def read_photo(
         raise DamagedError(
             f"{label}: is too large, a decompression bomb? {_first_line(error)}"
         ) from error
+
+
+def measure_photo(path: Path) -> tuple[int, int]:
+    """Width and height of a photo as stored, from its header: nothing is decoded.
+
+    Raises:
+        InputError: As `read_photo`, as far as the header shows.
+    """
+    try:
+        with _opened(path) as file, pixel_limit(0):
+            _decode(file, sniff(file, path.suffix.lower()), salvage=False)
+    except TooManyPixelsError as found:
+        return found.size
+    except InputError as error:
+        raise type(error)(f"{path}: {error}", argument=error.argument) from error
+    except OSError as error:
+        raise UnreadableError(f"{path}: cannot be read: {_reason(error)}") from error
+    raise DamagedError(f"{path}: is damaged: it does not say how large it is")
 
 
 @contextmanager

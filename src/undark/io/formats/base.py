@@ -23,6 +23,7 @@ __all__ = [
     "Decoded",
     "Reader",
     "Salvager",
+    "TooManyPixelsError",
     "Writer",
     "channels",
     "check_size",
@@ -121,6 +122,12 @@ class Writer(Protocol):
         ...
 
 
+class TooManyPixelsError(UnsupportedError):
+    """A photo has more pixels than :func:`pixel_limit` allows; `size` is its width and height."""
+
+    size: tuple[int, int] = (0, 0)
+
+
 @contextmanager
 def pixel_limit(most: int | None) -> Generator[None]:
     """Within it, photos of more than `most` pixels are refused by their header; None adds none."""
@@ -136,7 +143,7 @@ def check_size(width: int, height: int) -> None:
 
     Raises:
         DamagedError: It has more than `MAX_PIXELS`, or none.
-        UnsupportedError: It has more than :func:`pixel_limit` allows.
+        TooManyPixelsError: It has more than :func:`pixel_limit` allows.
     """
     most = _most_pixels.get()
     if width * height > MAX_PIXELS:
@@ -146,11 +153,13 @@ def check_size(width: int, height: int) -> None:
             argument="pixels",
         )
     if most is not None and width * height > most:
-        raise UnsupportedError(
+        error = TooManyPixelsError(
             f"the photo has {width}×{height} pixels, more than the limit of {most}; make it"
             " smaller or raise the limit",
             argument="pixels",
         )
+        error.size = (width, height)
+        raise error
     if not width or not height:
         raise DamagedError("is damaged: it has no pixels")
 
