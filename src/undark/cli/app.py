@@ -21,6 +21,7 @@ from undark.cli.export import export
 from undark.cli.live import live
 from undark.cli.models import models
 from undark.cli.recipe import recipe
+from undark.cli.serve import serve
 from undark.cli.shell import Command, result
 from undark.cli.show import show
 from undark.cli.train import train
@@ -41,6 +42,7 @@ app: typer.Typer = typer.Typer(
 for _command in (
     enhance,
     live,
+    serve,
     apply,
     show,
     models,
