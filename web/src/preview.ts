@@ -27,10 +27,15 @@ interface Wish {
   upload: string;
   side: Side;
   order: PreviewOrder;
+  /** A smaller preview, to be replaced. */
+  isDraft: boolean;
 }
 
 const MOST_PIXELS = 1_000_000;
 const KEPT = 48;
+/** Where a preview takes longer than this, a smaller one is shown first. */
+const QUICK_MS = 250;
+const DRAFT_PIXELS = 250_000;
 /** While a slider moves, a picture comes at least about this often. */
 const STALE_MS = 400;
 
@@ -48,6 +53,7 @@ const refused = new Map<string, string>();
 const changed = signal(0);
 let flight: { wish: Wish; controller: AbortController } | null = null;
 let lastShown = 0;
+let isSlow = false;
 /** Address of the picture that the gallery shows small. */
 let thumbed = "";
 
@@ -60,18 +66,22 @@ function wishes(item: Item, shownParts: Part[]): Wish[] {
   // The noise of videos is averaged over time, which one frame cannot show.
   if (isVideo) delete adjust.denoise;
   const looks = { before: null, after: { model: edit.model, adjust } };
-  const wish = (side: Side, part?: Part): Wish => {
+  const wish = (side: Side, part?: Part, isDraft = false): Wish => {
     const order: PreviewOrder = {
       look: looks[side],
-      maxPixels: limit,
+      maxPixels: isDraft ? DRAFT_PIXELS : limit,
       ...(isVideo ? { at: Math.round(item.at * 1000) / 1000 } : {}),
       ...(part ? { part } : {}),
     };
-    return { key: JSON.stringify([upload, order]), id, upload, side, order };
+    return { key: JSON.stringify([upload, order]), id, upload, side, order, isDraft };
   };
+  const whole = wish("after");
+  const isLarge = source.width * source.height > 2 * DRAFT_PIXELS;
+  const needsDraft = isSlow && isLarge && !cache.has(whole.key);
   return [
     wish("before"),
-    wish("after"),
+    ...(needsDraft ? [wish("after", undefined, true)] : []),
+    whole,
     ...shownParts.flatMap((part) => [wish("after", part), wish("before", part)]),
   ];
 }
@@ -87,11 +97,15 @@ export function followSelection() {
 
 function show(wanted: Wish[], id: string | null) {
   for (const [side, shown] of [["before", before] as const, ["after", after] as const]) {
-    const wish = wanted.find((one) => one.side === side && !one.order.part);
-    const picture = wish && touch(wish.key);
+    const found = wanted
+      .filter((one) => one.side === side && !one.order.part)
+      .map((one) => ({ isDraft: one.isDraft, picture: touch(one.key) }))
+      .filter(({ picture }) => picture)
+      .at(-1);
+    const picture = found?.picture;
     if (picture && id) {
       if (shown.peek()?.url !== picture.url) shown.value = { ...picture, id };
-      if (side === "after" && thumbed !== picture.url) {
+      if (side === "after" && !found?.isDraft && thumbed !== picture.url) {
         thumbed = picture.url;
         void thumbFrom(id, picture.blob).catch(() => undefined);
       }
@@ -123,6 +137,7 @@ function launch(wanted: Wish[], next: Wish | undefined) {
 async function fly(wish: Wish) {
   const controller = new AbortController();
   const mine = { wish, controller };
+  const start = performance.now();
   flight = mine;
   try {
     const blob = await engine.preview(wish.upload, wish.order, controller.signal);
@@ -130,6 +145,9 @@ async function fly(wish: Wish) {
     const picture = { url: URL.createObjectURL(blob), blob };
     remember(wish.key, picture);
     lastShown = performance.now();
+    if (wish.side === "after" && !wish.order.part && !wish.isDraft) {
+      isSlow = lastShown - start > QUICK_MS;
+    }
     if (wish.side === "after" && !wish.order.part && selected.peek()?.id === wish.id) {
       after.value = { ...picture, id: wish.id };
     }

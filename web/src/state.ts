@@ -61,6 +61,13 @@ export function patch(id: string, change: Partial<Item>) {
   items.value = items.peek().map((item) => (item.id === id ? { ...item, ...change } : item));
 }
 
+/** What only screen readers are told. */
+export const announced = signal("");
+
+export function announce(text: string) {
+  announced.value = text;
+}
+
 let counter = 0;
 
 const NOTICE_MS = 6000;

@@ -4,6 +4,7 @@ import { firstEdit } from "../edit";
 import { Refusal, type Source } from "../engine";
 import {
   about,
+  announce,
   find,
   type Item,
   items,
@@ -16,7 +17,7 @@ import {
   unguessable,
 } from "../state";
 import { engine } from "../undark";
-import { bytes, line, t } from "../words";
+import { aboutFile, bytes, line, t } from "../words";
 import type { Found } from "./files";
 import { wantThumb } from "./thumbs";
 
@@ -47,7 +48,7 @@ export function add({ files, leftOut }: Found) {
   const added = files.map((file) => newItem({ file, name: file.name, bytes: file.size }));
   items.value = [...items.value, ...added];
   if (!selectedId.value && added[0]) selectedId.value = added[0].id;
-  if (added.length) notify(t("added", { n: added.length }));
+  if (added.length) announce(t("added", { n: added.length }));
   if (leftOut) notify(t("left_out", { n: leftOut }));
   if (!added.length && !leftOut) notify(t("empty_folder"), true);
   pump();
@@ -101,7 +102,7 @@ export function fail(id: string, error: string) {
   const item = find(id);
   if (!item) return;
   patch(id, { phase: "failed", error });
-  notify(t("file_failed", { name: item.name, line: error }), true);
+  notify(aboutFile(item.name, error), true);
 }
 
 /** The engine has it no more: it is sent again, or said where the page has no file. */

@@ -5,6 +5,7 @@ import { asked, outputOf } from "../edit";
 import { type Job, type JobOrder, Refusal } from "../engine";
 import {
   about,
+  announce,
   find,
   type Item,
   isActive,
@@ -15,7 +16,7 @@ import {
   patch,
 } from "../state";
 import { engine } from "../undark";
-import { line, t } from "../words";
+import { aboutFile, line, t } from "../words";
 import { lost } from "./add";
 
 /** What is to be downloaded together, once all of it is made. */
@@ -48,8 +49,8 @@ async function make(id: string): Promise<void> {
   if (!item || !order || ordering.has(id)) return;
   if (isCurrent(item) && (isActive(item) || item.job?.status === "done")) return;
   const controller = new AbortController();
-  ordering.set(id, controller);
   forgetJob(item);
+  ordering.set(id, controller);
   patch(id, { job: null, made: JSON.stringify(order), error: null });
   try {
     heard(id, await engine.enhance(order, controller.signal));
@@ -112,7 +113,10 @@ function heard(id: string, job: Job) {
     unwant(id);
     failed(id, job.error?.detail || job.error?.title || t("failed"));
   } else if (job.status === "cancelled") unwant(id);
-  else if (single.delete(id)) save(engine.result(job.id));
+  else {
+    announce(t("finished", { name: before.name }));
+    if (single.delete(id)) save(engine.result(job.id));
+  }
   saveCollected();
 }
 
@@ -120,7 +124,7 @@ function failed(id: string, error: string) {
   const item = find(id);
   if (!item) return;
   patch(id, { error });
-  notify(t("file_failed", { name: item.name, line: error }), true);
+  notify(aboutFile(item.name, error), true);
 }
 
 function unwant(id: string) {

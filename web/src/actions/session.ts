@@ -14,6 +14,8 @@ interface Kept {
   items: (Pick<Item, "id" | "upload" | "name" | "bytes" | "at" | "made"> & {
     edit: Edit | null;
     job: string | null;
+    /** Why it was refused, where it was. */
+    failed: string | null;
   })[];
   selected: string | null;
   scope: "one" | "all";
@@ -26,9 +28,10 @@ const SAVE_MS = 150;
 function save() {
   const content: Kept = {
     version: 1,
-    items: items.peek().map(({ id, upload, name, bytes, at, made, edit, job }) => ({
+    items: items.peek().map(({ id, upload, name, bytes, at, made, edit, job, phase, error }) => ({
       ...{ id, upload, name, bytes, at, made, edit },
       job: job?.id ?? null,
+      failed: phase === "failed" ? error : null,
     })),
     selected: selectedId.peek(),
     scope: scope.peek(),
@@ -65,11 +68,14 @@ function read(): Kept | null {
 export async function restore() {
   const content = read();
   if (!content) return;
-  items.value = content.items.map(({ job: _, ...item }) => newItem({ ...item, phase: "sending" }));
+  items.value = content.items.map(({ job: _, failed, ...item }) =>
+    newItem({ ...item, phase: failed ? "failed" : "sending", error: failed }),
+  );
   selectedId.value = content.selected;
   scope.value = content.scope;
   output.value = content.output;
-  for (const { id, upload, job } of content.items) {
+  for (const { id, upload, job, failed } of content.items) {
+    if (failed) continue;
     try {
       arrived(id, await engine.recall(upload));
     } catch (error) {

@@ -4,6 +4,7 @@ import { chosen, dropped } from "../actions/files";
 import { cancel, download, isMade } from "../actions/make";
 import {
   about,
+  announced,
   dismiss,
   type Item,
   isActive,
@@ -171,6 +172,9 @@ export function App() {
       )}
       {isOver.value && <div class="drop-now">{t("drop_now")}</div>}
       <Notices />
+      <p class="unseen" role="status">
+        {announced.value}
+      </p>
       <TokenForm />
     </>
   );

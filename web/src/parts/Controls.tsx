@@ -31,7 +31,6 @@ function Slider({ item, name }: { item: Item; name: ControlName }) {
     <div class="control">
       <div class="control-head">
         <label for={`control-${name}`}>{label}</label>
-        <span class="value">{shownValue(name, value)}</span>
         <button
           type="button"
           class="quiet small"
@@ -41,6 +40,7 @@ function Slider({ item, name }: { item: Item; name: ControlName }) {
         >
           <Icon name="reset" />
         </button>
+        <span class="value">{shownValue(name, value)}</span>
       </div>
       <input
         id={`control-${name}`}

@@ -59,7 +59,7 @@ export function Histogram() {
       const peak = Math.max(inner(now.red), inner(now.green), inner(now.blue));
       context.globalCompositeOperation = isDark ? "lighter" : "multiply";
       const colours = isDark
-        ? ["#b8433c", "#3c9a4c", "#3f6bd0"]
+        ? ["#7a332d", "#2e6638", "#2d4d8f"]
         : ["#f5a79f", "#a5dcae", "#a9c3f7"];
       [now.red, now.green, now.blue].forEach((bins, index) => {
         context.fillStyle = colours[index] ?? "#888";

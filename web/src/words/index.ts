@@ -72,6 +72,10 @@ export function timeLeft(seconds: number): string {
   return t("hours_left", { n: Math.round(seconds / 3600) });
 }
 
+/** A line that says which file it is about. */
+export const aboutFile = (name: string, text: string) =>
+  text.startsWith(`${name}:`) ? text : t("file_failed", { name, line: text });
+
 /** An error as a line for the user. */
 export function line(error: unknown): string {
   if (!(error instanceof Refusal)) return String(error instanceof Error ? error.message : error);
