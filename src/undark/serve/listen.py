@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any, ClassVar, Final
 
 import uvicorn
@@ -47,8 +49,8 @@ def _protocol(limits: Limits) -> type[H11Protocol]:
 
         def _look(self) -> None:
             """Close the connection where no whole header has come by now."""
-            begun: object = self.cycle  # None until then, whatever its type says
-            if begun is None and not self.transport.is_closing():
+            # None until then, whatever its type says.
+            if self.cycle is None and not self.transport.is_closing():  # pyright: ignore[reportUnnecessaryComparison]
                 self.transport.close()
 
     return _Limited
@@ -124,6 +126,17 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """End in good order, and with exit code 0: uvicorn's own raises the signal again."""
+        kinds = (signal.SIGINT, signal.SIGTERM)
+        before = {kind: signal.signal(kind, self.handle_exit) for kind in kinds}
+        try:
+            yield
+        finally:
+            for kind, handler in before.items():
+                signal.signal(kind, handler)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

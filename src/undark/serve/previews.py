@@ -140,7 +140,7 @@ class Previews:
                 photo = self._enhanced(photo, task, progress)
             return _shown(photo)
         photo = self._at_full_size(task, progress)
-        return _shown(_cut(photo, task.part, self._pixels))
+        return _shown(_cut(photo, task.part, self._pixels), exact=True)
 
     def _source(self, task: Show) -> Photo:
         pixels = min(task.pixels, self._pixels)
@@ -232,11 +232,11 @@ def _cut(photo: Photo, part: Part, pixels: int) -> Photo:
     )
 
 
-def _shown(photo: Photo) -> Shown:
-    """A photo as a browser takes it; JPEG where it is opaque."""
+def _shown(photo: Photo, *, exact: bool = False) -> Shown:
+    """A photo as a browser takes it; JPEG where it is opaque and need not be exact."""
     alpha = None if photo.alpha is None or is_opaque(photo.alpha) else photo.alpha
-    kind = "JPEG" if alpha is None else "PNG"
-    if alpha is not None and photo.cicp is None:
-        eight = converted(photo.pixels, np.uint8)
-        photo = replace(photo, pixels=eight, alpha=converted(alpha, np.uint8))
+    kind = "JPEG" if alpha is None and not exact else "PNG"
+    if photo.cicp is None:
+        alpha = None if alpha is None else converted(alpha, np.uint8)
+        photo = replace(photo, pixels=converted(photo.pixels, np.uint8), alpha=alpha)
     return Shown(encode_photo(photo, format=kind, quality=_QUALITY), FORMATS[kind].mime)

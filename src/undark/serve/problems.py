@@ -13,11 +13,11 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from undark.errors import InputError, UndarkError
+from undark.errors import UndarkError
 from undark.serve.body import SlowError
 from undark.serve.pool import FullError, RefusedError
 from undark.serve.store import NoRoomError, TooLargeError
-from undark.serve.tasks import Failure
+from undark.serve.tasks import Failure, failure_of
 
 __all__ = ["MEDIA_TYPE", "ProblemError", "as_problem", "install", "problem"]
 
@@ -95,13 +95,9 @@ def install(app: FastAPI) -> None:
     def _(_: Request, error: RefusedError) -> JSONResponse:
         return _answer(as_problem(error.failure))
 
-    @app.exception_handler(InputError)
-    def _(_: Request, error: InputError) -> JSONResponse:
-        return _answer(as_problem(Failure(type(error).__name__, str(error), error.argument)))
-
     @app.exception_handler(UndarkError)
     def _(_: Request, error: UndarkError) -> JSONResponse:
-        return _answer(as_problem(Failure(type(error).__name__, str(error), error.argument)))
+        return _answer(as_problem(failure_of(error)))
 
     @app.exception_handler(FullError)
     def _(_: Request, error: FullError) -> JSONResponse:

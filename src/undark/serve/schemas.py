@@ -80,7 +80,7 @@ class JobRequest(BaseModel):
     model: str = Field("default", max_length=100, description="Name of a model, or `default`.")
     adjust: AdjustValues = AdjustValues()
     format: str | None = Field(None, max_length=20, description="`png`, `jpg`, ...; as the source.")
-    quality: int | None = Field(None, ge=1, le=100)
+    quality: int | None = Field(None, ge=1, le=100, description="Of formats with loss.")
     strip: Literal["all", "gps"] | None = Field(None, description="What metadata is left out.")
     record: bool = Field(True, description="Say in a photo's result how it was made.")
     salvage: bool = Field(False, description="Take what is there of a damaged photo.")

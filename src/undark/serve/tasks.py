@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from undark.adjust import Adjust
+from undark.errors import UndarkError
 
 __all__ = [
     "Enhance",
@@ -24,6 +25,7 @@ __all__ = [
     "Stop",
     "Task",
     "Value",
+    "failure_of",
 ]
 
 
@@ -198,6 +200,12 @@ class Failure:
 
 Value = Result | Facts | Shown | int
 """What a task gives; a number of pixels where that was asked for."""
+
+
+def failure_of(error: UndarkError) -> Failure:
+    """An error as a failure: of the nearest class that :mod:`undark.errors` names."""
+    named = (kind for kind in type(error).__mro__ if kind.__module__ == UndarkError.__module__)
+    return Failure(next(named).__name__, str(error), error.argument)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ import signal
 import sys
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import monotonic
 
-from undark.adjust import CONTROLS, Adjust
+from undark.adjust import Adjust
 from undark.engine.editor import Editor
 from undark.engine.enhancer import Enhancer
 from undark.engine.video import DEFAULT_MODEL, VideoEnhancer
@@ -43,6 +44,7 @@ from undark.serve.tasks import (
     Stop,
     Task,
     Value,
+    failure_of,
 )
 
 __all__ = ["Models", "run_worker"]
@@ -206,10 +208,8 @@ def _enhanced(
 
 
 def _failure(error: UndarkError, task: Task) -> Failure:
-    argument = error.argument
-    if argument and argument not in (*CONTROLS, *Enhance.__slots__, "salvage", "pixels"):
-        argument = ""
-    return Failure(type(error).__name__, _clean(str(error), task), argument)
+    found = failure_of(error)
+    return replace(found, message=_clean(found.message, task))
 
 
 def _clean(text: str, task: Task) -> str:

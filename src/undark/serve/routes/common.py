@@ -8,7 +8,6 @@ from fastapi import Depends, Path, Query, Request
 
 from undark.adjust import CONTROLS
 from undark.serve.problems import MEDIA_TYPE
-from undark.serve.schemas import Problem
 from undark.serve.server import Server
 
 __all__ = ["Adjusted", "Here", "ModelName", "UploadId", "problems"]
@@ -34,7 +33,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems that a route may answer with, for its documentation."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {
-        status: {"description": _MEANINGS[status], "model": Problem, "content": content}
+        status: {"description": _MEANINGS[status], "content": content}
         for status in sorted({401, 403, 421, *statuses})
     }
 

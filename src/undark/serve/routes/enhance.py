@@ -80,7 +80,9 @@ async def post_enhance(
     format: Annotated[
         str | None, Query(max_length=20, description="`png`, `jpg`, ...; as the source.")
     ] = None,
-    quality: Annotated[int | None, Query(ge=1, le=100)] = None,
+    quality: Annotated[
+        int | None, Query(ge=1, le=100, description="Of formats with loss; as the source.")
+    ] = None,
     strip: Annotated[
         Literal["all", "gps"] | None, Query(description="What metadata is left out.")
     ] = None,

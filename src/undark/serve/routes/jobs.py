@@ -91,7 +91,9 @@ async def delete_job(server: Here, id: _JobId) -> Response:
 async def get_events(
     server: Here,
     id: _JobId,
-    last_event_id: Annotated[str | None, Header(max_length=100)] = None,
+    last_event_id: Annotated[
+        str | None, Header(max_length=100, description="The last event that is known already.")
+    ] = None,
 ) -> Response:
     """Follow a job by server-sent events; `Last-Event-ID` goes on after that one."""
     job = _job(server, id)

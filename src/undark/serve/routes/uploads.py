@@ -27,7 +27,9 @@ _BODY: Final[dict[str, Any]] = {
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
-_Length = Annotated[int | None, Query(ge=0, le=1_000_000)]
+_Length = Annotated[
+    int | None, Query(ge=0, le=1_000_000, description="Of a part, in pixels of the full photo.")
+]
 
 
 @router.put(
