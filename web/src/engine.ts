@@ -112,10 +112,14 @@ export interface Job {
   fraction: number;
   position: number | null;
   seconds_left: number | null;
+  /** Frames a second of a video. */
+  fps: number | null;
   notices: string[];
   error: { title: string; detail?: string } | null;
   result: { bytes: number; name: string } | null;
 }
+
+export const isEnded = (job: Job) => job.status !== "queued" && job.status !== "running";
 
 /** Why an engine did not do what was asked, in a line for the user. */
 export class Refusal extends Error {

@@ -1,6 +1,6 @@
 import { effect } from "@preact/signals";
 import { render } from "preact";
-import { keep, restore } from "./actions/session";
+import { restore } from "./actions/session";
 import { App } from "./parts/App";
 import { followSelection } from "./preview";
 import { about, models, startError } from "./state";
@@ -25,9 +25,7 @@ async function start() {
     return;
   }
   followSelection();
-  const restored = restore();
-  keep();
-  await restored;
+  await restore();
 }
 
 const page = document.getElementById("page");

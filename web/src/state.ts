@@ -1,8 +1,8 @@
 /** What the page knows: signals, and the few ways to change them. */
 
-import { computed, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { DEFAULT_OUTPUT, type Edit, type Output } from "./edit";
-import type { About, Job, Model, Models, Source } from "./engine";
+import { type About, isEnded, type Job, type Model, type Models, type Source } from "./engine";
 
 export type Phase = "waiting" | "sending" | "ready" | "failed";
 
@@ -54,6 +54,17 @@ export const selected = computed(
 
 export const find = (id: string) => items.peek().find((item) => item.id === id);
 
+/** What the engine says of itself, once it has; nothing that a user does before is lost. */
+export function ready(): Promise<About> {
+  return new Promise((resolve) => {
+    const dispose = effect(() => {
+      if (!about.value || !models.value) return;
+      resolve(about.value);
+      queueMicrotask(() => dispose());
+    });
+  });
+}
+
 export const modelNamed = (name: string | undefined): Model | undefined =>
   models.value?.models.find((model) => model.name === name);
 
@@ -89,5 +100,4 @@ export function unguessable(): string {
   return Array.from(random, (value) => value.toString(16).padStart(2, "0")).join("");
 }
 
-export const isActive = (item: Item) =>
-  item.job?.status === "queued" || item.job?.status === "running";
+export const isActive = (item: Item) => item.job !== null && !isEnded(item.job);

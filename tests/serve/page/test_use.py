@@ -54,15 +54,11 @@ def test_the_command_and_the_recipe_do_the_same(
     by_page = download(page, tmp_path)
     recipe = download(page, tmp_path, "text=Save recipe")
 
-    for folder, line in (
-        ("command", words[1:]),
-        ("recipe", ["enhance", words[2], "--like", str(recipe)]),
-    ):
+    for folder, more in (("command", words[3:]), ("recipe", ["--like", str(recipe)])):
         (tmp_path / folder).mkdir()
         shutil.copy(nights / words[2], tmp_path / folder)
-        printed = run_undark(*line, cwd=tmp_path / folder)
-        made = tmp_path / folder / printed.strip()
-        assert made.read_bytes() == by_page.read_bytes()
+        printed = run_undark("enhance", words[2], *more, cwd=tmp_path / folder)
+        assert (tmp_path / folder / printed.strip()).read_bytes() == by_page.read_bytes()
 
     page.click("text=Reset")
     assert page.input_value("#control-exposure") == "0"
@@ -182,13 +178,14 @@ def test_outdated_previews_are_not_waited_for(visit: Visit, server: Any, nights:
             asked.append(request.url)
 
     page.on("request", begin)
-    page.on("requestfinished", flying.discard)
-    page.on("requestfailed", flying.discard)
+    page.on("requestfinished", lambda request: flying.discard(request))
+    page.on("requestfailed", lambda request: flying.discard(request))
     for step in range(40):
         page.fill("#control-exposure", str(step / 20))
     settle(page)
     assert "exposure=1.95" in asked[-1]
-    assert most == 1
+    # The browser may tell of an aborted one after it tells of its successor.
+    assert most <= 2
     assert len(set(asked)) < 40
 
 
@@ -198,7 +195,7 @@ def test_zoom_shows_the_photo_at_full_size(visit: Visit, server: Any, nights: Pa
     page.on("request", lambda request: parts.append(request.url) if "&w=" in request.url else None)
     choose(page, nights / "large.jpg")
     settle(page)
-    page.click("text=100 % >> nth=-1")
+    page.click(".zoom button >> nth=-1")
     page.wait_for_selector(".layer.after img:nth-child(2)")
     settle(page)
     assert page.inner_text(".percent") == "100 %"
@@ -263,6 +260,14 @@ def test_two_tabs_do_not_disturb_each_other(visit: Visit, server: Any, nights: P
     choose(second, nights / "it's night.jpg")
     settle(second)
     second.click("text=Remove all")
+    # A copy of the tab starts with what the first one keeps, and begins anew.
+    with first.expect_popup() as opened:
+        first.evaluate("window.open(location.href)")
+    third = opened.value
+    assert third.evaluate("sessionStorage.getItem('undark.batch')")
+    third.wait_for_selector(".drop-zone")
+    third.wait_for_timeout(500)
+    assert third.locator(".drop-zone").count() == 1
     first.reload()
     settle(first)
     assert names(first) == ["window.jpg"]

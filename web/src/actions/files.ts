@@ -1,6 +1,7 @@
 /** Files out of drops, pastes and dialogs; of folders, what undark reads. */
 
 import type { About } from "../engine";
+import { ready } from "../state";
 
 export interface Found {
   files: File[];
@@ -15,8 +16,10 @@ const known = (about: About, name: string) =>
   [...about.photo_suffixes, ...about.video_suffixes].includes(suffixOf(name));
 
 /** A file chosen by itself is taken as it is: the server says what is wrong with it. */
-export function chosen(list: Iterable<File>, about: About, fromFolder = false): Found {
+export async function chosen(list: Iterable<File>, fromFolder = false): Promise<Found> {
+  // A dialog's list is emptied once it is read.
   const all = [...list];
+  const about = await ready();
   const files = fromFolder ? all.filter((file) => known(about, file.name)) : all;
   return { files: fromFolder ? sorted(files) : files, leftOut: all.length - files.length };
 }
@@ -29,18 +32,21 @@ const sorted = (files: File[]) =>
   );
 
 /** Entries must be asked for before the event ends; what they hold may come later. */
-export async function dropped(data: DataTransfer, about: About): Promise<Found> {
+export async function dropped(data: DataTransfer): Promise<Found> {
   const entries = [...data.items]
     .filter((item) => item.kind === "file")
     .map((item) => item.webkitGetAsEntry());
-  if (entries.length === 0 || entries.some((entry) => !entry)) return chosen(data.files, about);
+  if (entries.length === 0 || entries.some((entry) => !entry)) {
+    return chosen(data.files);
+  }
   const plain: File[] = [];
   const nested: File[] = [];
   for (const entry of entries) {
     if (entry?.isFile) plain.push(await fileOf(entry as FileSystemFileEntry));
     else if (entry) await walk(entry as FileSystemDirectoryEntry, nested);
   }
-  const inFolders = chosen(nested, about, true);
+  const inFolders = await chosen(nested, true);
+  await ready();
   return { files: [...plain, ...inFolders.files], leftOut: inFolders.leftOut };
 }
 

@@ -2,7 +2,7 @@
 
 import { effect } from "@preact/signals";
 import { asked, outputOf } from "../edit";
-import { type Job, type JobOrder, Refusal } from "../engine";
+import { isEnded, type Job, type JobOrder, Refusal } from "../engine";
 import {
   about,
   announce,
@@ -107,7 +107,7 @@ function heard(id: string, job: Job) {
   const before = find(id);
   if (!before) return;
   patch(id, { job });
-  if (job.status === "queued" || job.status === "running") return;
+  if (!isEnded(job)) return;
   stopFollowing(id);
   if (job.status === "failed") {
     unwant(id);

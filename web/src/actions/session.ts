@@ -2,8 +2,10 @@
 
 import { effect } from "@preact/signals";
 import type { Edit, Output } from "../edit";
+import { isEnded, Refusal } from "../engine";
 import { kept } from "../kept";
-import { type Item, items, output, patch, scope, selectedId } from "../state";
+import { type Item, items, output, patch, scope, selectedId, unguessable } from "../state";
+import { isCopy } from "../tab";
 import { engine } from "../undark";
 import { line, t } from "../words";
 import { arrived, fail, newItem } from "./add";
@@ -41,7 +43,7 @@ function save() {
 }
 
 /** Keeps the batch from now on. */
-export function keep() {
+function keep() {
   let isDue = false;
   effect(() => {
     void [items.value, selectedId.value, scope.value, output.value];
@@ -64,28 +66,33 @@ function read(): Kept | null {
   }
 }
 
-/** Brings back what the tab had before it was reloaded. */
+/** Brings back what the tab had before it was reloaded, and keeps what it has from then on. */
 export async function restore() {
   const content = read();
-  if (!content) return;
-  items.value = content.items.map(({ job: _, failed, ...item }) =>
+  // A copy of a tab begins anew: what one removes would be missing in the other.
+  if ((await isCopy(unguessable())) || !content) return keep();
+  const before = content.items.map(({ job: _, failed, ...item }) =>
     newItem({ ...item, phase: failed ? "failed" : "sending", error: failed }),
   );
+  items.value = [...before, ...items.value];
   selectedId.value = content.selected;
   scope.value = content.scope;
   output.value = content.output;
+  keep();
   for (const { id, upload, job, failed } of content.items) {
     if (failed) continue;
     try {
       arrived(id, await engine.recall(upload));
     } catch (error) {
-      fail(id, line(error) === t("error_gone") ? t("error_interrupted") : line(error));
+      const isGone = error instanceof Refusal && error.gone;
+      fail(id, isGone ? t("error_interrupted") : line(error));
       continue;
     }
     if (!job) continue;
     try {
-      patch(id, { job: await engine.look(job) });
-      follow(id);
+      const found = await engine.look(job);
+      patch(id, { job: found });
+      if (!isEnded(found)) follow(id);
     } catch {
       patch(id, { job: null, made: null });
     }

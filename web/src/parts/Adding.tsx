@@ -32,7 +32,7 @@ function useChooser(isFolder: boolean) {
       {...(isFolder ? { webkitdirectory: true } : { accept: `image/*,video/*,${types}` })}
       onChange={(event) => {
         const files = event.currentTarget.files;
-        if (files?.length && about.value) take(chosen(files, about.value, isFolder));
+        if (files?.length) void chosen(files, isFolder).then(take);
         event.currentTarget.value = "";
       }}
     />
@@ -48,8 +48,8 @@ export function Adding() {
     <>
       {files}
       {folder}
-      <button type="button" onClick={chooseFiles}>
-        <Icon name="add" /> {t("add")}
+      <button type="button" aria-label={t("add")} title={t("add_files")} onClick={chooseFiles}>
+        <Icon name="add" /> <span class="label">{t("add")}</span>
       </button>
       <button type="button" class="quiet wide-only" onClick={chooseFolder}>
         {t("add_folder")}

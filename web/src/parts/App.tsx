@@ -3,7 +3,6 @@ import { useEffect } from "preact/hooks";
 import { chosen, dropped } from "../actions/files";
 import { cancel, download, isMade } from "../actions/make";
 import {
-  about,
   announced,
   dismiss,
   type Item,
@@ -44,8 +43,7 @@ function useDrops() {
       drop: (event) => {
         depth = 0;
         isOver.value = false;
-        if (event.dataTransfer && about.value)
-          void dropped(event.dataTransfer, about.value).then(take);
+        if (event.dataTransfer) void dropped(event.dataTransfer).then(take);
       },
     };
     const onDrag = (event: Event) => {
@@ -55,7 +53,7 @@ function useDrops() {
     };
     const onPaste = (event: ClipboardEvent) => {
       const files = event.clipboardData?.files;
-      if (files?.length && about.value) take(chosen(files, about.value));
+      if (files?.length) void chosen(files).then(take);
     };
     for (const name of Object.keys(acts)) addEventListener(name, onDrag);
     addEventListener("paste", onPaste);

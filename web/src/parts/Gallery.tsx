@@ -17,9 +17,8 @@ function statusOf(item: Item): string {
     return job.position ? t("place", { n: job.position }) : t("waiting");
   if (job?.status === "running") {
     const percent = Math.round(job.fraction * 100);
-    const rate = job as { fps?: number | null };
-    return rate.fps
-      ? t("running_fps", { percent, fps: Math.round(rate.fps) })
+    return job.fps
+      ? t("running_fps", { percent, fps: Math.round(job.fps) })
       : t("running", { percent });
   }
   if (job?.status === "cancelled") return t("cancelled");

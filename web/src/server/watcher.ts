@@ -4,7 +4,7 @@
  * of a large batch would leave none for anything else.
  */
 
-import type { Job, Refusal } from "../engine";
+import { isEnded, type Job, type Refusal } from "../engine";
 
 const LOOK_MS = 1200;
 
@@ -19,8 +19,6 @@ export interface Sources {
   look(id: string): Promise<Job | Refusal>;
   events(id: string): string;
 }
-
-export const ended = (job: Job) => !["queued", "running"].includes(job.status);
 
 export class Watcher {
   readonly #jobs = new Map<string, Followed>();
@@ -86,7 +84,7 @@ export class Watcher {
     if (!followed) return;
     const isJob = !(news instanceof Error);
     if (isJob) followed.job = news;
-    if (!isJob || ended(news)) this.#drop(id);
+    if (!isJob || isEnded(news)) this.#drop(id);
     followed.heard(news);
   }
 
