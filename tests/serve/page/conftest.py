@@ -114,7 +114,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, source in (("it's night.jpg", "square"), ("window.jpg", "window")):
         shutil.copy(ROOT / "examples" / f"{source}.jpg", folder / name)
     square = cv2.imread(str(folder / "it's night.jpg"))
-    cv2.imwrite(str(folder / "large.jpg"), cv2.resize(square, (4000, 2880)))
+    cv2.imwrite(str(folder / "large.jpg"), cv2.resize(square, (2400, 1728)))
     disc = np.zeros(square.shape[:2], np.uint16)
     cv2.circle(disc, (270, 190), 150, 65535, -1)
     deep = np.dstack([square.astype(np.uint16) * 257, disc])
