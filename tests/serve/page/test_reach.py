@@ -15,6 +15,9 @@ from sources import WEB, Sources
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+# Most start a page in a browser, and wait for what a server makes.
+pytestmark = pytest.mark.slow
+
 Visit = Callable[..., "Page"]
 TOKEN = "a-token-of-twenty-letters"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}

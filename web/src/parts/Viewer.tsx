@@ -85,7 +85,8 @@ export function Viewer({ item }: { item: Item }) {
   });
 
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.target !== stage.current) return;
+    // The divider takes its own keys first.
+    if (event.target instanceof HTMLButtonElement) return;
     const acts: Record<string, () => void> = {
       "+": () => zoom({ by: ZOOM_STEP }),
       "=": () => zoom({ by: ZOOM_STEP }),
