@@ -96,17 +96,17 @@ class Asked:
         """As a result was made: by its model, with its values.
 
         Args:
-            photo: The result.
+            photo: The result, or a recipe: its record as a JSON file.
             given: Names of what the user has chosen, which stays.
 
         Raises:
-            UsageError: The photo has no record, or its model is not at hand.
+            UsageError: The file has no record, is no recipe, or its model is not at hand.
         """
-        from undark.io.record import find_record
+        from undark.io.record import read_recipe
 
         if not photo.exists():
             raise UsageError(f"{photo}: there is no such file")
-        record = find_record(photo)
+        record = read_recipe(photo)
         if record is None:
             raise UsageError(f"{photo}: has no record of how it was made; leave out --like")
         asked = self if "model" in given else replace(self, model=_model_of(photo, record))
