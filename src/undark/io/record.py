@@ -124,7 +124,7 @@ class Record:
                 the wrong type or out of range.
         """
         found = _table(values, "the recipe", (*_OPTIONAL, "schema", "model"), ("schema", "model"))
-        if found["schema"] != _SCHEMA or isinstance(found["schema"], bool):
+        if type(found["schema"]) is not int or found["schema"] != _SCHEMA:
             raise UsageError(
                 f"schema must be {_SCHEMA}, not {_shown(found['schema'])}; this undark is"
                 f" {this_version()}"
@@ -228,7 +228,7 @@ def _table(
     """A JSON object with these keys and no others."""
     if not isinstance(values, Mapping):
         raise UsageError(f"{what} must be an object, not {_shown(values)}")
-    found = cast("dict[str, Any]", dict(cast("Mapping[str, Any]", values)))
+    found = dict(cast("Mapping[str, Any]", values))
     for key in found:
         if key not in known:
             raise UsageError(f"{what} has an unknown key {_shown(key)}")
