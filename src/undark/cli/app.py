@@ -21,6 +21,7 @@ from undark.cli.export import export
 from undark.cli.live import live
 from undark.cli.models import models
 from undark.cli.recipe import recipe
+from undark.cli.share import share
 from undark.cli.shell import Command, result
 from undark.cli.show import show
 from undark.cli.train import train
@@ -43,6 +44,7 @@ for _command in (
     live,
     apply,
     show,
+    share,
     models,
     evaluate,
     data,
