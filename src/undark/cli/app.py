@@ -21,6 +21,7 @@ from undark.cli.export import export
 from undark.cli.live import live
 from undark.cli.models import models
 from undark.cli.recipe import recipe
+from undark.cli.serve import serve
 from undark.cli.share import share
 from undark.cli.shell import Command, result
 from undark.cli.show import show
@@ -42,6 +43,7 @@ app: typer.Typer = typer.Typer(
 for _command in (
     enhance,
     live,
+    serve,
     apply,
     show,
     share,

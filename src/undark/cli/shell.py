@@ -49,19 +49,29 @@ _WRONG_USAGE = (UsageError, ModelError, DeviceError, MissingExtraError, RecipeEr
 
 # What the command line calls the arguments that errors are about.
 _OPTIONS: Final = {
+    "allow_hosts": "--allow-host",
     "begin": "--from and --to",
+    "body_bytes": "--max-body",
+    "connections": "--max-connections",
+    "cors": "--cors",
     "crf": "--crf",
     "end": "--to",
     "format": "--format",
     "fps": "--fps",
+    "idle": "--idle",
     "in_place": "--in-place",
+    "keep_seconds": "--keep",
     "output": "-o",
     "overwrite": "--overwrite",
+    "port": "--port",
     "preview": "--preview",
+    "public_url": "--public-url",
     "quality": "--quality",
     "recursive": "--recursive looks into sub-folders",
     "salvage": "--salvage takes what is there",
     "strip": "--strip",
+    "token": "--token, or UNDARK_TOKEN",
+    "workers": "--workers",
     "target": "-o - | ffplay -",
 }
 

@@ -1,1 +1,1 @@
-"""The server: its page, its API, and the folder that it watches."""
+"""`undark serve`: a page to drop photos on, and an HTTP API for programs."""

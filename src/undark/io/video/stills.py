@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -49,7 +49,7 @@ class Still:
     plays: int = 0
 
 
-def read_stills(source: Path, options: Transcoding) -> Iterator[Still]:
+def read_stills(source: Path, options: Transcoding) -> Generator[Still]:
     """The frames of a video in their order.
 
     Args:
