@@ -12,10 +12,10 @@ from around import script
 
 @pytest.fixture
 def desktop(tmp_path: Path) -> dict[str, str]:
-    """The environment of a desktop where undark is installed, and notifications are written down."""
+    """The environment of a desktop with undark (its fastest model); notifications go to a file."""
     home = tmp_path / "home"
-    call = f'exec "{sys.executable}" -m undark'
-    script(home / ".local" / "bin" / "undark", f'{call} "$@"')
+    call = f'name=$1; shift; exec "{sys.executable}" -m undark "$name" -m curve "$@"'
+    script(home / ".local" / "bin" / "undark", call)
     script(tmp_path / "bin" / "notify-send", f'printf "%s\\n" "$*" >> "{tmp_path}/told"')
     kept = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
     return {**kept, "HOME": str(home), "PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}
