@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from undark.adjust import CONTROLS, Adjust
 from undark.cli.editing import StepsFiles
-from undark.cli.opening import Engine
+from undark.cli.opening import Engine, open_enhancer, open_video
 from undark.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
+    from undark.engine.enhancer import Enhancer
+    from undark.engine.video import VideoEnhancer
     from undark.io.record import Record
     from undark.modes import Mode
 
@@ -63,6 +65,26 @@ class Asked:
             self.adjust(),
             runtime=self.engine["runtime"],
             precision=self.engine["precision"],
+        )
+
+    def open_photos(self) -> Enhancer:
+        """The model for photos, loaded and announced."""
+        return open_enhancer(self.model, self.engine)
+
+    def open_videos(self, shared: Enhancer | None = None) -> VideoEnhancer:
+        """The model for videos, loaded and announced.
+
+        Args:
+            shared: The model for photos, where it is open.
+        """
+        return open_video(
+            self.model,
+            self.engine,
+            shared=shared,
+            strength=self.strength,
+            exposure=self.exposure,
+            denoise=self.denoise or 0.0,
+            local=self.local,
         )
 
     def check(self, *, only_photos: bool) -> None:

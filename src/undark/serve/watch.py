@@ -24,7 +24,7 @@ from undark.serve.mirror import Mirror
 if TYPE_CHECKING:
     from watchfiles.main import FileChange
 
-__all__ = ["watch"]
+__all__ = ["check_folders", "watch"]
 
 _STEP_MS: Final = 100  # How often what waits is looked at.
 _RESCAN: Final = 30.0  # Seconds; network disks do not tell of all that happens.
@@ -83,7 +83,7 @@ def watch(
         raise MissingExtraError("watched folders", "serve")
     if not 0 <= quiet < float("inf"):
         raise UsageError(f"quiet must be a number of seconds, not {quiet}", argument="quiet")
-    _check_folders(source, target)
+    check_folders(source, target)
     work = Mirror(
         source,
         target,
@@ -97,7 +97,13 @@ def watch(
     return _Watcher(work, Intake(quiet), stop).run()
 
 
-def _check_folders(source: Path, target: Path) -> None:
+def check_folders(source: Path, target: Path) -> None:
+    """See that a folder can be watched with its results going to another, and make that.
+
+    Raises:
+        UsageError: `source` is no folder, or one folder lies in the other.
+        OutputError: `target` cannot be made.
+    """
     if not source.is_dir():
         raise UsageError(f"{source}: there is no such folder to watch", argument="watch")
     real, out = source.resolve(), target.resolve()
