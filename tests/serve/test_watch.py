@@ -116,6 +116,28 @@ def test_what_lies_there_and_what_lands_comes_out(watched: Watched, dark_photo: 
     }
 
 
+@pytest.mark.parametrize("kind", ["relative", "linked"])
+def test_however_the_folder_is_named_news_come_at_once(
+    tmp_path: Path,
+    gain_model: Path,
+    dark_photo: Write,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    (tmp_path / "real" / "in").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("undark.serve.watch._RESCAN", 1000.0)
+    watched = Watched(Path("real") if kind == "relative" else tmp_path / "link", gain_model)
+    with watched.running():
+        dark_photo(watched.source / "first.png")
+        watched.wait(lambda: bool(watched.of(Done)))
+        dark_photo(watched.source / "new" / "a.png")
+        dark_photo(watched.source / "b.png")
+        watched.wait(lambda: len(watched.of(Done)) == 3)
+    assert sorted(watched.of(Done)) == ["b.png", "first.png", str(Path("new", "a.png"))]
+
+
 def test_a_restart_does_nothing_twice_and_opens_no_model(
     watched: Watched, tmp_path: Path, gain_model: Path, dark_photo: Write
 ) -> None:

@@ -181,7 +181,9 @@ def test_a_result_lies_beside_its_source_under_any_name(
     dark_photo(Path("a.png"), level=90)
     done = undark("share", "a.undark.png")
     assert (done.exit_code, done.stdout) == (0, "a.undark.html\n"), done.stderr
-    assert np.asarray(Page(here / "a.undark.html").photo(0)).mean() < 30
+    page = Page(here / "a.undark.html")
+    assert np.asarray(page.photo(0)).mean() < 30
+    assert page.text["h1"] == "a"
 
 
 def test_a_result_without_its_source_is_told(

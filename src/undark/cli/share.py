@@ -55,6 +55,7 @@ def share(
     debug: Debug = False,  # noqa: ARG001 - read by @command
 ) -> None:
     """Show photos before and after in one HTML file that opens offline."""
+    from undark.io.walk import OUTPUT_MARK
     from undark.share import Comparison, Sources, named, write_page
 
     found = named(photos)
@@ -76,7 +77,7 @@ def share(
     write_page(
         pairs,
         page,
-        title=page.stem if title is None else title,
+        title=page.stem.removesuffix(OUTPUT_MARK) if title is None else title,
         max_side=max_side,
         exif=exif,
         overwrite=overwrite,

@@ -182,7 +182,8 @@ class _Watcher:
 
     def _look(self, paths: Iterable[Path]) -> None:
         """See how these stand now; the events themselves may be late, doubled or out of order."""
-        for path in paths:
+        for told in paths:
+            path = self._named(told)
             found = _signature(path)
             if found is not None:
                 if self._is_wanted(path, is_folder=False):
@@ -192,6 +193,13 @@ class _Watcher:
                     self._scan_below(path)
             else:
                 self._intake.gone(path)
+
+    def _named(self, path: Path) -> Path:
+        """A path that the system tells of, below the folder as it was named."""
+        for root in (self._source, self._source.absolute(), self._source.resolve()):
+            if path.is_relative_to(root):
+                return self._source / path.relative_to(root)
+        return path
 
     def _scan(self) -> None:
         seen = self._scan_below(self._source)
