@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
+import os
 import re
 import subprocess
 import sys
 
 import httpx
+import psutil
 import pytest
-from calls import upload
+from calls import begin, upload, wait
 
 from undark.errors import UsageError
 from undark.serve.settings import Limits, Settings
@@ -63,13 +66,16 @@ def test_the_servers_own_page_may_write_and_others_see_nothing(client, server, p
 
 
 def test_a_page_that_is_named_may_use_the_api(start, photo):
-    client = start("--cors", "https://friend.example").client
+    token = {"Authorization": f"Bearer {TOKEN}"}
+    client = start("--cors", "https://friend.example", "--token", TOKEN).client
     friend = {"Origin": "https://friend.example"}
     asked = client.options("v1/enhance", headers=friend | {"Access-Control-Request-Method": "POST"})
     assert asked.headers["access-control-allow-origin"] == "https://friend.example"
+    friend |= token
     answer = client.post(
         "v1/enhance", params={"model": "curve"}, headers=friend, content=photo.read_bytes()
     )
+    assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] == "https://friend.example"
     other = client.post("v1/enhance", headers={"Origin": "https://b.example"}, content=b"x")
     assert other.status_code == 403
@@ -220,3 +226,41 @@ def test_amounts_and_times_are_checked(options):
     )  # fmt: skip
     assert done.returncode == 2
     assert options[0] in done.stderr
+
+
+WATCH = """
+import os, sys
+
+def watch(event, found):
+    if event in ("socket.connect", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname"):
+        with open(os.environ["UNDARK_TESTS_LOG"], "a") as file:
+            file.write(f"{event} {found[1:] if event == 'socket.connect' else found}\\n")
+
+sys.addaudithook(watch)
+"""
+
+
+def test_nothing_leaves_this_machine(start, photo, tmp_path):
+    """Neither the server nor its processes ask for any address but this machine's own."""
+    (tmp_path / "watch").mkdir()
+    (tmp_path / "watch" / "sitecustomize.py").write_text(WATCH)
+    log = tmp_path / "sockets.log"
+    paths = os.pathsep.join([str(tmp_path / "watch"), os.environ.get("PYTHONPATH", "")])
+    server = start(PYTHONPATH=paths, UNDARK_TESTS_LOG=str(log))
+    client = server.client
+    for address in ("", "v1/models", "v1/about", "openapi.json", "metrics"):
+        client.get(address)
+    sent = upload(client, photo)
+    client.get(f"v1/uploads/{sent['id']}/preview")
+    wait(client, begin(client, sent["id"])["id"])
+    for process in (
+        server.process.pid,
+        *(p.pid for p in psutil.Process(server.process.pid).children()),
+    ):
+        for item in psutil.Process(process).net_connections("inet"):
+            assert ipaddress.ip_address(item.laddr.ip).is_loopback
+            assert not item.raddr or ipaddress.ip_address(item.raddr.ip).is_loopback
+    assert server.stop() == 0
+    said = log.read_text()
+    assert "127.0.0.1" in said  # it was watched
+    assert all("127.0.0.1" in line for line in said.splitlines()), said

@@ -160,7 +160,9 @@ class Guard:
                 return 403, "pages of other origins may not write here", "origin"
         path = scope["path"].removeprefix(self._root)
         closed = path.startswith("/v1/") or path in ("/metrics", "/openapi.json")
-        if closed and path != "/v1/session" and not self._sessions.lets(headers):
+        # Browsers ask without a token whether another page may ask with one.
+        asks = path == "/v1/session" or scope["method"] == "OPTIONS"
+        if closed and not asks and not self._sessions.lets(headers):
             if headers.get("authorization"):
                 await asyncio.sleep(_WRONG_TOKEN_SECONDS)
             return 401, "this server asks for its token", "token"

@@ -50,21 +50,21 @@ async def put_upload(
         raise ProblemError(409, "there is an upload of that id already; choose another")
     await server.refuse_early(request)
     try:
-        with server.previews.place(Cost()) as ticket:
-            upload = await server.store.receive(id, name, request.stream())
-            try:
-                task = Probe(source=upload.path, label=upload.label)
-                work = server.previews.run(ticket, task, seconds=server.limits.seconds)
-                found = await unless_gone(request, work)
-                assert isinstance(found, Facts)
-                upload.facts = found
-                if id in server.store.uploads:
-                    raise ProblemError(409, "there is an upload of that id already; choose another")
-            except BaseException:
-                server.store.remove(upload.path.parent)
-                raise
+        upload = await server.store.receive(id, name, request.stream())
     except BaseException:
         await drain(request)
+        raise
+    try:
+        with server.previews.place(Cost()) as ticket:
+            task = Probe(source=upload.path, label=upload.label)
+            work = server.previews.run(ticket, task, seconds=server.limits.seconds)
+            found = await unless_gone(request, work)
+        assert isinstance(found, Facts)
+        upload.facts = found
+        if id in server.store.uploads:
+            raise ProblemError(409, "there is an upload of that id already; choose another")
+    except BaseException:
+        server.store.remove(upload.path.parent)
         raise
     server.store.uploads[id] = upload
     return _info(upload)
