@@ -11,7 +11,7 @@ from undark.adjust import CONTROLS
 from undark.cli.asked import Asked
 from undark.cli.clock import seconds
 from undark.cli.editing import keep_steps, run_job
-from undark.cli.opening import Engine, open_enhancer, open_video
+from undark.cli.opening import Engine
 from undark.cli.options import (
     Begin,
     Codec,
@@ -177,19 +177,11 @@ def _run(
     opened: list[Enhancer] = []
 
     def open_photos() -> Enhancer:
-        opened.append(open_enhancer(asked.model, asked.engine))
+        opened.append(asked.open_photos())
         return opened[0]
 
     def open_videos() -> VideoEnhancer:
-        return open_video(
-            asked.model,
-            asked.engine,
-            shared=opened[0] if opened else None,
-            strength=asked.strength,
-            exposure=asked.exposure,
-            denoise=asked.denoise or 0.0,
-            local=asked.local,
-        )
+        return asked.open_videos(opened[0] if opened else None)
 
     def done(event: Done | Skipped) -> None:
         keep_steps(event.source, event.destination, event.steps, asked.explain, files)

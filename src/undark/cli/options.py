@@ -140,7 +140,7 @@ Like = Annotated[
     typer.Option(
         "--like",
         metavar="PHOTO",
-        help="As this result of undark's was made: its model, strength and so on.",
+        help="As this result of undark's, or recipe (.json), says: its model, strength and so on.",
     ),
 ]
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 
+from undark.cli.opening import Engine as CliEngine
 from undark.cli.options import Debug, Device, Precision, Runtime, Threads
 from undark.cli.shell import command, result, say
+from undark.cli.watching import watching
 from undark.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
@@ -89,6 +92,25 @@ def serve(
         int, _option("--max-connections", "N", "Connections at the same time.")
     ] = 500,
     keep: Annotated[str, _option("--keep", "TIME", "Keep what nobody asks for so long.")] = "1h",
+    watch: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--watch",
+            metavar="IN OUT",
+            help="Enhance what lies in the folder IN and what lands there, into the folder OUT.",
+        ),
+    ] = None,
+    watch_like: Annotated[
+        Path | None,
+        typer.Option(
+            "--watch-like",
+            metavar="PHOTO",
+            help="What is watched: as this result of undark's, or recipe (.json), says.",
+        ),
+    ] = None,
+    watch_quiet: Annotated[
+        str, _option("--watch-quiet", "TIME", "Take files that have not changed for so long.")
+    ] = "2s",
     check: Annotated[
         bool, typer.Option("--check", help="See whether all is ready, and do not serve.")
     ] = False,
@@ -146,7 +168,19 @@ def serve(
             result(line)
         return
     show = sys.stderr.isatty() if open_page is None else open_page
-    run(settings, tell=_told(settings), show=show, log=None if quiet else say, debug=debug)
+    with ExitStack() as beside:
+        if watch is not None:
+            found: CliEngine = {
+                "runtime": runtime,
+                "device": device,
+                "threads": threads,
+                "precision": precision,
+            }
+            pause = _time(watch_quiet, "--watch-quiet")
+            beside.enter_context(
+                watching(*watch, like=watch_like, quiet=pause, engine=found, debug=debug)
+            )
+        run(settings, tell=_told(settings), show=show, log=None if quiet else say, debug=debug)
 
 
 def _told(settings: Settings) -> Callable[[str], None]:

@@ -26,7 +26,16 @@ from undark.io.video.animation import ANIMATIONS, is_animated
 from undark.io.video.containers import READ_ONLY_VIDEOS, VIDEO_SUFFIXES, is_video_name
 from undark.io.video.sequence import is_sequence_name
 
-__all__ = ["OUTPUT_MARK", "Pair", "is_glob", "is_replaceable", "is_video", "plan"]
+__all__ = [
+    "OUTPUT_MARK",
+    "Pair",
+    "is_glob",
+    "is_replaceable",
+    "is_source_name",
+    "is_video",
+    "plan",
+    "result_suffix",
+]
 
 OUTPUT_MARK = ".undark"
 """What stands before the suffix of a result that lies beside its source."""
@@ -176,6 +185,11 @@ def _is_taken(path: Path) -> bool:
     return is_readable_name(path) or is_video_name(path)
 
 
+def is_source_name(path: Path) -> bool:
+    """Whether a folder gives this file, by its name: a photo or video that is no result."""
+    return _is_taken(path) and OUTPUT_MARK not in path.suffixes[-2:-1]
+
+
 def is_glob(item: str | Path) -> bool:
     """Whether this is a pattern, and not the name of a file that is there."""
     return glob.has_magic(str(item)) and not os.path.lexists(item)
@@ -234,8 +248,7 @@ def _scan(folder: Path, recursive: bool, output: Path | None) -> Iterator[Path]:
                 folders.append(name)
         for name in sorted(files, key=natural_key):
             child = path / name
-            taken = _is_taken(child) and OUTPUT_MARK not in child.suffixes[-2:-1]
-            if taken and not _is_special(child):
+            if is_source_name(child) and not _is_special(child):
                 yield child
     yield from denied
 
@@ -281,8 +294,13 @@ def _nothing(inputs: Sequence[str | Path], recursive: bool) -> UndarkError:
     )
 
 
-def _suffix(source: Path, kind: str | None) -> str:
-    """The suffix of the result: the source's own wherever that names the right format."""
+def result_suffix(source: Path, kind: str | None) -> str:
+    """The suffix of the result: the source's own wherever that names the right format.
+
+    Args:
+        source: A file that is there; a GIF is looked into.
+        kind: The format that is asked for, which videos ignore.
+    """
     own = suffix_format(source)
     suffix = source.suffix.lower()
     if is_video(source):
@@ -299,7 +317,7 @@ def _destination(
     item: _Found, folder: Path | None, kind: str | None, *, whole_name: bool = False
 ) -> Path:
     stem = item.path.name if whole_name else _stem(item.path)
-    suffix = _suffix(item.path, kind)
+    suffix = result_suffix(item.path, kind)
     if folder is None:
         return item.path.with_name(f"{stem}{OUTPUT_MARK}{suffix}")
     return folder / item.place.with_name(stem + suffix)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import functools
 import io
 import struct
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageCms
+from PIL import Image, ImageCms
 
 from undark.photo import Cicp
 
@@ -26,6 +27,7 @@ __all__ = [
     "fitting_icc",
     "matrix_profile",
     "profile_name",
+    "srgb_converter",
     "srgb_profile",
     "to_srgb_matrix",
 ]
@@ -89,6 +91,34 @@ def built_in_srgb() -> Any:
     """LittleCMS's own sRGB, as its transforms take it."""
     # Pillow gives its C part no types.
     return ImageCms.createProfile("sRGB")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+
+def srgb_converter(icc: bytes, mode: str) -> Callable[[Image.Image], Image.Image] | None:
+    """What makes sRGB (mode RGB) of images of a mode whose profile is `icc`.
+
+    Args:
+        icc: The profile.
+        mode: RGB, L or CMYK.
+
+    Returns:
+        None where the profile is of no use.
+    """
+    try:
+        transform = ImageCms.buildTransform(
+            ImageCms.ImageCmsProfile(io.BytesIO(icc)),
+            built_in_srgb(),
+            mode,
+            "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (ImageCms.PyCMSError, OSError):
+        return None
+
+    def convert(image: Image.Image) -> Image.Image:
+        return ImageCms.applyTransform(image, transform) or image.convert("RGB")
+
+    return convert
 
 
 @functools.cache
