@@ -15,12 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from calls import begin, upload, wait
-from PIL import Image
+from PIL import Image, ImageCms
 
 import undark
+from undark.io.metadata.icc import cicp_profile
 from undark.io.record import find_record
 from undark.io.walk import plan
 from undark.jobs import Done, Options, enhance_one
+from undark.photo import Cicp
 
 
 def _by_command_line(photo: Path, folder: Path, *options: object) -> bytes:
@@ -198,6 +200,20 @@ def test_alpha_depth_and_profile_are_seen_to(client, tmp_path):
     assert (sent["bits"], sent["format"]) == (16, "TIFF")
     shown = Image.open(io.BytesIO(client.get(f"v1/uploads/{sent['id']}/preview").content))
     assert shown.mode == "RGB"
+    assert sent["colours"] == ""
+    for wide in (
+        undark.Photo(
+            np.full((40, 60, 3), 30, np.uint8), icc=cicp_profile(Cicp(12, 13), gray=False)
+        ),
+        undark.Photo(np.full((40, 60, 3), 3000, np.uint16), cicp=Cicp(12, 13)),
+    ):
+        path = tmp_path / "wide.png"
+        undark.write_photo(wide, path)
+        sent = upload(client, path)
+        assert sent["colours"] == "Display P3"
+        shown = Image.open(io.BytesIO(client.get(f"v1/uploads/{sent['id']}/preview").content))
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(shown.info["icc_profile"]))
+        assert "P3" in ImageCms.getProfileDescription(profile)
 
 
 def test_a_zip_holds_the_results_under_names_of_their_own(client, photo):

@@ -70,6 +70,8 @@ export interface Source {
   bits: number;
   alpha: boolean;
   format: string;
+  /** What its colours are, where they are more than sRGB. */
+  colours: string;
   notices: string[];
   record: Recipe | null;
 }

@@ -23,6 +23,7 @@ from undark.engine.video import VideoEnhancer
 from undark.errors import UnsupportedError, UsageError
 from undark.io.formats import FORMATS
 from undark.io.formats.base import converted, is_opaque
+from undark.io.metadata.cicp import colours_of
 from undark.io.photo import encode_photo, read_photo
 from undark.io.record import record_of
 from undark.io.video.options import Transcoding
@@ -57,6 +58,7 @@ def probe(source: Path, limits: Limits) -> tuple[Facts, Photo | None]:
         bits=photo.bit_depth,
         alpha=photo.alpha is not None and not is_opaque(photo.alpha),
         format=photo.format or "",
+        colours=colours_of(photo),
         notices=photo.notices,
         record=None if record is None else record.as_dict(),
     ), photo

@@ -105,6 +105,7 @@ class UploadInfo(BaseModel):
     bits: int
     alpha: bool
     format: str
+    colours: str = Field(description="What its colours are, where they are more than sRGB.")
     notices: list[str]
     record: dict[str, Any] | None = Field(description="How undark made it, where it did.")
 

@@ -161,6 +161,7 @@ class Facts:
         seconds: How long a video lasts; None for a photo.
         bits: Bits a sample: 8, 16 or 32.
         alpha: Whether it is transparent somewhere.
+        colours: What its colours are, where they are more than sRGB.
         format: As Pillow spells it; of a video the name of its container.
         notices: Lines about what of the file will be left out.
         record: How undark made it, as JSON has it; None where it did not.
@@ -173,6 +174,7 @@ class Facts:
     bits: int
     alpha: bool
     format: str
+    colours: str = ""
     notices: tuple[str, ...] = ()
     record: dict[str, object] | None = None
 

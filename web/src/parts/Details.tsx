@@ -19,6 +19,7 @@ export function Details({ item }: { item: Item }) {
     t("pixels", { width: String(width), height: String(height), mega }),
     source.format,
     ...(source.kind === "photo" ? [t("bits", { n: source.bits })] : []),
+    source.colours,
     ...(source.alpha ? [t("transparent")] : []),
     ...(source.seconds ? [clock(source.seconds)] : []),
     bytes(source.bytes),

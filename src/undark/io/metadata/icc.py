@@ -19,12 +19,14 @@ from PIL import Image, ImageCms
 from undark.photo import Cicp
 
 __all__ = [
+    "PRIMARIES_NAMES",
     "SRGB_CURVE",
     "built_in_srgb",
     "cicp_in",
     "cicp_profile",
     "fitting_icc",
     "matrix_profile",
+    "profile_name",
     "srgb_converter",
     "srgb_profile",
     "to_srgb_matrix",
@@ -49,7 +51,8 @@ _PRIMARIES: Final[dict[int, Chromaticities]] = {
     12: (*_P3, _D65),
     22: ((0.630, 0.340), (0.295, 0.605), (0.155, 0.077), _D65),
 }
-_NAMES: Final = {1: "BT.709", 9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
+PRIMARIES_NAMES: Final = {1: "BT.709", 9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
+"""What H.273 calls some primaries, by their number."""
 # Encoded to light as (a·x + b)^g where x ≥ d, else c·x: the parameters g, a, b, c, d of ICC.
 SRGB_CURVE: Final = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 """Encoded to light as `matrix_profile` takes it."""
@@ -71,6 +74,17 @@ _D50: Final = np.array([0.9642, 1.0, 0.8249])
 def fitting_icc(icc: bytes | None, *, gray: bool) -> bytes | None:
     """The profile if it describes pixels of this kind (grey or RGB), else None."""
     return icc if icc and icc[16:20] == (b"GRAY" if gray else b"RGB ") else None
+
+
+def profile_name(icc: bytes | None) -> str:
+    """What a colour profile calls itself; empty where there is none, or it does not say."""
+    if not icc:
+        return ""
+    try:
+        name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(icc)))
+    except (ImageCms.PyCMSError, OSError):
+        return ""
+    return " ".join(name.split())[:100]
 
 
 def built_in_srgb() -> Any:
@@ -132,7 +146,7 @@ def cicp_profile(cicp: Cicp, *, gray: bool = False) -> bytes:
         cicp: The code points; neither PQ nor HLG, which no such profile can say.
         gray: For grey samples.
     """
-    name = f"{_NAMES.get(cicp.primaries, f'H.273 primaries {cicp.primaries}')}"
+    name = f"{PRIMARIES_NAMES.get(cicp.primaries, f'H.273 primaries {cicp.primaries}')}"
     return matrix_profile(
         _PRIMARIES.get(cicp.primaries, _PRIMARIES[1]),
         _CURVES.get(cicp.transfer, SRGB_CURVE),

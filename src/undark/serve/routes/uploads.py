@@ -170,6 +170,7 @@ def _info(upload: Upload) -> UploadInfo:
         bits=facts.bits,
         alpha=facts.alpha,
         format=facts.format,
+        colours=facts.colours,
         notices=list(facts.notices),
         record=facts.record,
     )
