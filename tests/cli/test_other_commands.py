@@ -18,6 +18,8 @@ from PIL import Image
 from undark.models import Card, Model, Scaling, names, resolve
 from undark.modes import mode_of
 
+HOME = Path(__file__).parents[2]
+
 Undark = Callable[..., Result]
 Write = Callable[..., Path]
 
@@ -173,10 +175,9 @@ def test_doctor_finds_what_is_here(undark: Undark, catalog: Model) -> None:
     assert "cpu" in by_name["runtimes", "onnxruntime"]["note"]
     assert by_name["formats", "JPEG"]["ok"]
     assert {name for kind, name in by_name if kind == "models"} == set(names())
-    extras = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
-    assert {name for kind, name in by_name if kind == "extras"} == {
-        name for name in extras["optional-dependencies"] if name != "dev"
-    }
+    project = tomllib.loads((HOME / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = {name for name in project["optional-dependencies"] if name != "dev"}
+    assert {name for kind, name in by_name if kind == "extras"} == extras
     assert found["ok"] == (done.exit_code == 0)
     assert done.exit_code == 0, done.stderr
 
