@@ -64,7 +64,7 @@ class Mirror:
     ) -> None:
         """Nothing is opened yet."""
         self.source = source
-        self.summary = Summary()
+        self.summary: Summary = Summary()
         self._target = target
         self._open_photos = open_photos
         self._open_videos = open_videos

@@ -58,7 +58,7 @@ class ProblemError(Exception):
         self.status = status
         self.detail = detail
         self.name = name
-        self.headers = dict(headers or {})
+        self.headers: dict[str, str] = dict(headers or {})
 
 
 def problem(status: int, detail: str, *, name: str = "") -> dict[str, Any]:

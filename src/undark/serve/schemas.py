@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -35,7 +35,7 @@ def _control(name: str) -> Any:
 class Problem(BaseModel):
     """An error (RFC 9457)."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         json_schema_extra={
             "examples": [
                 {
@@ -56,7 +56,9 @@ class Problem(BaseModel):
 class AdjustValues(BaseModel):
     """What is asked of a result; what is left out is as the model decides."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"exposure": 0.5}]})
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"exposure": 0.5}]}
+    )
     strength: Annotated[float | None, _control("strength")] = None
     exposure: Annotated[float | None, _control("exposure")] = None
     denoise: Annotated[float | None, _control("denoise")] = None
@@ -70,7 +72,7 @@ class AdjustValues(BaseModel):
 class JobRequest(BaseModel):
     """A photo or video to enhance."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="forbid",
         json_schema_extra={
             "examples": [{"upload": "b2f7c1d09a4e4c1f", "adjust": {"exposure": 0.5}}]
@@ -205,5 +207,5 @@ class About(BaseModel):
 class Token(BaseModel):
     """The server's token."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
     token: str = Field(max_length=1000)

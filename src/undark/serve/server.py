@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from undark.io.formats import format_named
 from undark.io.video.coding import Coding
+from undark.models import Model
 from undark.serve.body import SlowError
 from undark.serve.guard import Sessions
 from undark.serve.jobs import Jobs
@@ -46,16 +47,18 @@ class Server:
         limits = settings.limits
         self.settings = settings
         self.limits = limits
-        self.models = settings.offered()
-        self.metrics = Metrics()
-        self.sessions = Sessions(settings.token)
-        self.store = Store(limits)
-        self.lane = Lane(settings.workers, settings.engine, limits, most=limits.queue, polite=True)
+        self.models: Mapping[str, Model] = settings.offered()
+        self.metrics: Metrics = Metrics()
+        self.sessions: Sessions = Sessions(settings.token)
+        self.store: Store = Store(limits)
+        self.lane: Lane = Lane(
+            settings.workers, settings.engine, limits, most=limits.queue, polite=True
+        )
         # Of their own, so that a slider is answered while a video is made.
-        self.previews = Lane(1, settings.engine, limits, most=limits.previews, polite=False)
-        self.jobs = Jobs(self.store, self.lane, limits, self.metrics)
-        self.streams = 0
-        self.is_ready = False
+        self.previews: Lane = Lane(1, settings.engine, limits, most=limits.previews, polite=False)
+        self.jobs: Jobs = Jobs(self.store, self.lane, limits, self.metrics)
+        self.streams: int = 0
+        self.is_ready: bool = False
         self.metrics.gauges(self._gauges)
 
     def _gauges(self) -> dict[str, float]:

@@ -96,7 +96,7 @@ class Store:
         _remove_left()
         try:
             # Readable by this user alone.
-            self.root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+            self.root: Path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         except OSError as error:
             raise OutputError(f"no folder for uploads can be made: {error.strerror}") from error
         self._numbers = itertools.count(1)

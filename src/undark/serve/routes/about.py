@@ -33,8 +33,8 @@ __all__ = ["health", "router"]
 
 _LOSSY = frozenset(("JPEG", "WEBP", "AVIF", "HEIF", "JXL"))
 
-router = APIRouter(prefix="/v1", tags=["about"])
-health = APIRouter(tags=["health"])
+router: APIRouter = APIRouter(prefix="/v1", tags=["about"])
+health: APIRouter = APIRouter(tags=["health"])
 
 
 @router.get("/about", responses=problems())

@@ -23,7 +23,7 @@ from undark.serve.tasks import Enhance, Measure
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1", tags=["enhance"])
+router: APIRouter = APIRouter(prefix="/v1", tags=["enhance"])
 
 _FILE: Final[dict[str, Any]] = {"type": "string", "format": "binary"}
 _BODY: Final[dict[str, Any]] = {

@@ -21,7 +21,7 @@ from undark.serve.tasks import Enhance
 
 __all__ = ["attachment", "router"]
 
-router = APIRouter(prefix="/v1", tags=["jobs"])
+router: APIRouter = APIRouter(prefix="/v1", tags=["jobs"])
 
 _PING_SECONDS: Final = 15
 _JobId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{16,64}$")]

@@ -18,7 +18,7 @@ from undark.serve.tasks import Facts, Part, Probe, Show, Shown
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
+router: APIRouter = APIRouter(prefix="/v1/uploads", tags=["uploads"])
 
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {
