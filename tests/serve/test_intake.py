@@ -62,7 +62,7 @@ class Disk:
             elif self.intake.take(path, self.files[path], self.now):
                 taken = (path, self.files[path])
                 assert taken not in self.handed, "done twice"
-                assert self.now - self.changed[taken[1]] > QUIET - 1e-6, "taken while it was written"
+                assert self.now - self.changed[taken[1]] > QUIET - 1e-6, "taken too early"
                 self.handed.append(taken)
                 if meanwhile:  # it is written on while it is enhanced
                     self.put(path, taken[1][0])
