@@ -264,3 +264,15 @@ def test_nothing_leaves_this_machine(start, photo, tmp_path):
     said = log.read_text()
     assert "127.0.0.1" in said  # it was watched
     assert all("127.0.0.1" in line for line in said.splitlines()), said
+
+
+@pytest.mark.parametrize("root", ["/v", "/m"])
+def test_a_path_of_a_proxy_gets_nobody_round_the_token(start, root):
+    server = start("--public-url", f"http://localhost{root}/", "--token", TOKEN)
+    base = server.url.removesuffix(f"{root}/")
+    for place in ("/v1/models", "/metrics", "/openapi.json"):
+        for address in (f"{base}{place}", f"{base}{root}{place}", f"{base}{root}{root}{place}"):
+            assert httpx.get(address).status_code in (401, 404), address
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    assert httpx.get(f"{base}{root}/v1/models", headers=headers).status_code == 200
+    assert "Warning" not in server.log.read_text(encoding="utf-8")

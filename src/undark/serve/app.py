@@ -77,7 +77,6 @@ def create_app(settings: Settings) -> FastAPI:
         summary="Brings dark photos and videos to light, on this machine.",
         description=_DESCRIPTION,
         license_info={"name": "MIT"},
-        root_path=settings.root_path,
         # The usual pages of documentation load scripts from elsewhere.
         docs_url=None,
         redoc_url=None,

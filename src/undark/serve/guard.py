@@ -116,6 +116,9 @@ class Guard:
             return
         begin = perf_counter()
         status = 0
+        path = self._below_root(scope["path"])
+        # Whether a proxy has stripped the root or not, the app finds it.
+        scope = {**scope, "root_path": self._root, "path": f"{self._root}{path}"}
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -127,11 +130,11 @@ class Guard:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        refusal = await self._refusal(scope)
+        refusal = await self._refusal(scope, path)
         try:
             if refusal is not None:
                 await _refuse(answer, *refusal)
-            elif self._root and scope["path"] == self._root:
+            elif not path:
                 await _redirect(answer, f"{self._root}/")
             else:
                 await self._app(scope, receive, answer)
@@ -143,7 +146,13 @@ class Guard:
             self._metrics.request(scope["method"], pattern, status, seconds)
             _log.info("%s %s %d %.0f ms", scope["method"], pattern, status, 1000 * seconds)
 
-    async def _refusal(self, scope: Scope) -> tuple[int, str, str] | None:
+    def _below_root(self, path: str) -> str:
+        """The path without the one under which a proxy shows the server; empty for that itself."""
+        if path == self._root or path.startswith(f"{self._root}/"):
+            return path.removeprefix(self._root)
+        return path
+
+    async def _refusal(self, scope: Scope, path: str) -> tuple[int, str, str] | None:
         """Status, line and kind of the refusal of a request; None where it may pass."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
@@ -158,7 +167,6 @@ class Guard:
                 pass
             elif origin is not None or site not in ("none", "same-origin"):
                 return 403, "pages of other origins may not write here", "origin"
-        path = scope["path"].removeprefix(self._root)
         closed = path.startswith("/v1/") or path in ("/metrics", "/openapi.json")
         # Browsers ask without a token whether another page may ask with one.
         asks = path == "/v1/session" or scope["method"] == "OPTIONS"
