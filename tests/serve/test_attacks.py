@@ -6,6 +6,7 @@ import io
 import os
 import resource
 import secrets
+import shutil
 import signal
 import socket
 import struct
@@ -180,6 +181,42 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read_whole(start):
     assert client.get("healthz").status_code == 200
 
 
+def _held(raw: socket.socket, trickle: bytes, seconds: float) -> float:
+    """How long a connection is held open to which a byte is sent every half second."""
+    begun = time.monotonic()
+    raw.settimeout(0.5)
+    while time.monotonic() - begun < seconds:
+        try:
+            raw.sendall(trickle)
+            if raw.recv(4096) == b"":
+                break
+        except TimeoutError:
+            continue
+        except OSError:
+            break
+    return time.monotonic() - begun
+
+
+@pytest.mark.slow  # waits for the server's limits of time
+def test_a_trickle_holds_no_connection(start):
+    server = start()
+    whole = b"Host: localhost\r\nContent-Length: 100000\r\n\r\n"
+    cases = {
+        "a body": b"POST /v1/enhance HTTP/1.1\r\n" + whole,
+        "a body that was refused": b"POST /v1/models HTTP/1.1\r\n" + whole,
+        "a second header": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nX: ",
+    }
+    with ThreadPoolExecutor(len(cases)) as pool:
+        raws = [socket.create_connection(_address(server.url), timeout=5) for _ in cases]
+        for raw, head in zip(raws, cases.values(), strict=True):
+            raw.sendall(head)
+        held = list(pool.map(lambda raw: _held(raw, b"x", 60), raws))
+    for raw in raws:
+        raw.close()
+    assert max(held) < 45, dict(zip(cases, held, strict=True))
+    assert server.client.get("healthz").status_code == 200
+
+
 @pytest.mark.slow  # waits for the server's limits of time
 def test_slow_and_silent_clients_are_cut_off(start):
     server = start("--max-connections", 40)
@@ -346,6 +383,67 @@ def test_a_full_store_and_a_full_disk_are_told(start, photo, tmp_path, dark_phot
     assert state["status"] == "failed"
     assert "serve-" not in state["error"]["detail"]
     assert server.client.get("healthz").status_code == 200
+
+
+def test_a_folder_that_was_cleaned_away_is_made_again(start, photo):
+    server = start()
+    folder = next((server.log.parent / "tmp").glob("undark-serve-*"))
+    shutil.rmtree(folder)
+    for _ in range(2):
+        assert upload(server.client, photo)["kind"] == "photo"
+    assert folder.stat().st_mode & 0o077 == 0
+    assert server.stop() == 0
+    assert "Traceback" not in server.log.read_text(encoding="utf-8")
+
+
+def test_two_servers_with_one_folder_for_temporary_files_live_side_by_side(start, photo):
+    first = start()
+    sent = upload(first.client, photo)
+    start(TMPDIR=str(first.log.parent / "tmp"))
+    assert first.client.get(f"v1/uploads/{sent['id']}/preview").status_code == 200
+
+
+def test_a_job_that_is_cancelled_again_and_again_leaves_its_process_to_itself(
+    start, photo, large_photo
+):
+    server = start("--workers", 2)
+    client = server.client
+    large, small = upload(client, large_photo), upload(client, photo)
+    expected = client.post("v1/enhance", params={"model": "curve"}, content=photo.read_bytes())
+    for _ in range(3):
+        job = begin(client, large["id"])
+        wait(client, job["id"], "running")
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda id: httpx.delete(f"{server.url}v1/jobs/{id}"), [job["id"]] * 4))
+        jobs = [begin(client, small["id"], model="curve")["id"] for _ in range(4)]
+        for id in jobs:
+            assert wait(client, id)["status"] == "done"
+            assert client.get(f"v1/jobs/{id}/result").content == expected.content
+    for upload_id in (large["id"], small["id"]):
+        client.delete(f"v1/uploads/{upload_id}")
+
+
+def test_a_zip_that_is_being_sent_keeps_what_it_holds(start, tmp_path):
+    path = tmp_path / "noise.png"
+    noise = np.random.default_rng(0).integers(0, 60, (1200, 1600, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path, compress_level=0)
+    client = start().client
+    sent = upload(client, path)
+    jobs = [begin(client, sent["id"], model="curve", format="bmp")["id"] for _ in range(6)]
+    for id in jobs:
+        wait(client, id)
+    data = io.BytesIO()
+    with client.stream("GET", "v1/archive", params={"job": jobs}) as answer:
+        pieces = answer.iter_raw(65536)
+        data.write(next(pieces))
+        with httpx.Client(base_url=client.base_url) as other:
+            for id in jobs:
+                assert other.delete(f"v1/jobs/{id}").status_code == 204
+        data.writelines(pieces)
+    with zipfile.ZipFile(data) as archive:
+        assert len(archive.namelist()) == 6 and archive.testzip() is None
+    client.delete(f"v1/uploads/{sent['id']}")
+    assert "undark_store_bytes 0.0" in client.get("metrics").text
 
 
 def test_a_killed_servers_folder_is_removed_by_the_next_one(start, photo):

@@ -23,7 +23,9 @@ ORDER = {"queued": 0, "running": 1, "done": 2, "failed": 2, "cancelled": 2}
 
 
 @pytest.mark.slow  # many orders of requests, each against a real server
-def test_any_order_of_requests_leaves_the_server_sound(client: httpx.Client, photo) -> None:
+def test_any_order_of_requests_leaves_the_server_sound(start, photo) -> None:
+    client: httpx.Client = start().client
+
     class Clients(RuleBasedStateMachine):
         uploads = Bundle("uploads")
         jobs = Bundle("jobs")

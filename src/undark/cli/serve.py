@@ -145,6 +145,12 @@ def serve(
         connections=max_connections,
         keep_seconds=_time(keep, "--keep"),
     )
+    engine: CliEngine = {
+        "runtime": runtime,
+        "device": device,
+        "threads": threads,
+        "precision": precision,
+    }
     settings = Settings(
         host=host,
         port=port,
@@ -155,12 +161,7 @@ def serve(
         models=tuple(model or ()),
         workers=workers,
         idle=_time(idle, "--idle"),
-        engine=Engine(
-            runtime=runtime,
-            device=cast("Any", device),
-            threads=threads,
-            precision=cast("Any", precision),
-        ),
+        engine=Engine(**cast("Any", engine)),
         limits=limits,
     )
     if check:
@@ -170,15 +171,9 @@ def serve(
     show = sys.stderr.isatty() if open_page is None else open_page
     with ExitStack() as beside:
         if watch is not None:
-            found: CliEngine = {
-                "runtime": runtime,
-                "device": device,
-                "threads": threads,
-                "precision": precision,
-            }
             pause = _time(watch_quiet, "--watch-quiet")
             beside.enter_context(
-                watching(*watch, like=watch_like, quiet=pause, engine=found, debug=debug)
+                watching(*watch, like=watch_like, quiet=pause, engine=engine, debug=debug)
             )
         run(settings, tell=_told(settings), show=show, log=None if quiet else say, debug=debug)
 

@@ -17,8 +17,8 @@ from PIL import Image
 from undark.adjust import CONTROLS, Adjust, Adjustments
 from undark.engine.adapters import apply, is_many
 from undark.engine.hdr import enhance_rendition
-from undark.errors import DeviceError, UsageError
-from undark.io.formats.base import check_size, pixel_limit
+from undark.errors import DeviceError, UnsupportedError, UsageError
+from undark.io.formats.base import TooManyPixelsError, check_size, pixel_limit
 from undark.io.record import Record
 from undark.modes.base import Band, Light
 from undark.modes.steps import run_steps
@@ -138,7 +138,10 @@ class Editor(ABC):
         many = is_many(x)
 
         def change(photo: Photo) -> Photo:
-            check_size(photo.width, photo.height)
+            try:
+                check_size(photo.width, photo.height)
+            except TooManyPixelsError as error:
+                raise UnsupportedError(f"the photo {error}", argument=error.argument) from error
             return self.enhance_photo(photo, asked, _ignore if many else whole)
 
         with _within_memory(), pixel_limit(max_pixels):

@@ -93,7 +93,8 @@ def create_app(settings: Settings) -> FastAPI:
     ):
         app.include_router(router)
     if page_folder().is_dir():
-        app.mount("/", _Page(directory=page_folder(), html=True), name="page")
+        # Not mounted: a mount would answer for methods that an address does not take.
+        app.router.default = _Page(directory=page_folder(), html=True)
     app.add_middleware(LimitedBody, limits=settings.limits)
     if settings.cors:
         app.add_middleware(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,7 +17,7 @@ _FORM_BYTES = 1 << 16
 
 
 class SlowError(Exception):
-    """A client has sent nothing for too long."""
+    """A client sends too slowly, or no more."""
 
 
 class LimitedBody:
@@ -37,18 +38,21 @@ class LimitedBody:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        size = 0
+        size, waited = 0, 0.0
         more = True
 
         async def limited() -> Message:
-            nonlocal size, more
+            nonlocal size, waited, more
             if not more:  # now it can only say that the client is gone, which may take long
                 return await receive()
+            patience = self._limits.body_wait + size / self._limits.body_rate - waited
+            begin = monotonic()
             try:
-                message = await asyncio.wait_for(receive(), self._limits.body_wait)
+                message = await asyncio.wait_for(receive(), patience)
             except TimeoutError as error:
                 more = False
                 raise SlowError from error
+            waited += monotonic() - begin
             more = message.get("more_body", False)
             size += len(message.get("body", b""))
             if size > self._limits.body_bytes + _FORM_BYTES:

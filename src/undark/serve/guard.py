@@ -20,7 +20,7 @@ from undark.serve.metrics import Metrics
 from undark.serve.problems import MEDIA_TYPE, problem
 from undark.serve.settings import Settings
 
-__all__ = ["COOKIE", "Guard", "Sessions"]
+__all__ = ["COOKIE", "WRONG_TOKEN_SECONDS", "Guard", "Sessions"]
 
 COOKIE: Final = "undark-session"
 
@@ -39,7 +39,8 @@ _HEADERS: Final = {
     "X-Frame-Options": "DENY",
 }
 _MOST_SESSIONS: Final = 1000
-_WRONG_TOKEN_SECONDS: Final = 0.5
+WRONG_TOKEN_SECONDS: Final = 0.5
+"""How long whoever gives a wrong token waits for the answer."""
 
 _log = logging.getLogger("undark.serve.access")
 
@@ -166,13 +167,17 @@ class Guard:
             if origin in self._origins or own:
                 pass
             elif origin is not None or site not in ("none", "same-origin"):
-                return 403, "pages of other origins may not write here", "origin"
+                return (
+                    403,
+                    "pages of other origins may not write here (--public-url names a proxy's)",
+                    "origin",
+                )
         closed = path.startswith("/v1/") or path in ("/metrics", "/openapi.json")
         # Browsers ask without a token whether another page may ask with one.
         asks = path == "/v1/session" or scope["method"] == "OPTIONS"
         if closed and not asks and not self._sessions.lets(headers):
             if headers.get("authorization"):
-                await asyncio.sleep(_WRONG_TOKEN_SECONDS)
+                await asyncio.sleep(WRONG_TOKEN_SECONDS)
             return 401, "this server asks for its token", "token"
         return None
 

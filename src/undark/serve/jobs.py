@@ -17,9 +17,9 @@ from undark.io.formats import FORMATS, PHOTO_SUFFIXES
 from undark.io.walk import OUTPUT_MARK, is_video
 from undark.serve.metrics import Metrics
 from undark.serve.pool import Cost, Lane, RefusedError, Ticket
-from undark.serve.problems import as_problem
+from undark.serve.problems import as_problem, problem
 from undark.serve.settings import Limits
-from undark.serve.store import Store, Upload
+from undark.serve.store import NoRoomError, Store, Upload
 from undark.serve.tasks import Enhance, Moved, Noticed, Result
 
 __all__ = ["Job", "Jobs", "Made", "mime_of", "result_name"]
@@ -137,33 +137,33 @@ class Jobs:
         return job
 
     async def _work(self, job: Job, task: Enhance) -> None:
-        folder = self._store.folder()
+        label = job.upload.label
         try:
-            made = await self.make(replace(task, folder=folder), job.ticket, job)
+            made = await self.make(task, job.ticket, job)
             job.change(status="done", fraction=1.0, result=made, name=made.name)
         except RefusedError as error:
-            self._store.remove(folder)
             job.change(status="failed", error=as_problem(error.failure))
+        except NoRoomError:
+            told = f"{label}: there is no room for its result"
+            job.change(status="failed", error=problem(507, told, name="no-room"))
         except asyncio.CancelledError:
-            self._store.remove(folder)
             job.change(status="cancelled")
         except Exception:
-            self._store.remove(folder)
-            told = {"type": "about:blank", "title": "Internal Server Error", "status": 500}
-            told["detail"] = f"{job.upload.label}: the server has met an unexpected error"
-            job.change(status="failed", error=told)
+            told = f"{label}: the server has met an unexpected error; see its log"
+            job.change(status="failed", error=problem(500, told))
             raise
 
     async def make(self, task: Enhance, ticket: Ticket, job: Job | None = None) -> Made:
         """Do a task when its turn comes.
 
         Args:
-            task: What to do; its folder is in the store.
+            task: What to do; its folder is chosen here, and stays only if it is done.
             ticket: Its place in the lane.
             job: Which is told how far it is.
 
         Raises:
             RefusedError: It could not be done.
+            NoRoomError: The store, or the disk, is full.
         """
 
         def notify(message: Moved | Noticed) -> None:
@@ -181,10 +181,12 @@ class Jobs:
         seconds = self._limits.video_seconds if video else self._limits.seconds
         begin = monotonic()
         outcome = "cancelled"
+        folder = self._store.folder()
+        task = replace(task, folder=folder)
         try:
             value = await self._lane.run(ticket, task, seconds=seconds, notify=notify)
             assert isinstance(value, Result)
-            self._store.weigh(task.folder)
+            self._store.weigh(folder)
             made = await asyncio.to_thread(_made, value.path, task.label)
             outcome = "done"
             return made
@@ -192,6 +194,8 @@ class Jobs:
             outcome = "failed"
             raise
         finally:
+            if outcome != "done":
+                self._store.remove(folder)
             self._metrics.work(kind, outcome, monotonic() - begin)
 
     def remaining(self, job: Job) -> float | None:
@@ -226,11 +230,11 @@ class Jobs:
 
     async def end(self, job: Job) -> None:
         """Cancel a job that is not over; forget one that is, and its result."""
-        if not job.is_over and job.work is not None:
-            job.work.cancel()
-            await asyncio.wait([job.work])
+        if job.is_over or job.work is None:
+            self._forget(job)
             return
-        self._forget(job)
+        job.work.cancel()
+        await asyncio.wait([job.work])
 
     def _forget(self, job: Job) -> None:
         self._jobs.pop(job.id, None)

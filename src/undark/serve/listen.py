@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import socket
 import sys
@@ -21,14 +20,14 @@ from undark.serve.settings import Limits, Settings
 __all__ = ["address", "bound", "listen"]
 
 _BACKLOG: Final = 512
-_KEEP_ALIVE: Final = 15
+_KEEP_ALIVE: Final = 8
 _GRACE: Final = 10
 _HEADER_BYTES: Final = 32 << 10
 
 
 def _protocol(limits: Limits) -> type[H11Protocol]:
     class _Limited(H11Protocol):
-        """Connections beyond the limit are closed, and so are those that say nothing."""
+        """Connections beyond the limit are closed, and so are those with no whole request."""
 
         count: ClassVar[int] = 0
 
@@ -36,10 +35,11 @@ def _protocol(limits: Limits) -> type[H11Protocol]:
             super().connection_made(transport)
             _Limited.count += 1
             self._timer: asyncio.TimerHandle | None = None
+            self._idle_since = self.loop.time()
             if _Limited.count > limits.connections:
                 transport.close()
                 return
-            self._timer = self.loop.call_later(limits.header_seconds, self._look)
+            self._look()
 
         def connection_lost(self, exc: Exception | None) -> None:
             _Limited.count -= 1
@@ -48,10 +48,20 @@ def _protocol(limits: Limits) -> type[H11Protocol]:
             super().connection_lost(exc)
 
         def _look(self) -> None:
-            """Close the connection where no whole header has come by now."""
-            # None until then, whatever its type says.
-            if self.cycle is None and not self.transport.is_closing():  # pyright: ignore[reportUnnecessaryComparison]
+            """Close the connection where nothing is answered and no header comes for too long.
+
+            Whatever trickles in meanwhile, be it the rest of a body that was refused, is no reason
+            to wait.
+            """
+            now = self.loop.time()
+            # None before the first request, whatever its type says.
+            busy = self.cycle is not None and not self.cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison]
+            if busy:
+                self._idle_since = now
+            if now - self._idle_since >= limits.header_seconds:
                 self.transport.close()
+            else:
+                self._timer = self.loop.call_later(min(1.0, limits.header_seconds), self._look)
 
     return _Limited
 
@@ -102,7 +112,6 @@ def listen(
         listening: Where, as `bound` gives it.
         ready: Called once requests are taken.
     """
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
         app,
         http=_protocol(settings.limits),

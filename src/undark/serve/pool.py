@@ -326,7 +326,9 @@ class Lane:
                 value = await asyncio.shield(work)
             except asyncio.CancelledError:
                 stop.set()
-                await asyncio.wait([work])
+                while not work.done():  # whoever cancels again waits too: the process is busy
+                    with suppress(asyncio.CancelledError):
+                        await asyncio.wait([work])
                 with suppress(RefusedError):
                     work.result()
                 raise

@@ -22,7 +22,7 @@ from undark.engine.enhancer import Enhancer
 from undark.engine.video import VideoEnhancer
 from undark.errors import UnsupportedError, UsageError
 from undark.io.formats import FORMATS
-from undark.io.formats.base import converted, is_opaque
+from undark.io.formats.base import converted, is_opaque, pixel_limit
 from undark.io.metadata.cicp import colours_of
 from undark.io.photo import encode_photo, read_photo
 from undark.io.record import record_of
@@ -47,7 +47,8 @@ def probe(source: Path, limits: Limits) -> tuple[Facts, Photo | None]:
         MissingExtraError: It needs a package that is not installed.
     """
     if is_video(source):
-        return _probe_video(source, limits), None
+        with pixel_limit(limits.pixels):
+            return _probe_video(source), None
     photo = read_photo(source, max_pixels=limits.pixels)
     record = record_of(photo.xmp)
     return Facts(
@@ -64,33 +65,21 @@ def probe(source: Path, limits: Limits) -> tuple[Facts, Photo | None]:
     ), photo
 
 
-def _probe_video(source: Path, limits: Limits) -> Facts:
+def _probe_video(source: Path) -> Facts:
     with closing(read_stills(source, Transcoding())) as stills:
         first = next(stills, None)
     if first is None:
         raise UnsupportedError(f"{source}: holds no frame")
     photo = first.photo
-    _check_frame(photo, source, limits)
-    # The first frame's fraction is the part of the video up to its end.
-    seconds = first.total * first.seconds
     return Facts(
         kind="video",
         width=photo.width,
         height=photo.height,
-        seconds=seconds,
+        seconds=first.total * first.seconds,
         bits=photo.bit_depth,
         alpha=photo.alpha is not None and not is_opaque(photo.alpha),
         format=source.suffix.lstrip(".").upper(),
     )
-
-
-def _check_frame(photo: Photo, source: Path, limits: Limits) -> None:
-    if photo.width * photo.height > limits.pixels:
-        raise UnsupportedError(
-            f"{source}: its frames have {photo.width}×{photo.height} pixels, more than the limit of"
-            f" {limits.pixels}",
-            argument="pixels",
-        )
 
 
 class Previews:
@@ -158,11 +147,11 @@ class Previews:
             return self._whole[1]
         if not is_video(task.source):
             return read_photo(task.source, max_pixels=self._limits.pixels)
-        with closing(read_stills(task.source, Transcoding(begin=task.at))) as stills:
+        limit = pixel_limit(self._limits.pixels)
+        with limit, closing(read_stills(task.source, Transcoding(begin=task.at))) as stills:
             still = next(stills, None)
         if still is None:
             raise UsageError(f"{task.source}: ends before {task.at:g} s", argument="begin")
-        _check_frame(still.photo, task.source, self._limits)
         return still.photo
 
     def _at_full_size(self, task: Show, progress: Callable[[float], None]) -> Photo:

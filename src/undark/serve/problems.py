@@ -116,7 +116,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(SlowError)
     def _(_: Request, _error: SlowError) -> JSONResponse:
         headers = {"Connection": "close"}
-        return _answer(problem(408, "nothing more of the file has come for too long"), headers)
+        return _answer(problem(408, "the file comes too slowly"), headers)
 
     @app.exception_handler(ClientDisconnect)
     def _(_: Request, _error: ClientDisconnect) -> JSONResponse:

@@ -39,7 +39,8 @@ class Limits:
         previews: Previews that wait.
         store_bytes: Of all uploads and results that are kept.
         keep_seconds: How long an upload or a result is kept that nobody asks for.
-        body_wait: Seconds in which a client that sends must send something.
+        body_wait: Seconds that a client may keep the server waiting for its body.
+        body_rate: Bytes a second that earn a client more of them.
         header_seconds: Seconds in which a request's header must have come.
         connections: Open at the same time.
         waiting_events: Streams of events open at the same time.
@@ -57,6 +58,7 @@ class Limits:
     store_bytes: int = 16 * _GIGA
     keep_seconds: float = 3600.0
     body_wait: float = 20.0
+    body_rate: float = 10_000.0
     header_seconds: float = 10.0
     connections: int = 500
     waiting_events: int = 200

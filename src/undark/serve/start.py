@@ -56,14 +56,17 @@ def run(
         ModelError: A model cannot be read.
         OutputError: No folder for uploads can be made.
     """
-    logger = logging.getLogger("undark.serve")
-    logger.propagate = False
     access = logging.getLogger("undark.serve.access")
     access.setLevel(logging.INFO if log else logging.CRITICAL)
     handler = _Lines(log or _nobody)
     if not debug:
         handler.setFormatter(_Short())
-    logger.addHandler(handler)
+    # uvicorn tells of errors that the server's own log has told already, with their tracebacks.
+    loggers = [logging.getLogger(name) for name in ("undark.serve", "uvicorn.error")]
+    loggers[1].setLevel(logging.WARNING if debug else logging.CRITICAL)
+    for logger in loggers:
+        logger.propagate = False
+        logger.addHandler(handler)
     listening = bound(settings)
     app = create_app(settings)
 
@@ -77,7 +80,8 @@ def run(
         listen(app, settings, listening, ready=ready)
     finally:
         app.state.server.store.close()
-        logger.removeHandler(handler)
+        for logger in loggers:
+            logger.removeHandler(handler)
 
 
 class _Short(logging.Formatter):

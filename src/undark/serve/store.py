@@ -11,15 +11,16 @@ import errno
 import hashlib
 import itertools
 import os
+import re
 import shutil
-import sys
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from time import monotonic
-from typing import Final
+from typing import BinaryIO, Final
 
 from undark.errors import InputError, OutputError, UnsupportedError
 from undark.io.formats import FORMATS, READABLE_SUFFIXES
@@ -28,9 +29,15 @@ from undark.io.video.containers import READ_ONLY_VIDEOS, VIDEO_SUFFIXES
 from undark.serve.settings import Limits
 from undark.serve.tasks import Facts
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 __all__ = ["NoRoomError", "Store", "TooLargeError", "Upload", "label_of"]
 
 _PREFIX: Final = "undark-serve-"
+_LOCK: Final = "lock"
 _PIECE: Final = 1 << 20
 _LONGEST: Final = 200
 _STEM: Final = "source"
@@ -46,12 +53,13 @@ class NoRoomError(Exception):
 
 def label_of(name: str) -> str:
     """What to call a client's file: the last part of its name, without what no line can show."""
-    last = PureWindowsPath(PurePosixPath(name).name).name
-    clean = "".join(letter for letter in last if letter.isprintable()).strip().strip(".")
+    last = re.split(r"[/\\]", name.rstrip("/\\"))[-1]
+    clean = "".join(letter for letter in last if letter.isprintable()).strip(" .")
     if len(clean) > _LONGEST:
         stem, dot, suffix = clean.rpartition(".")
-        kept = suffix if dot and len(suffix) < 10 else ""
-        clean = (stem or clean)[: _LONGEST - len(kept) - 1] + (f".{kept}" if kept else "")
+        kept = f".{suffix}" if dot and len(suffix) < 10 else ""
+        short = (stem if kept else clean)[: _LONGEST - len(kept)].strip(" .")
+        clean = (short or "photo") + kept
     return clean or "photo"
 
 
@@ -67,7 +75,6 @@ class Upload:
         sha256: Of its bytes, in hex.
         facts: What it is, once that is known.
         used: When it was last asked for, by the monotonic clock.
-        users: Jobs that need it.
     """
 
     id: str
@@ -77,7 +84,6 @@ class Upload:
     sha256: str
     facts: Facts | None = None
     used: float = field(default_factory=monotonic)
-    users: int = 0
 
 
 class Store:
@@ -96,11 +102,14 @@ class Store:
         _remove_left()
         try:
             # Readable by this user alone.
-            self.root: Path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+            self.root: Path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+            self._lock = _locked(self.root / _LOCK)
         except OSError as error:
             raise OutputError(f"no folder for uploads can be made: {error.strerror}") from error
         self._numbers = itertools.count(1)
         self._sizes: dict[Path, int] = {}
+        self._holds: Counter[Path] = Counter()
+        self._doomed: set[Path] = set()
         self.uploads: dict[str, Upload] = {}
 
     @property
@@ -109,9 +118,20 @@ class Store:
         return sum(self._sizes.values())
 
     def folder(self) -> Path:
-        """A new, empty folder."""
+        """A new, empty folder.
+
+        Raises:
+            NoRoomError: The store, or the disk, is full.
+        """
+        if self.bytes >= self._limits.store_bytes:
+            raise NoRoomError
         path = self.root / str(next(self._numbers))
-        path.mkdir(mode=0o700)
+        try:
+            # Whatever cleans up temporary files may have taken it away.
+            self.root.mkdir(mode=0o700, exist_ok=True)
+            path.mkdir(mode=0o700)
+        except OSError as error:
+            raise NoRoomError from error
         self._sizes[path] = 0
         return path
 
@@ -120,9 +140,25 @@ class Store:
         self._sizes[folder] = sum(item.stat().st_size for item in folder.iterdir())
 
     def remove(self, folder: Path) -> None:
-        """Remove a folder and what it holds."""
+        """Remove a folder and what it holds, once nothing needs it."""
+        if self._holds[folder]:
+            self._doomed.add(folder)
+            return
+        self._doomed.discard(folder)
         self._sizes.pop(folder, None)
         shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def kept(self, *folders: Path) -> Generator[None]:
+        """Within it these folders stay, whoever removes them."""
+        self._holds.update(folders)
+        try:
+            yield
+        finally:
+            self._holds.subtract(folders)
+            self._holds += Counter()  # without those that nothing holds
+            for folder in self._doomed.intersection(folders):
+                self.remove(folder)
 
     async def receive(self, id: str, name: str, body: AsyncIterable[bytes]) -> Upload:
         """Keep a body as it comes.
@@ -170,31 +206,28 @@ class Store:
     @contextmanager
     def held(self, upload: Upload) -> Generator[None]:
         """Within it, an upload's file stays, whatever becomes of the upload."""
-        upload.users += 1
-        try:
-            yield
-        finally:
-            upload.users -= 1
-            upload.used = monotonic()
-            if not upload.users and self.uploads.get(upload.id) is not upload:
-                self.remove(upload.path.parent)
+        with self.kept(upload.path.parent):
+            try:
+                yield
+            finally:
+                upload.used = monotonic()
 
     def forget(self, upload: Upload) -> None:
         """Let go of an upload: its file is removed once nothing needs it."""
         self.uploads.pop(upload.id, None)
-        if not upload.users:
-            self.remove(upload.path.parent)
+        self.remove(upload.path.parent)
 
     def sweep(self) -> None:
         """Remove uploads that nobody has asked for in a long time."""
         old = monotonic() - self._limits.keep_seconds
         for upload in list(self.uploads.values()):
-            if not upload.users and upload.used < old:
+            if not self._holds[upload.path.parent] and upload.used < old:
                 self.forget(upload)
 
     def close(self) -> None:
         """Remove all."""
         shutil.rmtree(self.root, ignore_errors=True)
+        self._lock.close()
 
 
 async def _pieces(body: AsyncIterable[bytes]) -> AsyncIterable[bytes]:
@@ -231,16 +264,24 @@ def _suffix(path: Path, label: str) -> str:
     return FORMATS[kind].suffix
 
 
+def _locked(path: Path) -> BinaryIO:
+    """A file that is locked as long as it is open, so as long as this process lives."""
+    file = path.open("ab")
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            raise
+    return file
+
+
 def _remove_left() -> None:
-    """Remove the folders of servers that were killed."""
-    if sys.platform == "win32":  # where a process cannot be asked for by its number alone
+    """Remove the folders of servers that were killed: those whose lock nobody holds."""
+    if fcntl is None:  # Windows
         return
-    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
-        number = path.name.removeprefix(_PREFIX).partition("-")[0]
-        with suppress(OSError, ValueError):
-            if path.is_symlink() or path.stat().st_uid != os.getuid():
-                continue
-            try:
-                os.kill(int(number), 0)
-            except ProcessLookupError:
-                shutil.rmtree(path, ignore_errors=True)
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if not path.is_symlink() and path.stat().st_uid == os.getuid():
+                with _locked(path / _LOCK):
+                    shutil.rmtree(path, ignore_errors=True)

@@ -154,7 +154,7 @@ def check_size(width: int, height: int) -> None:
         )
     if most is not None and width * height > most:
         error = TooManyPixelsError(
-            f"the photo has {width}×{height} pixels, more than the limit of {most}; make it"
+            f"has {width}×{height} pixels, more than the limit of {most}; make it"
             " smaller or raise the limit",
             argument="pixels",
         )

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from undark.errors import UsageError
+from undark.errors import InputError, UsageError
 from undark.io.formats import suffix_format
+from undark.io.formats.base import check_size
 from undark.io.photo import read_photo, write_photo
 from undark.io.video.animation import ANIMATIONS, Animation, read_animation
 from undark.io.video.containers import is_video_name
@@ -129,6 +130,10 @@ def _animation(path: Path) -> Iterator[Still]:
 def _video(path: Path, options: Transcoding) -> Iterator[Still]:
     with open_video(path) as container:
         reader = VideoReader(container, path, options)
+        try:
+            check_size(reader.stream.width, reader.stream.height)
+        except InputError as error:
+            raise type(error)(f"{path}: {error}", argument=error.argument) from error
         usual = 1 / float(reader.stream.average_rate or 25)
         for index, frame in enumerate(reader.frames(), start=1):
             progress = reader.progress(frame, index)

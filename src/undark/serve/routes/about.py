@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from undark.io.record import this_version
 from undark.io.video.containers import READ_ONLY_VIDEOS, VIDEO_SUFFIXES
 from undark.models import resolve
 from undark.modes import mode_of
-from undark.serve.guard import COOKIE
+from undark.serve.guard import COOKIE, WRONG_TOKEN_SECONDS
 from undark.serve.problems import ProblemError
 from undark.serve.routes.common import Here, problems
 from undark.serve.schemas import (
@@ -100,6 +101,7 @@ async def session(server: Here, token: Annotated[Token, Body()]) -> Response:
     answer = Response(status_code=204)
     if server.sessions.needed:
         if not server.sessions.is_token(token.token):
+            await asyncio.sleep(WRONG_TOKEN_SECONDS)
             raise ProblemError(401, "this is not the server's token", name="token")
         answer.set_cookie(
             COOKIE,

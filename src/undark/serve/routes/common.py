@@ -17,7 +17,7 @@ _MEANINGS: Final = {
     401: "The server asks for its token.",
     403: "A page of another origin may not write here.",
     404: "There is no such thing.",
-    408: "Nothing more of the body has come for too long.",
+    408: "The body comes too slowly.",
     409: "It was stopped.",
     413: "Too many bytes or pixels.",
     415: "Not of a kind that undark takes.",

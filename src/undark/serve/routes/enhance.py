@@ -13,7 +13,7 @@ from starlette.datastructures import UploadFile
 from starlette.types import Receive, Scope, Send
 
 from undark.serve.jobs import Made
-from undark.serve.pool import Cost, Ticket
+from undark.serve.pool import Cost
 from undark.serve.problems import ProblemError
 from undark.serve.routes.common import Adjusted, Here, ModelName, problems
 from undark.serve.routes.jobs import attachment
@@ -121,23 +121,14 @@ async def post_enhance(
                         pixels = await server.previews.run(first, measure, seconds=seconds)
                     assert isinstance(pixels, int)
                     server.lane.weigh(ticket, Cost(upload.bytes, pixels))
-                    return await _made(server, upload, task, ticket)
+                    ready = replace(task, source=upload.path, label=upload.label)
+                    return await server.jobs.make(ready, ticket)
 
                 made = await unless_gone(request, work())
     except BaseException:
         await drain(request)
         raise
     return _LastFile(made, server)
-
-
-async def _made(server: Server, upload: Upload, task: Enhance, ticket: Ticket) -> Made:
-    folder = server.store.folder()
-    try:
-        ready = replace(task, source=upload.path, label=upload.label, folder=folder)
-        return await server.jobs.make(ready, ticket)
-    except BaseException:
-        server.store.remove(folder)
-        raise
 
 
 @asynccontextmanager

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
@@ -142,14 +142,17 @@ async def get_result(server: Here, id: _JobId) -> Response:
 )
 async def get_archive(
     server: Here,
-    request: Request,
     job: Annotated[list[str], Query(min_length=1, max_length=10_000, description="Ids of jobs.")],
 ) -> Response:
     """The results of several jobs, in one file."""
-    del request
     results = [_result(_job(server, id)) for id in dict.fromkeys(job)]
+
+    def pieces() -> Iterator[bytes]:
+        with server.store.kept(*(made.path.parent for made in results)):
+            yield from stream_archive([(made.path, made.name) for made in results])
+
     return StreamingResponse(
-        stream_archive([(made.path, made.name) for made in results]),
+        pieces(),
         media_type="application/zip",
         headers=attachment("undark.zip"),
     )
