@@ -167,7 +167,8 @@ def test_what_a_container_cannot_hold_is_a_notice(tmp_path: Path) -> None:
     target = tmp_path / "b.mp4"
     transcode(source, target, as_it_is, Transcoding(QUICK), notice=notices.append)
     assert packets(target, "audio") == packets(source, "audio")
-    assert any("subtitle" in line and "left out" in line for line in notices)
+    assert any("subtitle" in line and "becomes mov_text" in line for line in notices)
+    assert any("attachment" in line and "left out" in line for line in notices)
     assert all("\n" not in line for line in notices)
 
 

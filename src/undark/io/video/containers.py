@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePath
 from typing import Final
 
-__all__ = ["READ_ONLY_VIDEOS", "VIDEO_SUFFIXES", "is_video_name", "partial_path"]
+__all__ = ["READ_ONLY_VIDEOS", "VIDEO_SUFFIXES", "is_video_name", "muxer_of", "partial_path"]
 
 VIDEO_SUFFIXES: Final[dict[str, tuple[str, ...]]] = {
     ".mp4": ("h264", "hevc", "av1", "vp9"),
@@ -23,6 +23,8 @@ READ_ONLY_VIDEOS: Final = frozenset(
 )
 """Suffixes of video files that become ``.mkv``, which can hold what they hold."""
 
+# FFmpeg's own choice for these holds less: no HEVC and no cover.
+_MUXERS: Final = {".m4v": "mp4"}
 _PARTIAL_MARK: Final = ".partial"
 
 
@@ -31,6 +33,11 @@ def is_video_name(path: PurePath) -> bool:
     mark = path.suffixes[-2:-1] == [_PARTIAL_MARK]
     known = path.suffix.lower() in VIDEO_SUFFIXES or path.suffix.lower() in READ_ONLY_VIDEOS
     return known and not mark and not path.name.startswith(".")
+
+
+def muxer_of(path: PurePath) -> str | None:
+    """FFmpeg's name of the format that a file of that name is written in; None: as FFmpeg does."""
+    return _MUXERS.get(path.suffix.lower())
 
 
 def partial_path(destination: Path) -> Path:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from undark.errors import DamagedError, UsageError
+from undark.io.video.clock import Timeline
 from undark.io.video.libav import libav, main_stream, refuse_hdr
 from undark.io.video.options import Progress, Transcoding
 
@@ -19,8 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["VideoReader"]
 
+# How many seconds before a part its frames are looked for; last, from the file's begin.
+_STEPS_BACK: Final = (Fraction(0), Fraction(2), Fraction(12), Fraction(10**6))
 # Packets of one stream may lie this many seconds behind those of another.
 _INTERLEAVED: Final = 3.0
+# Seconds between frames that are not in order; the unit of Matroska.
+_LEAST: Final = Fraction(1, 1000)
 # Reading that fails so often in a row has come to what cannot be read.
 _MOST_FAILURES: Final = 200
 
@@ -37,6 +43,9 @@ class VideoReader:
         source: What to call it in errors.
         options: Which part is wanted.
 
+    Attributes:
+        covers: Content of the file's cover images, by stream, once the first frame is read.
+
     Raises:
         UnsupportedError: It shows no video, or one that undark does not take.
         UsageError: The part begins after its end.
@@ -51,14 +60,18 @@ class VideoReader:
         self.stream.thread_type = "AUTO"  # pyright: ignore[reportAttributeAccessIssue]
         base = self.stream.time_base
         self.base: Fraction = base or Fraction(1, 90000)
-        origin = self.stream.start_time
-        self._origin = float((origin or 0) * self.base)
+        self._timeline = Timeline(container)
+        start = (self.stream.start_time or 0) * self.base
+        # Of the first frame, in seconds from where the file's streams begin.
+        self._origin = float(start - self._timeline.begin)
         self.begin: float = options.begin
         self.end: float | None = options.end
         self._last: int | None = None
+        self._least = max(1, round(_LEAST / self.base))
         self._bad: list[float] = []
         self._lost = 0
         self._early: list[Packet[Any]] = []
+        self.covers: dict[int, bytes] = {}
         length = _length(container, self.stream)
         self.length: float = min(length, self.end or length) - self.begin
         if options.begin > 0.0:
@@ -68,13 +81,19 @@ class VideoReader:
                     f" {options.begin:g} s",
                     argument="begin",
                 )
-            where = self.stream.start_time or 0
-            container.seek(where + int(options.begin / self.base), stream=self.stream)
+            self._seek()
+        # AVI knows no times but those of decoding, and FFmpeg's guess at others is a frame late.
+        self._is_untimed = container.format.name == "avi"
+        picture = self._av.stream.Disposition.attached_pic
+        self._pictures = {item.index for item in container.streams if item.disposition & picture}
         self._items = self._decoded()
 
-    def shift(self, base: Fraction) -> int:
-        """What is taken from timestamps of that unit, so that a part begins at 0."""
-        return round((self._origin + self.begin) / base) if self.begin > 0.0 else 0
+    @property
+    def shift(self) -> Fraction:
+        """Seconds that are taken from timestamps, so that a part begins at 0."""
+        if self.begin <= 0.0:
+            return Fraction(0)
+        return Fraction(self._origin) + Fraction(self.begin)
 
     def first_frame(self) -> VideoFrame:
         """The first frame to be changed; packets before it are kept for later.
@@ -108,6 +127,31 @@ class VideoReader:
             channel.put(item)
         channel.put(None)
 
+    def _seek(self) -> None:
+        """Go to where decoding must begin so that the first frame of the part is there.
+
+        Where a file has no index, a search can end after the frame from which that one depends.
+        """
+        begin = round((Fraction(self.begin) + Fraction(self._origin)) / self.base)
+        begin += round(self._timeline.begin / self.base)
+        where = begin
+        for back in _STEPS_BACK:
+            where = begin - round(back / self.base)
+            self.container.seek(where, stream=self.stream)
+            frame = next(self._shown(), None)
+            if frame is not None and frame.pts is not None and frame.pts <= begin:
+                break
+        self.container.seek(where, stream=self.stream)
+        self._bad.clear()
+        self._lost = 0
+
+    def _shown(self) -> Iterator[VideoFrame]:
+        """Frames from here on, with the file's own timestamps."""
+        for packet in self._packets():
+            if packet.stream.index == self.stream.index:
+                with contextlib.suppress(self._av.error.FFmpegError):
+                    yield from packet.decode()
+
     def progress(self, frame: VideoFrame, frames: int) -> Progress:
         """How far the video has come with `frame`, the number `frames`."""
         done = self.time(frame) - self.begin
@@ -131,8 +175,12 @@ class VideoReader:
         """Frames and packets in the part asked for."""
         ended = False
         for packet in self._packets():
+            self._timeline.place(packet)
             # A packet that ends a stream has no index of its own.
-            if packet.stream.index == self.stream.index:
+            if packet.stream.index in self._pictures:
+                if packet.size:
+                    self.covers[packet.stream.index] = bytes(packet)
+            elif packet.stream.index == self.stream.index:
                 if ended:
                     continue
                 for frame in self._frames(packet):
@@ -169,6 +217,8 @@ class VideoReader:
             yield packet
 
     def _frames(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
+        if self._is_untimed:
+            packet.pts = None
         try:
             frames = packet.decode()
         except self._av.error.FFmpegError:
@@ -178,12 +228,20 @@ class VideoReader:
             if frame.is_corrupt:
                 self._damaged()
             if frame.pts is None:
-                frame.pts = 0 if self._last is None else self._last + self._tick()
-            # An encoder takes no frame that does not come later than the one before.
+                frame.pts = self._guessed(frame)
+            # An encoder takes no frame that does not come later than the one before. Where
+            # timestamps repeat or go back a little, frames move closer and none is lost.
             if self._last is not None and frame.pts <= self._last:
-                continue
+                frame.pts = self._last + self._least
             self._last = frame.pts
             yield frame
+
+    def _guessed(self, frame: VideoFrame) -> int:
+        """When a frame without a timestamp is shown."""
+        stamp = frame.dts
+        if self._last is None:
+            return stamp or 0
+        return self._last + self._tick() if stamp is None or stamp <= self._last else stamp
 
     def _tick(self) -> int:
         rate = self.stream.average_rate or Fraction(30)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -12,16 +11,16 @@ import numpy as np
 
 from undark.io.strip import stripped_tags
 from undark.io.video.coding import CODECS, pixel_format
+from undark.io.video.containers import muxer_of
 from undark.io.video.libav import libav
 from undark.io.video.options import Transcoding
 from undark.io.video.planes import Change, planes_of
 from undark.io.video.preview import Preview, compose, preview_size
 from undark.io.video.reader import VideoReader
-from undark.io.video.streams import copy_chapters, copy_streams, own_tags
+from undark.io.video.streams import Companions, copy_chapters, own_tags
 from undark.pixels.planes import Planes
 
 if TYPE_CHECKING:
-    from av.packet import Packet
     from av.video.frame import VideoFrame
 
 __all__ = ["VideoWriter"]
@@ -66,9 +65,7 @@ class VideoWriter:
         self._av = libav()
         self._reader = reader
         self._preview: Preview | None = options.preview
-        self._notice = notice
         self._closed = False
-        self._refused: set[int] = set()
         self._look(first, codec)
         video = reader.stream
         rate = video.average_rate or video.guessed_rate or Fraction(30)
@@ -81,7 +78,9 @@ class VideoWriter:
         # Phones' own tags need this to be kept; others are better off without.
         keep = suffix in _MPEG_4 and any("." in key for key in tags)
         flags = {"movflags": "use_metadata_tags"} if keep else {}
-        self._file: Any = self._av.open(str(part), "w", container_options=flags)
+        self._file: Any = self._av.open(
+            str(part), "w", format=muxer_of(part), container_options=flags
+        )
         self._file.metadata.update(tags)
         options_ = options.coding.options(codec)
         stream = self._file.add_stream(CODECS[codec], rate=rate, options=options_)
@@ -91,8 +90,13 @@ class VideoWriter:
             stream.codec_context.max_b_frames = 0
         if suffix in _MPEG_4 and codec == "hevc":
             stream.codec_context.codec_tag = "hvc1"  # the name that Apple's players know
-        self._copies = copy_streams(
-            reader.container, self._file, video, notice, strip=options.strip
+        self._others = Companions(
+            reader.container,
+            self._file,
+            video,
+            notice,
+            covers=reader.covers,
+            strip=options.strip,
         )
         end = float("inf") if options.end is None else options.end
         if options.strip != "all":
@@ -122,6 +126,8 @@ class VideoWriter:
         context.pix_fmt = self._format
         context.time_base = stream.time_base = self._base
         context.thread_type = "AUTO"
+        # Else how long the last frame is shown would be anyone's guess.
+        context.flags |= self._av.codec.context.Flags.frame_duration.value
         context.color_range = self._range
         context.colorspace = self._matrix
         context.color_primaries = int(first.color_primaries)
@@ -154,7 +160,7 @@ class VideoWriter:
             bright = Planes(y, u, v, after.colours)
             change(before, bright, time=seconds)
             compose(before, bright, after, self._preview, turned=self._is_turned)
-        stamp = (frame.pts or 0) - self._reader.shift(self._reader.base)
+        stamp = (frame.pts or 0) - round(self._reader.shift / self._reader.base)
         if self._base != self._reader.base:
             stamp = max(round(stamp * self._reader.base / self._base), self._last + 1)
         self._last = stamp
@@ -171,7 +177,7 @@ class VideoWriter:
             if isinstance(item, self._av.VideoFrame):
                 self._file.mux(self._stream.encode(item))
             else:
-                self._copy(item)
+                self._others.write(item, self._reader.shift)
             item = channel.get()
         self.close()
 
@@ -186,29 +192,9 @@ class VideoWriter:
         self._closed = True
         try:
             self._file.mux(self._stream.encode(None))
+            self._others.finish()
         finally:
             self._file.close()
-
-    def _copy(self, packet: Packet[Any]) -> None:
-        index = packet.stream.index
-        copy = self._copies.get(index)
-        if copy is None:
-            return
-        shift = self._reader.shift(packet.time_base)
-        if packet.pts is not None:
-            packet.pts -= shift
-        packet.dts = packet.pts if packet.dts is None else packet.dts - shift
-        packet.stream = copy
-        try:
-            self._file.mux(packet)
-        except self._av.error.FFmpegError as error:
-            if error.errno != errno.EINVAL and not isinstance(
-                error, self._av.error.InvalidDataError
-            ):
-                raise
-            if index not in self._refused:
-                self._refused.add(index)
-                self._notice(f"damaged: packets of its {copy.type} stream {index} are passed over")
 
     def _usual(self, frame: VideoFrame) -> VideoFrame:
         """The frame in the format and size of the first."""
