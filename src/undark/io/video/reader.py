@@ -69,7 +69,7 @@ class VideoReader:
         self._last: int | None = None
         self._least = max(1, round(_LEAST / self.base))
         self._bad: list[float] = []
-        self._lost = 0
+        self._sent = self._got = self._failures = self._hurt = 0
         self._early: list[Packet[Any]] = []
         self.covers: dict[int, bytes] = {}
         length = _length(container, self.stream)
@@ -143,7 +143,6 @@ class VideoReader:
                 break
         self.container.seek(where, stream=self.stream)
         self._bad.clear()
-        self._lost = 0
 
     def _shown(self) -> Iterator[VideoFrame]:
         """Frames from here on, with the file's own timestamps."""
@@ -165,11 +164,16 @@ class VideoReader:
 
     def damages(self) -> Iterator[str]:
         """Notices about what was passed over."""
-        if self._lost:
-            where = f"at {_clock(self._bad[0])}"
-            if _clock(self._bad[-1]) != _clock(self._bad[0]):
-                where = f"between {_clock(self._bad[0])} and {_clock(self._bad[-1])}"
-            yield f"damaged {where}: {self._lost} packets passed over"
+        if not self._bad:
+            return
+        where = f"at {_clock(self._bad[0])}"
+        if _clock(self._bad[-1]) != _clock(self._bad[0]):
+            where = f"between {_clock(self._bad[0])} and {_clock(self._bad[-1])}"
+        lost = min(self._failures, max(self._sent - self._got, 0))
+        told = f"{lost or 'no'} {'frames are' if lost > 1 else 'frame is'} lost"
+        if self._hurt:
+            told += f", {self._hurt} {'shows' if self._hurt == 1 else 'show'} it"
+        yield f"damaged {where}: {told}"
 
     def _decoded(self) -> Iterator[Any]:
         """Frames and packets in the part asked for."""
@@ -217,15 +221,19 @@ class VideoReader:
             yield packet
 
     def _frames(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
+        self._sent += packet.size > 0
         if self._is_untimed:
             packet.pts = None
         try:
             frames = packet.decode()
         except self._av.error.FFmpegError:
+            self._failures += 1
             self._damaged()
             return
         for frame in frames:
+            self._got += 1
             if frame.is_corrupt:
+                self._hurt += 1
                 self._damaged()
             if frame.pts is None:
                 frame.pts = self._guessed(frame)
@@ -252,7 +260,6 @@ class VideoReader:
         return float((stamp or 0) * packet.time_base) - self._origin
 
     def _damaged(self) -> None:
-        self._lost += 1
         self._bad.append(float((self._last or 0) * self.base) - self._origin)
 
 
