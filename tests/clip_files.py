@@ -16,8 +16,12 @@ from undark.io.video.transcode import transcode
 from video_files import QUICK, as_it_is, grainy, scene, write_video
 
 __all__ = [
+    "alphas",
+    "combs",
+    "interlaced",
     "joined",
     "kinds",
+    "seen_through",
     "told",
     "with_cover",
     "with_sound",
@@ -120,3 +124,87 @@ def joined(path: Path, *parts: Path) -> Path:
     """Files one after the other, as recorders and `cat` join them."""
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
     return path
+
+
+def flagged(frame: Any, order: str) -> Any:
+    """The frame, said to be of two fields: `tff` or `bff`."""
+    graph: Any = av.filter.Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+    )
+    graph.link_nodes(source, graph.add("setfield", order), graph.add("buffersink")).configure()
+    graph.vpush(frame)
+    return graph.vpull()
+
+
+def interlaced(
+    path: Path, *, codec: str = "mpeg2video", order: str = "tff", count: int = 20
+) -> Path:
+    """A bright bar that moves over a dark ground, 25 frames of two fields a second."""
+    with av.open(str(path), "w") as file:
+        stream: Any = file.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        flags = av.codec.context.Flags.interlaced_dct.value
+        stream.codec_context.flags |= flags | av.codec.context.Flags.interlaced_me.value
+        stream.codec_context.field_order = 2 if order == "tff" else 3
+        stream.codec_context.bit_rate = 4_000_000
+        stream.codec_context.max_b_frames = 0
+        for number in range(count):
+            frame = av.VideoFrame.from_ndarray(_woven(number, order), format="gray")
+            frame = frame.reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            file.mux(stream.encode(flagged(frame, order)))
+        file.mux(stream.encode(None))
+    return path
+
+
+def _woven(number: int, order: str) -> Any:
+    """Two moments in one frame, row by row."""
+    frame = np.full((64, 96), 40, np.uint8)
+    for field in range(2):
+        left = (6 * (2 * number + field)) % 70
+        frame[field if order == "tff" else 1 - field :: 2, left : left + 16] = 120
+    return frame
+
+
+def combs(path: Path) -> float:
+    """How much rows differ from both of their neighbours, in the mean."""
+    with av.open(str(path)) as clip:
+        found = [frame.to_ndarray(format="gray").astype(int) for frame in clip.decode(video=0)]
+    rows = np.stack(found)
+    above, here, below = rows[:, :-2], rows[:, 1:-1], rows[:, 2:]
+    peaks = np.minimum(np.abs(here - above), np.abs(here - below))
+    return float((peaks * ((here > above) == (here > below))).mean())
+
+
+def seen_through(path: Path, codec: str, pix_fmt: str) -> Path:
+    """A video whose right half is transparent."""
+    with av.open(str(path), "w") as file:
+        stream: Any = file.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, pix_fmt
+        for number, pixels in enumerate(grainy(scene(), 6)):
+            alpha = np.full((64, 96, 1), 255, np.uint8)
+            alpha[:, 48:] = 0
+            frame = av.VideoFrame.from_ndarray(np.concatenate([pixels, alpha], 2), format="rgba")
+            frame = frame.reformat(format=pix_fmt)
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return path
+
+
+def alphas(path: Path) -> list[Any]:
+    """The transparency of each frame, 0 to 1."""
+    with av.open(str(path)) as clip:
+        stream = clip.streams.video[0]
+        decoder: Any = stream.codec_context
+        if decoder.name == "vp9":
+            decoder = av.CodecContext.create("libvpx-vp9", "r")
+        frames = [
+            frame
+            for packet in clip.demux(stream)
+            for frame in decoder.decode(packet if packet.size else None)
+        ]
+    if not any(part.is_alpha for part in frames[0].format.components):
+        return []
+    return [frame.reformat(format="rgba").to_ndarray()[..., 3] / 255 for frame in frames]

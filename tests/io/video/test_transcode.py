@@ -279,7 +279,7 @@ def test_frames_of_odd_sizes_are_written_as_they_were_enhanced(
     frames = list(grainy(scene(20, size=size), 4))
     source = write_video(tmp_path / "a.mkv", frames, codec="ffv1", pix_fmt=pix_fmt)
     target = tmp_path / "b.mkv"
-    lossless = Coding(crf=0, preset="ultrafast")
+    lossless = Coding("h264", crf=0, preset="ultrafast")
     transcode(source, target, video.fork().enhance_planes, Transcoding(lossless))
     alone = video.fork()
     with av.open(str(source)) as before, av.open(str(target)) as after:

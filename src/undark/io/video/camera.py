@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from undark.errors import InputError, UnreadableError
+from undark.io.video.filters import Upright
 from undark.io.video.libav import libav, main_stream, open_video
 from undark.io.video.planes import Change, planes_of
 
@@ -136,6 +137,7 @@ class Live:
     def _read(self) -> None:
         av = libav()
         begin: float | None = None
+        upright = Upright(self._stream.sample_aspect_ratio)
         tick = float(1 / self.rate)
         time = -tick
         try:
@@ -144,7 +146,7 @@ class Live:
                     frames = packet.decode()
                 except av.error.InvalidDataError:
                     continue
-                for frame in frames:
+                for frame in map(upright, frames):
                     time = float(frame.time) if frame.pts is not None else time + tick
                     if self._is_file and self._pace:
                         begin = monotonic() - time if begin is None else begin

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from undark.errors import DamagedError, UsageError
 from undark.io.video.clock import Timeline
+from undark.io.video.filters import Deinterlacer, Upright
 from undark.io.video.libav import libav, main_stream, refuse_hdr
 from undark.io.video.options import Progress, Transcoding
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VideoReader"]
 
+_SEE_THROUGH: Final = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 # How many seconds before a part its frames are looked for; last, from the file's begin.
 _STEPS_BACK: Final = (Fraction(0), Fraction(2), Fraction(12), Fraction(10**6))
 # Packets of one stream may lie this many seconds behind those of another.
@@ -42,6 +44,7 @@ class VideoReader:
         container: Open, nothing read.
         source: What to call it in errors.
         options: Which part is wanted.
+        upright: Turn frames as they are to be seen.
 
     Attributes:
         covers: Content of the file's cover images, by stream, once the first frame is read.
@@ -51,7 +54,14 @@ class VideoReader:
         UsageError: The part begins after its end.
     """
 
-    def __init__(self, container: InputContainer, source: Path, options: Transcoding) -> None:
+    def __init__(
+        self,
+        container: InputContainer,
+        source: Path,
+        options: Transcoding,
+        *,
+        upright: bool = False,
+    ) -> None:
         """Find the video stream and the part."""
         self._av = libav()
         self.container = container
@@ -82,6 +92,9 @@ class VideoReader:
                     argument="begin",
                 )
             self._seek()
+        self._fields = None if options.keep_interlaced else Deinterlacer(self.base)
+        self._turned: Callable[[VideoFrame], VideoFrame] = Upright() if upright else _same
+        self._decoder = self._decoder_of(self.stream)
         # AVI knows no times but those of decoding, and FFmpeg's guess at others is a frame late.
         self._is_untimed = container.format.name == "avi"
         picture = self._av.stream.Disposition.attached_pic
@@ -175,6 +188,11 @@ class VideoReader:
             told += f", {self._hurt} {'shows' if self._hurt == 1 else 'show'} it"
         yield f"damaged {where}: {told}"
 
+    @property
+    def is_deinterlaced(self) -> bool:
+        """Whether interlaced frames were made whole."""
+        return self._fields is not None and self._fields.found
+
     def _decoded(self) -> Iterator[Any]:
         """Frames and packets in the part asked for."""
         ended = False
@@ -187,7 +205,7 @@ class VideoReader:
             elif packet.stream.index == self.stream.index:
                 if ended:
                     continue
-                for frame in self._frames(packet):
+                for frame in self._whole(packet):
                     time = self.time(frame)
                     if self.end is not None and time >= self.end:
                         ended = True
@@ -220,12 +238,33 @@ class VideoReader:
             failures = 0
             yield packet
 
+    def _decoder_of(self, stream: VideoStream) -> Any:
+        """What decodes a stream: FFmpeg's own decoders of VP8 and VP9 know no transparency."""
+        name = _SEE_THROUGH.get(stream.codec_context.name)
+        if name is None or stream.metadata.get("alpha_mode") != "1":
+            return stream.codec_context
+        try:
+            return self._av.CodecContext.create(name, "r")
+        except (ValueError, self._av.error.FFmpegError):
+            return stream.codec_context
+
+    def _whole(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
+        """The frames of a packet, without fields unless they are to be kept."""
+        turned = self._turned
+        for frame in self._frames(packet):
+            if self._fields is None:
+                yield turned(frame)
+            else:
+                yield from map(turned, self._fields.frames(frame))
+        if not packet.size and self._fields is not None:
+            yield from map(turned, self._fields.frames(None))
+
     def _frames(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
         self._sent += packet.size > 0
         if self._is_untimed:
             packet.pts = None
         try:
-            frames = packet.decode()
+            frames: list[VideoFrame] = self._decoder.decode(packet if packet.size else None)
         except self._av.error.FFmpegError:
             self._failures += 1
             self._damaged()
@@ -261,6 +300,10 @@ class VideoReader:
 
     def _damaged(self) -> None:
         self._bad.append(float((self._last or 0) * self.base) - self._origin)
+
+
+def _same(frame: VideoFrame) -> VideoFrame:
+    return frame
 
 
 def _length(container: InputContainer, stream: VideoStream) -> float:

@@ -128,19 +128,19 @@ def _animation(path: Path) -> Iterator[Still]:
 
 def _video(path: Path, options: Transcoding) -> Iterator[Still]:
     with open_video(path) as container:
-        reader = VideoReader(container, path, options)
+        reader = VideoReader(container, path, options, upright=True)
         usual = 1 / float(reader.stream.average_rate or 25)
         for index, frame in enumerate(reader.frames(), start=1):
             progress = reader.progress(frame, index)
             seconds = float(frame.duration * reader.base) if frame.duration else usual
             time = reader.time(frame)
-            yield Still(_upright(frame), time, seconds, progress.fraction, progress.total, index)
+            yield Still(_photo(frame), time, seconds, progress.fraction, progress.total, index)
 
 
-def _upright(frame: VideoFrame) -> Photo:
+def _photo(frame: VideoFrame) -> Photo:
     deep = frame.format.components[0].bits > 8
     pixels = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
-    return Photo(np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90))))
+    return Photo(np.ascontiguousarray(pixels))
 
 
 class _NumberedFiles:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, Any, Final
 
 from undark.io.atomic import finish, not_written
-from undark.io.video.coding import codec_for
-from undark.io.video.containers import partial_path
+from undark.io.video.canvas import Canvas
+from undark.io.video.coding import Kind, check_coding, codec_for, is_planar, keeps_alpha
+from undark.io.video.containers import keeps_turns, partial_path
+from undark.io.video.filters import is_turned
 from undark.io.video.libav import open_video
 from undark.io.video.options import Progress, Transcoding
 from undark.io.video.planes import Change
@@ -64,15 +67,18 @@ def transcode(
         MissingExtraError: PyAV is not installed.
     """
     options = options or Transcoding()
-    codec = codec_for(destination, options.coding)
+    notice = notice or _nobody
+    check_coding(destination, options.coding)
     with _opened(source, options.fps) as container:
-        reader = VideoReader(container, source, options)
+        upright = not keeps_turns(destination)
+        reader = VideoReader(container, source, options, upright=upright)
         first = reader.first_frame()
+        canvas, codec = _canvas(destination, first, options, notice)
         part = partial_path(destination)
         try:
             destination.parent.mkdir(parents=True, exist_ok=True)
             writer = VideoWriter(
-                part, reader, first, codec=codec, options=options, notice=notice or _nobody
+                part, reader, first, codec=codec, canvas=canvas, options=options, notice=notice
             )
         except OSError as error:
             raise not_written(destination, error) from error
@@ -90,8 +96,31 @@ def transcode(
                 raise not_written(destination, error) from error
             raise
     finish(part, destination)
+    if reader.is_deinterlaced:
+        notice("its frames were interlaced; each is made whole")
     for line in reader.damages():
-        (notice or _nobody)(line)
+        notice(line)
+
+
+def _canvas(
+    destination: Path, first: VideoFrame, options: Transcoding, notice: Callable[[str], None]
+) -> tuple[Canvas, str]:
+    """What frames such as the first become, and the codec that they are written in."""
+    kind = Kind.of(first, fields=options.keep_interlaced and first.interlaced_frame)
+    codec = codec_for(destination, options.coding, kind)
+    if kind.alpha and not keeps_alpha(destination, codec):
+        kind = replace(kind, alpha=False)
+        notice(
+            f"its transparency is left out: {codec} in {destination.suffix} holds none;"
+            " a .mov or .webm file can"
+        )
+    plain = options.coding.codec is None and not kind.alpha
+    turned = is_turned(first) and keeps_turns(destination)
+    canvas = Canvas(first, kind, codec, preview=options.preview, turned=turned, plain=plain)
+    coarser = "420" in canvas.format and "420" not in kind.format
+    if plain and coarser and kind.depth > 8 and is_planar(kind.format):
+        notice("its colours become 4:2:0, which devices play; name a codec to keep them finer")
+    return canvas, codec
 
 
 def _opened(source: Path, fps: float) -> InputContainer:

@@ -7,28 +7,22 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import numpy as np
-
 from undark.io.strip import stripped_tags
-from undark.io.video.coding import CODECS, pixel_format
-from undark.io.video.containers import muxer_of
+from undark.io.video.canvas import Canvas
+from undark.io.video.coding import CODECS
+from undark.io.video.containers import keeps_turns, muxer_of
+from undark.io.video.filters import display_matrix, is_turned
 from undark.io.video.libav import libav
 from undark.io.video.options import Transcoding
-from undark.io.video.planes import Change, planes_of
-from undark.io.video.preview import Preview, compose, preview_size
+from undark.io.video.planes import Change
 from undark.io.video.reader import VideoReader
 from undark.io.video.streams import Companions, copy_chapters, own_tags
-from undark.pixels.planes import Planes
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 __all__ = ["VideoWriter"]
 
-# Formats whose planes are y, u and v.
-_PLANAR: Final = ("yuv4", "yuvj4")
-# FFmpeg's numbers of the ranges that samples may have.
-_LIMITED, _FULL = 1, 2
 _MPEG_4: Final = (".mp4", ".m4v", ".mov")
 
 
@@ -44,6 +38,7 @@ class VideoWriter:
         reader: Of the source.
         first: Its first frame, which says what the video is like.
         codec: A key of `CODECS`.
+        canvas: What frames become.
         options: What is to be done.
         notice: Called with a line about each stream that is left out.
 
@@ -58,15 +53,17 @@ class VideoWriter:
         first: VideoFrame,
         *,
         codec: str,
+        canvas: Canvas,
         options: Transcoding,
         notice: Callable[[str], None],
     ) -> None:
         """Open the file and describe its streams."""
         self._av = libav()
         self._reader = reader
-        self._preview: Preview | None = options.preview
+        self._is_preview = options.preview is not None
         self._closed = False
-        self._look(first, codec)
+        self._path = part
+        self._canvas = canvas
         video = reader.stream
         rate = video.average_rate or video.guessed_rate or Fraction(30)
         suffix = part.suffix.lower()
@@ -86,7 +83,7 @@ class VideoWriter:
         stream = self._file.add_stream(CODECS[codec], rate=rate, options=options_)
         self._stream: Any = stream
         self._describe(first)
-        if suffix == ".avi":
+        if suffix == ".avi" and codec == "h264":
             stream.codec_context.max_b_frames = 0
         if suffix in _MPEG_4 and codec == "hevc":
             stream.codec_context.codec_tag = "hvc1"  # the name that Apple's players know
@@ -102,72 +99,38 @@ class VideoWriter:
         if options.strip != "all":
             copy_chapters(reader.container, self._file, options.begin, end)
 
-    def _look(self, first: VideoFrame, codec: str) -> None:
-        """What frames are like, and what they are to become."""
-        name = first.format.name
-        depth = min(first.format.components[0].bits, 12)
-        self._format = pixel_format(name, depth, CODECS[codec])
-        self._is_planar = name.startswith(_PLANAR)
-        # Other formats become what players take where nothing is said.
-        self._matrix = int(first.colorspace) if self._is_planar else 1 if first.height >= 720 else 6
-        full = first.color_range == _FULL or name.startswith("yuvj")
-        self._range = _FULL if full and self._is_planar else _LIMITED
-        self._size = (first.width, first.height)
-        self._is_turned = abs(first.rotation) % 180 == 90
-        whole = preview_size(*self._size, self._preview, turned=self._is_turned)
-        # Encoders of 4:2:0 take even sizes: the last column or row is repeated where it is odd.
-        self._whole = (whole[0] + whole[0] % 2, whole[1] + whole[1] % 2)
-
     def _describe(self, first: VideoFrame) -> None:
         """Tell the encoder and the file what the video is like."""
         video, stream = self._reader.stream, self._stream
         context = stream.codec_context
-        context.width, context.height = self._whole
-        context.pix_fmt = self._format
+        self._canvas.describe(context)
         context.time_base = stream.time_base = self._base
         context.thread_type = "AUTO"
+        if self._canvas.kind.fields:
+            context.field_order = self._reader.stream.codec_context.field_order
         # Else how long the last frame is shown would be anyone's guess.
         context.flags |= self._av.codec.context.Flags.frame_duration.value
-        context.color_range = self._range
-        context.colorspace = self._matrix
-        context.color_primaries = int(first.color_primaries)
-        context.color_trc = int(first.color_trc)
         shape = video.sample_aspect_ratio
-        if shape and self._preview is None:
+        if shape and is_turned(first) and not keeps_turns(self._path):
+            shape = 1 / shape
+        if shape and not self._is_preview:
             context.sample_aspect_ratio = shape
         stream.metadata.update(stripped_tags(own_tags(video.metadata), self._strip))
         stream.disposition = video.disposition
-        matrix = _display_matrix(first)
-        if matrix is not None:
+        matrix = display_matrix(first)
+        if matrix is not None and keeps_turns(self._path):
             stream.set_display_matrix(matrix)
 
     def changed(self, frame: VideoFrame, change: Change) -> VideoFrame:
         """A new frame, `frame` as `change` makes it."""
-        source = self._usual(frame)
-        result: VideoFrame = self._av.VideoFrame(*self._whole, self._format)
-        result.color_range = self._range
-        before, after = (planes_of(item, self._matrix) for item in (source, result))
-        seconds = self._reader.time(frame)
-        if self._preview is None:
-            # The file's frame can be a row or column larger, in colour too where it is as fine.
-            pairs = ((after.y, before.y), (after.u, before.u), (after.v, before.v))
-            y, u, v = (whole[: part.shape[0], : part.shape[1]] for whole, part in pairs)
-            change(before, Planes(y, u, v, after.colours), time=seconds)
-            for whole, part in pairs:
-                _fill(whole, *part.shape)
-        else:
-            y, u, v = (np.empty_like(plane) for plane in (before.y, before.u, before.v))
-            bright = Planes(y, u, v, after.colours)
-            change(before, bright, time=seconds)
-            compose(before, bright, after, self._preview, turned=self._is_turned)
+        result = self._canvas.changed(frame, change, self._reader.time(frame))
         stamp = (frame.pts or 0) - round(self._reader.shift / self._reader.base)
         if self._base != self._reader.base:
             stamp = max(round(stamp * self._reader.base / self._base), self._last + 1)
         self._last = stamp
         result.pts = stamp
         result.time_base = self._base
-        if frame.duration:
-            result.duration = round(frame.duration * self._reader.base / self._base)
+        result.duration = round((frame.duration or 0) * self._reader.base / self._base)
         return result
 
     def drain(self, channel: _Source) -> None:
@@ -195,26 +158,3 @@ class VideoWriter:
             self._others.finish()
         finally:
             self._file.close()
-
-    def _usual(self, frame: VideoFrame) -> VideoFrame:
-        """The frame in the format and size of the first."""
-        size = (frame.width, frame.height)
-        if size == self._size and frame.format.name.replace("yuvj", "yuv") == self._format:
-            return frame
-        if self._is_planar:
-            return frame.reformat(*self._size, self._format)
-        return frame.reformat(
-            *self._size, self._format, dst_colorspace=self._matrix, dst_color_range=_LIMITED
-        )
-
-
-def _fill(plane: np.ndarray[Any, Any], rows: int, columns: int) -> None:
-    """Repeat the last column and row where the plane is larger."""
-    plane[:rows, columns:] = plane[:rows, columns - 1 : columns]
-    plane[rows:] = plane[rows - 1 : rows]
-
-
-def _display_matrix(frame: VideoFrame) -> list[int] | None:
-    """How the frame is to be turned and mirrored for display: nine integers, or None."""
-    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
-    return None if matrix is None else np.frombuffer(bytes(matrix), np.int32).tolist()
