@@ -21,10 +21,12 @@ __all__ = [
     "Exposure",
     "Format",
     "Fps",
+    "Gaps",
     "InPlace",
     "Inputs",
     "Jobs",
     "Json",
+    "KeepInterlaced",
     "Like",
     "Local",
     "Model",
@@ -69,7 +71,8 @@ Codec = Annotated[
     typer.Option(
         "--codec",
         metavar="NAME",
-        help="Video: h264, hevc, vp9 or av1 [default: h264, vp9 for .webm].",
+        help="Video: h264, hevc, vp9, av1, prores or ffv1 [default: what suits the file; h264, or"
+        " hevc for more than 8 bits].",
     ),
 ]
 
@@ -114,6 +117,10 @@ Fps = Annotated[
     float, typer.Option("--fps", metavar="N", help="Frames a second for numbered images.")
 ]
 
+Gaps = Annotated[
+    bool, typer.Option("--gaps", help="Numbered images may lack numbers; those there follow on.")
+]
+
 InPlace = Annotated[
     bool,
     typer.Option(
@@ -134,6 +141,14 @@ Jobs = Annotated[
 ]
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON on stdout, for programs.")]
+
+KeepInterlaced = Annotated[
+    bool,
+    typer.Option(
+        "--keep-interlaced",
+        help="Video: keep the two fields of each frame [default: make it whole].",
+    ),
+]
 
 Like = Annotated[
     Path | None,
@@ -189,7 +204,7 @@ Preset = Annotated[
     typer.Option(
         "--preset",
         metavar="NAME",
-        help="Video: effort, from ultrafast to veryslow [default: superfast].",
+        help="Video: effort, ultrafast to veryslow [default: superfast]; profile of prores.",
     ),
 ]
 

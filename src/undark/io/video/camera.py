@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from undark.errors import InputError, UnreadableError
+from undark.io.video.feed import PATIENCE, Feed, is_url
 from undark.io.video.filters import Upright
 from undark.io.video.libav import libav, main_stream, open_video
 from undark.io.video.planes import Change, planes_of
@@ -28,12 +29,6 @@ _CAMERAS: Final = {
     "Linux": ("v4l2", "/dev/video{}"),
     "Darwin": ("avfoundation", "{}"),
     "Windows": ("dshow", "video={}"),
-}
-# Seconds without a frame after which a stream is given up.
-_PATIENCE: Final = 10.0
-_STREAM_OPTIONS: Final = {
-    "rtsp_transport": "tcp",
-    "rw_timeout": str(int(_PATIENCE * 1e6)),
 }
 _LIMITED: Final = 1  # FFmpeg's number of the range from 16 to 235
 
@@ -112,10 +107,10 @@ class Live:
         """
         while True:
             with self._news:
-                came = self._news.wait_for(lambda: self._shot or self._over, _PATIENCE)
+                came = self._news.wait_for(lambda: self._shot or self._over, PATIENCE)
                 if self._shot is None:
                     if not came:
-                        raise UnreadableError(f"{self._name}: no frame for {_PATIENCE:.0f} s")
+                        raise UnreadableError(f"{self._name}: no frame for {PATIENCE:.0f} s")
                     if self._error is not None:
                         raise self._error
                     return
@@ -130,7 +125,7 @@ class Live:
         with self._news:
             self._shot = None
             self._news.notify_all()
-        self._thread.join(_PATIENCE)
+        self._thread.join(PATIENCE)
         if not self._thread.is_alive():
             self._container.close()
 
@@ -179,8 +174,8 @@ def _open(
     source: str, size: tuple[int, int] | None, fps: float | None
 ) -> tuple[InputContainer, bool]:
     """The source, and whether it is a file, which is read faster than it plays."""
-    if "://" in source:
-        return open_video(source, options=_STREAM_OPTIONS, timeout=_PATIENCE), False
+    if is_url(source):
+        return Feed(source).open(), False
     kind, place = _CAMERAS.get(platform.system(), _CAMERAS["Linux"])
     camera = place.format(source) if source.isdecimal() else source
     if not source.isdecimal() and Path(source).is_file():

@@ -45,11 +45,12 @@ def libav() -> ModuleType:
     return av
 
 
-def open_video(source: str | Path, **options: Any) -> InputContainer:
+def open_video(source: str | Path, *, file: Any = None, **options: Any) -> InputContainer:
     """A video, or anything that FFmpeg opens, for reading.
 
     Args:
         source: A file, or a URL or device by name.
+        file: What to read in its place: an open binary file.
         options: As `av.open` takes them.
 
     Raises:
@@ -58,13 +59,14 @@ def open_video(source: str | Path, **options: Any) -> InputContainer:
     """
     av = libav()
     try:
-        if isinstance(source, Path):
+        if isinstance(source, Path) and file is None:
             if source.is_dir():
                 raise UnreadableError(f"{source}: is a folder, not a video")
             if source.exists() and source.stat().st_size == 0:
                 raise DamagedError(f"{source}: is empty")
         # Tags in odd encodings must not keep a video from being seen.
-        return av.open(str(source), metadata_errors="replace", **options)
+        place = str(source) if file is None else file
+        return av.open(place, metadata_errors="replace", **options)
     except InputError:
         raise
     except FileNotFoundError as error:

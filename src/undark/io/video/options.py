@@ -42,6 +42,7 @@ class Transcoding:
         strip: What is left out of the metadata: "all", "gps" (the place) or None; see
             :func:`undark.io.strip.stripped`. Streams of data, where cameras keep their way, go
             with either.
+        gaps: Numbered images may lack numbers.
         keep_interlaced: Keep the two fields of interlaced frames, which are otherwise made whole.
     """
 
@@ -51,6 +52,7 @@ class Transcoding:
     preview: Preview | None = None
     fps: float = 25.0
     strip: str | None = None
+    gaps: bool = False
     keep_interlaced: bool = False
 
     def __post_init__(self) -> None:

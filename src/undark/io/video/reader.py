@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from undark.errors import DamagedError, UsageError
 from undark.io.video.clock import Timeline
+from undark.io.video.feed import Feed
 from undark.io.video.filters import Deinterlacer, Upright
 from undark.io.video.libav import libav, main_stream, refuse_hdr
 from undark.io.video.options import Progress, Transcoding
@@ -57,7 +58,7 @@ class VideoReader:
     def __init__(
         self,
         container: InputContainer,
-        source: Path,
+        source: Path | Feed,
         options: Transcoding,
         *,
         upright: bool = False,
@@ -65,7 +66,7 @@ class VideoReader:
         """Find the video stream and the part."""
         self._av = libav()
         self.container = container
-        self.source = source
+        self.source = str(source)
         self.stream: VideoStream = main_stream(container, str(source))
         self.stream.thread_type = "AUTO"  # pyright: ignore[reportAttributeAccessIssue]
         base = self.stream.time_base
@@ -116,7 +117,7 @@ class VideoReader:
         """
         for item in self._items:
             if self.is_frame(item):
-                refuse_hdr(item.color_trc, str(self.source))
+                refuse_hdr(item.color_trc, self.source)
                 return item
             self._early.append(item)
         part = " in the part asked for" if self.begin or self.end else ""
@@ -148,6 +149,10 @@ class VideoReader:
         begin = round((Fraction(self.begin) + Fraction(self._origin)) / self.base)
         begin += round(self._timeline.begin / self.base)
         where = begin
+        try:
+            self.container.seek(where, stream=self.stream)
+        except (self._av.error.FFmpegError, ValueError):
+            return  # it can only be read on: what comes before the part is passed over
         for back in _STEPS_BACK:
             where = begin - round(back / self.base)
             self.container.seek(where, stream=self.stream)

@@ -61,7 +61,7 @@ def read_stills(source: Path, options: Transcoding) -> Iterator[Still]:
         MissingExtraError: It is a video and PyAV is not installed.
     """
     if is_sequence_name(source):
-        stills = _numbered(source, options.fps)
+        stills = _numbered(source, options)
     elif is_video_name(source):
         stills = _video(source, options)
     else:
@@ -111,8 +111,8 @@ def open_still_sink(destination: Path) -> StillSink:
     )
 
 
-def _numbered(pattern: Path, fps: float) -> Iterator[Still]:
-    files = numbered_files(pattern)
+def _numbered(pattern: Path, options: Transcoding) -> Iterator[Still]:
+    files, fps = numbered_files(pattern, gaps=options.gaps), options.fps
     for index, (number, path) in enumerate(files):
         done = (index + 1) / len(files)
         yield Still(read_photo(path), index / fps, 1 / fps, done, len(files), number)
@@ -123,7 +123,7 @@ def _animation(path: Path) -> Iterator[Still]:
     for index, frame in enumerate(read_animation(path), start=1):
         done = index / frame.count
         yield Still(frame.photo, time, frame.seconds, done, frame.count, index, frame.plays)
-        time += frame.seconds
+        time += frame.shown
 
 
 def _video(path: Path, options: Transcoding) -> Iterator[Still]:

@@ -28,6 +28,9 @@ _OWN_TAGS: Final = frozenset({"encoder", "major_brand", "minor_version", "compat
 _COVERS: Final = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
 # Seconds that an encoder of sound puts before the first image.
 _SHORT: Final = 0.04
+_AAC_RATES: Final = (
+    *(96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350),
+)
 _MATROSKA: Final = "matroska"
 _MP4: Final = "mp4"
 
@@ -194,7 +197,6 @@ class Companions:
 
     def _mux(self, index: int, stream: Stream, packets: Iterable[Packet[Any]]) -> None:
         """Write packets, each later than the one before, as muxers want it."""
-        self._target.start_encoding()
         base = stream.time_base
         for packet in packets:
             packet.stream = stream
@@ -226,7 +228,22 @@ def _add_copy(target: Any, stream: Any, strip: str | None) -> Stream | None:
     copy.time_base = stream.time_base
     copy.metadata.update(stripped_tags(stream.metadata, strip))
     copy.disposition = stream.disposition
+    if target.format.name == _MATROSKA and _codec(stream).startswith("aac"):
+        _describe_aac(copy.codec_context, stream.codec_context)
     return copy
+
+
+def _describe_aac(copy: Any, source: Any) -> None:
+    """Say what AAC is like that says so in each packet, as in MPEG-TS: Matroska says it once.
+
+    Two bytes of ISO/IEC 14496-3, 1.6.2: the kind of AAC, its rate's number, its channels.
+    """
+    channels = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 8: 7}.get(source.layout.nb_channels)
+    kinds = {"Main": 1, "LC": 2, "SSR": 3, "LTP": 4}
+    if not source.extradata and channels and source.sample_rate in _AAC_RATES:
+        kind = kinds.get(source.profile, 2)
+        rate = _AAC_RATES.index(source.sample_rate)
+        copy.extradata = (kind << 11 | rate << 7 | channels << 3).to_bytes(2, "big")
 
 
 def _add_tagged(target: Any, stream: Any, strip: str | None) -> Stream | None:

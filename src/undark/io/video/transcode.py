@@ -12,18 +12,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, Full, Queue
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from undark.errors import OutputError
 from undark.io.atomic import finish, not_written
+from undark.io.video.animation import ANIMATIONS
 from undark.io.video.canvas import Canvas
 from undark.io.video.coding import Kind, check_coding, codec_for, is_planar, keeps_alpha
 from undark.io.video.containers import keeps_turns, partial_path
+from undark.io.video.feed import Feed
 from undark.io.video.filters import is_turned
-from undark.io.video.libav import open_video
+from undark.io.video.libav import libav, open_video
 from undark.io.video.options import Progress, Transcoding
+from undark.io.video.pictures import open_animation, open_numbered
 from undark.io.video.planes import Change
 from undark.io.video.reader import VideoReader
-from undark.io.video.sequence import is_sequence_name, numbered_files
+from undark.io.video.sequence import is_sequence_name
 from undark.io.video.writer import VideoWriter
 
 if TYPE_CHECKING:
@@ -37,11 +41,12 @@ _WAIT: Final = 0.2
 
 
 def transcode(
-    source: Path,
+    source: Path | Feed,
     destination: Path,
     change: Change,
     options: Transcoding | None = None,
     *,
+    pipe: BinaryIO | None = None,
     progress: Callable[[Progress], None] | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> None:
@@ -52,10 +57,12 @@ def transcode(
     are passed over. Until it is whole the file is named as `partial_path` says.
 
     Args:
-        source: A video, or a name such as ``frame%05d.png``.
+        source: A video, an animation, or a name such as ``frame%05d.png``.
         destination: Its suffix decides the container; missing folders are made.
         change: Done to each frame, in this thread.
         options: What else is to be done.
+        pipe: Write there, as Matroska that needs no seeking, and no file; `destination` is then
+            its name and ends in ``.mkv``.
         progress: Called after each frame. An exception that it raises stops the work: what is
             done is brought to a playable end under the partial name, and the exception goes on.
         notice: Called with a line for a person about what was left out or passed over.
@@ -67,21 +74,32 @@ def transcode(
         MissingExtraError: PyAV is not installed.
     """
     options = options or Transcoding()
+    av = libav()
     notice = notice or _nobody
     check_coding(destination, options.coding)
-    with _opened(source, options.fps) as container:
+    with _opened(source, options) as container:
         upright = not keeps_turns(destination)
         reader = VideoReader(container, source, options, upright=upright)
         first = reader.first_frame()
         canvas, codec = _canvas(destination, first, options, notice)
         part = partial_path(destination)
         try:
-            destination.parent.mkdir(parents=True, exist_ok=True)
+            if pipe is None:
+                destination.parent.mkdir(parents=True, exist_ok=True)
             writer = VideoWriter(
-                part, reader, first, codec=codec, canvas=canvas, options=options, notice=notice
+                part,
+                reader,
+                first,
+                codec=codec,
+                canvas=canvas,
+                options=options,
+                notice=notice,
+                pipe=pipe,
             )
         except OSError as error:
             raise not_written(destination, error) from error
+        except av.error.FFmpegError as error:
+            raise _refused(destination, error) from error
         try:
             _run(reader, writer, first, change, progress or _nobody)
         except _Stopped as stop:
@@ -91,11 +109,15 @@ def transcode(
         except BaseException as error:
             with contextlib.suppress(Exception):
                 writer.close()
-            part.unlink(missing_ok=True)
+            if pipe is None:
+                part.unlink(missing_ok=True)
             if isinstance(error, OSError):
                 raise not_written(destination, error) from error
+            if isinstance(error, av.error.FFmpegError):
+                raise _refused(destination, error) from error
             raise
-    finish(part, destination)
+    if pipe is None:
+        finish(part, destination)
     if reader.is_deinterlaced:
         notice("its frames were interlaced; each is made whole")
     for line in reader.damages():
@@ -123,12 +145,19 @@ def _canvas(
     return canvas, codec
 
 
-def _opened(source: Path, fps: float) -> InputContainer:
-    if not is_sequence_name(source):
-        return open_video(source)
-    first, _ = numbered_files(source)[0]
-    numbers = {"framerate": str(fps), "start_number": str(first)}
-    return open_video(source, format="image2", options=numbers)
+def _opened(source: Path | Feed, options: Transcoding) -> InputContainer:
+    if isinstance(source, Feed):
+        return source.open()
+    if is_sequence_name(source):
+        return open_numbered(source, options.fps, gaps=options.gaps)
+    if source.suffix.lower() in ANIMATIONS:
+        return open_animation(source)
+    return open_video(source)
+
+
+def _refused(destination: Path, error: Any) -> OutputError:
+    """What FFmpeg would not encode or put into the file, as a line."""
+    return OutputError(f"{destination}: could not be written: {error.strerror or error}")
 
 
 def _nobody(_: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
 from undark.io.strip import stripped_tags
 from undark.io.video.canvas import Canvas
@@ -30,6 +30,14 @@ class _Source(Protocol):
     def get(self) -> Any: ...
 
 
+class _OneWay:
+    """A pipe: FFmpeg must not seek in it, whatever it is led to."""
+
+    def __init__(self, pipe: BinaryIO) -> None:
+        self.write = pipe.write
+        self.flush = pipe.flush
+
+
 class VideoWriter:
     """Encodes changed frames and copies packets, into one file.
 
@@ -41,6 +49,7 @@ class VideoWriter:
         canvas: What frames become.
         options: What is to be done.
         notice: Called with a line about each stream that is left out.
+        pipe: What to write to in the file's place.
 
     Raises:
         OSError: The file cannot be written.
@@ -56,6 +65,7 @@ class VideoWriter:
         canvas: Canvas,
         options: Transcoding,
         notice: Callable[[str], None],
+        pipe: BinaryIO | None = None,
     ) -> None:
         """Open the file and describe its streams."""
         self._av = libav()
@@ -75,9 +85,8 @@ class VideoWriter:
         # Phones' own tags need this to be kept; others are better off without.
         keep = suffix in _MPEG_4 and any("." in key for key in tags)
         flags = {"movflags": "use_metadata_tags"} if keep else {}
-        self._file: Any = self._av.open(
-            str(part), "w", format=muxer_of(part), container_options=flags
-        )
+        place, form = (str(part), muxer_of(part)) if pipe is None else (_OneWay(pipe), "matroska")
+        self._file: Any = self._av.open(place, "w", format=form, container_options=flags)
         self._file.metadata.update(tags)
         options_ = options.coding.options(codec)
         stream = self._file.add_stream(CODECS[codec], rate=rate, options=options_)
@@ -98,6 +107,7 @@ class VideoWriter:
         end = float("inf") if options.end is None else options.end
         if options.strip != "all":
             copy_chapters(reader.container, self._file, options.begin, end)
+        self._file.start_encoding()
 
     def _describe(self, first: VideoFrame) -> None:
         """Tell the encoder and the file what the video is like."""
