@@ -16,14 +16,17 @@ from undark.io.video.transcode import transcode
 from video_files import QUICK, as_it_is, grainy, scene, write_video
 
 __all__ = [
+    "SCREEN",
     "alphas",
     "combs",
+    "hdr",
     "interlaced",
     "joined",
     "kinds",
     "seen_through",
     "told",
     "with_cover",
+    "with_dolby_vision",
     "with_sound",
     "with_two_videos",
 ]
@@ -208,3 +211,68 @@ def alphas(path: Path) -> list[Any]:
     if not any(part.is_alpha for part in frames[0].format.components):
         return []
     return [frame.reformat(format="rgba").to_ndarray()[..., 3] / 255 for frame in frames]
+
+
+SCREEN = (13250, 34500, 7500, 3000, 34000, 16000, 15635, 16450, 10_000_000, 50)
+"""A mastering display of BT.2020's kind: green, blue, red, white; 1000 to 0.005 cd/m²."""
+
+
+def hdr(path: Path, transfer: int, *, told_of_screen: bool = False, frames: int = 6) -> Path:
+    """A dark HDR video with a lamp far above white: 10-bit HEVC in BT.2020, PQ (16) or HLG (18)."""
+    from undark.pixels.transfer import encode
+
+    light = scene(4.0).astype(float) / 255 * 0.3
+    light[4:16, 8:24] = 3.0
+    encoded = encode(light, transfer)
+    weights = np.array([0.2627, 0.678, 0.0593])
+    luma = encoded @ weights
+    blue, red = (encoded[..., 2] - luma) / 1.8814, (encoded[..., 0] - luma) / 1.4746
+    options = ["log-level=none", "crf=2"]
+    if told_of_screen:
+        g, b, r, w = (f"({SCREEN[at]},{SCREEN[at + 1]})" for at in range(0, 8, 2))
+        options += [f"master-display=G{g}B{b}R{r}WP{w}L({SCREEN[8]},{SCREEN[9]})"]
+        options += ["max-cll=600,200", "hdr10=1"]
+    with av.open(str(path), "w") as file:
+        stream: Any = file.add_stream(
+            "libx265", rate=25, options={"preset": "ultrafast", "x265-params": ":".join(options)}
+        )
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p10le"
+        context = stream.codec_context
+        context.color_range, context.colorspace = 1, 9
+        context.color_primaries, context.color_trc = 9, transfer
+        if path.suffix != ".mkv":
+            context.codec_tag = "hvc1"
+        for number in range(frames):
+            frame = av.VideoFrame(96, 64, "yuv420p10le")
+            parts = (64 + luma * 876, 512 + _halved(blue) * 896, 512 + _halved(red) * 896)
+            for plane, values in zip(frame.planes, parts, strict=True):
+                samples = np.frombuffer(plane, np.uint16).reshape(plane.height, -1)  # type: ignore[call-overload]
+                samples[:, : plane.width] = np.rint(values)
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return path
+
+
+def _halved(plane: Any) -> Any:
+    return plane.reshape(32, 2, 48, 2).mean(axis=(1, 3))
+
+
+def with_dolby_vision(source: Path, path: Path, profile: int, fits: int) -> Path:
+    """The MP4 with a box that says that its stream is Dolby Vision of that profile."""
+    data = bytearray(source.read_bytes())
+    bits = (profile << 9) | (5 << 3) | 0b101
+    body = bytes([1, 0]) + bits.to_bytes(2, "big") + bytes([fits << 4]) + bytes(19)
+    box = (8 + len(body)).to_bytes(4, "big") + b"dvcC" + body
+    names = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"hvc1"]
+    at = 0
+    for name in names:
+        while data[at + 4 : at + 8] != name:
+            at += int.from_bytes(data[at : at + 4], "big")
+        size = int.from_bytes(data[at : at + 4], "big")
+        data[at : at + 4] = (size + len(box)).to_bytes(4, "big")
+        end = at + size
+        at += 16 if name == b"stsd" else 8
+    data[end:end] = box
+    path.write_bytes(data)
+    return path

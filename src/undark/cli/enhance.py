@@ -48,6 +48,7 @@ from undark.cli.options import (
     Runtime,
     Salvage,
     SaveSteps,
+    Sdr,
     Strength,
     Strip,
     Threads,
@@ -96,6 +97,7 @@ def enhance(
     crf: Crf = None,
     preset: Preset = None,
     fps: Fps = 25.0,
+    sdr: Sdr = False,
     gaps: Gaps = False,
     keep_interlaced: KeepInterlaced = False,
     as_json: Json = False,
@@ -144,6 +146,7 @@ def enhance(
         end=seconds(end, "--to"),
         preview=preview,  # pyright: ignore[reportArgumentType]
         fps=fps,
+        sdr=sdr,
         gaps=gaps,
         keep_interlaced=keep_interlaced,
     )

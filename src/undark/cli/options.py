@@ -42,6 +42,7 @@ __all__ = [
     "Runtime",
     "Salvage",
     "SaveSteps",
+    "Sdr",
     "Strength",
     "Strip",
     "Threads",
@@ -247,6 +248,10 @@ SaveSteps = Annotated[
         metavar="FILE",
         help="Save the steps for `undark apply`: a .json for one photo, otherwise a folder.",
     ),
+]
+
+Sdr = Annotated[
+    bool, typer.Option("--sdr", help="Video: bring HDR (PQ, HLG) within the range of SDR, BT.709.")
 ]
 
 Strength = Annotated[float, _control("strength")]

@@ -63,6 +63,7 @@ _OPTIONS: Final = {
     "quality": "--quality",
     "recursive": "--recursive looks into sub-folders",
     "salvage": "--salvage takes what is there",
+    "sdr": "--sdr",
     "strip": "--strip",
     "target": "-o - | ffplay -",
 }

@@ -15,7 +15,6 @@ import pytest
 from undark import VideoEnhancer
 from undark.errors import (
     UndarkError,
-    UnsupportedError,
     UsageError,
 )
 from undark.io.video.coding import Coding
@@ -307,16 +306,6 @@ def test_one_frame_is_a_video(tmp_path: Path, video: VideoEnhancer) -> None:
     target = tmp_path / "b.mp4"
     transcode(source, target, video.enhance_planes, Transcoding(QUICK))
     assert len(pictures(target)) == 1
-
-
-@pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])
-def test_hdr_is_refused_in_a_line(tmp_path: Path, transfer: int, name: str) -> None:
-    source = write_video(
-        tmp_path / "a.mp4", grainy(scene(), 3), color_trc=transfer, pix_fmt="yuv420p10le"
-    )
-    with pytest.raises(UnsupportedError, match=rf"a\.mp4: is HDR video \({name}\)"):
-        copied(source, tmp_path / "b.mp4")
-    assert names(tmp_path) == ["a.mp4"]
 
 
 def test_a_part_begins_at_zero_and_keeps_its_sync(tmp_path: Path) -> None:

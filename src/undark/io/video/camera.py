@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from undark.errors import InputError, UnreadableError
 from undark.io.video.feed import PATIENCE, Feed, is_url
 from undark.io.video.filters import Upright
+from undark.io.video.hdr import hdr_of, shown_in_sdr
 from undark.io.video.libav import libav, main_stream, open_video
 from undark.io.video.planes import Change, planes_of
 
@@ -197,6 +198,9 @@ def _open(
 
 def enhanced(frame: VideoFrame, change: Change, time: float) -> VideoFrame:
     """A new frame, `frame` as `change` makes it, in 8-bit 4:2:0, which every program takes."""
+    hdr = hdr_of(frame)
+    if hdr is not None:
+        frame = shown_in_sdr(frame, hdr)
     if frame.format.name != "yuv420p":
         frame = frame.reformat(format="yuv420p", dst_color_range=_LIMITED)
         frame.color_range = _LIMITED

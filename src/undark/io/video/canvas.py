@@ -8,10 +8,11 @@ import numpy as np
 
 from undark.io.video.coding import Kind, is_planar, pixel_format
 from undark.io.video.filters import twin
+from undark.io.video.hdr import BT_2020, Hdr, rendering_for
 from undark.io.video.libav import libav
 from undark.io.video.planes import Change, alpha_of, planes_of
 from undark.io.video.preview import Preview, compose, preview_size
-from undark.pixels.planes import Planes
+from undark.pixels.planes import Colours, Planes
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -31,6 +32,7 @@ class Canvas:
         codec: A key of `undark.io.video.coding.CODECS`.
         preview: Show before and after in one frame.
         turned: They are seen with rows for columns.
+        hdr: What makes them HDR, which they stay; or None.
         plain: They become what devices play; see `undark.io.video.coding.pixel_format`.
 
     Attributes:
@@ -48,6 +50,7 @@ class Canvas:
         preview: Preview | None = None,
         plain: bool = False,
         turned: bool = False,
+        hdr: Hdr | None = None,
     ) -> None:
         """See what frames are, and decide what they become."""
         self._av = libav()
@@ -59,6 +62,9 @@ class Canvas:
         self._is_planar = is_planar(name)
         # Other formats become what players take where nothing is said.
         self._matrix = int(first.colorspace) if self._is_planar else 1 if first.height >= 720 else 6
+        if hdr is not None and self._matrix not in (BT_2020, BT_2020 + 1):
+            self._matrix = BT_2020
+        self._hdr = hdr
         full = first.color_range == _FULL or name.startswith("yuvj")
         self._range = _FULL if full and self._is_planar else _LIMITED
         self._own = (first.width, first.height)
@@ -76,8 +82,14 @@ class Canvas:
         context.colorspace = self._matrix
         context.color_primaries = int(first.color_primaries)
         context.color_trc = int(first.color_trc)
+        if self._hdr is not None:
+            context.color_primaries, context.color_trc = BT_2020, self._hdr.transfer
         if self.kind.fields:
             context.flags |= self._av.codec.context.Flags.interlaced_dct.value
+
+    def options(self, codec: str) -> dict[str, str]:
+        """What else an encoder is told, as options of its own."""
+        return {} if self._hdr is None else self._hdr.options(codec)
 
     def changed(self, frame: VideoFrame, change: Change, seconds: float) -> VideoFrame:
         """A new frame, `frame` as `change` makes it; shown at that time."""
@@ -85,6 +97,8 @@ class Canvas:
         result = self._empty(source)
         result.color_range = self._range
         before, after = (planes_of(item, self._matrix) for item in (source, result))
+        if self._hdr is not None:
+            change = _through_rendition(change, self._hdr, before.colours)
         if self._preview is None:
             # The file's frame can be a row or column larger, in colour too where it is as fine.
             pairs = ((after.y, before.y), (after.u, before.u), (after.v, before.v))
@@ -125,6 +139,20 @@ class Canvas:
         return frame.reformat(
             *self._own, self.format, dst_colorspace=self._matrix, dst_color_range=_LIMITED
         )
+
+
+def _through_rendition(change: Change, hdr: Hdr, colours: Colours) -> Change:
+    """The change, made to what an SDR screen shows of frames, done to the frames."""
+    rendering = rendering_for(hdr.transfer, colours, hdr.peak)
+
+    def changed(source: Planes, target: Planes, *, time: float) -> None:
+        before = rendering.rendition(source)
+        y, u, v = (np.empty_like(plane) for plane in (before.y, before.u, before.v))
+        after = Planes(y, u, v, before.colours)
+        change(before, after, time=time)
+        rendering.relit(source, before, after, target)
+
+    return changed
 
 
 def _fill(plane: np.ndarray[Any, Any], rows: int, columns: int) -> None:

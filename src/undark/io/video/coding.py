@@ -200,7 +200,20 @@ def codec_for(destination: Path, coding: Coding, kind: Kind) -> str:
             " have them made whole",
             argument="keep_interlaced",
         )
+    usual = coding.codec is None and codec not in ("hevc", "av1")
+    if kind.hdr and (usual or not _is_deep(codec)):
+        raise UsageError(
+            f"{destination}: {codec} holds no HDR here; choose hevc in a .mp4, .mov or .mkv file,"
+            " or SDR",
+            argument="sdr",
+        )
     return codec
+
+
+def _is_deep(codec: str) -> bool:
+    """Whether the encoder takes 10 bits of 4:2:0."""
+    formats = libav().Codec(CODECS[codec], "w").video_formats or ()
+    return any("p10le" in item.name for item in formats)
 
 
 def keeps_alpha(destination: Path, codec: str) -> bool:

@@ -6,7 +6,7 @@ import logging
 import os
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from undark.errors import (
     DamagedError,
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-__all__ = ["libav", "main_stream", "open_video", "refuse_hdr"]
-
-_HDR: Final = {16: "PQ", 18: "HLG"}
+__all__ = ["libav", "main_stream", "open_video"]
 
 
 def libav() -> ModuleType:
@@ -87,7 +85,7 @@ def main_stream(container: InputContainer, name: str) -> VideoStream:
         name: What to call it in errors.
 
     Raises:
-        UnsupportedError: There is none, it is HDR, or its codec is not known here.
+        UnsupportedError: There is none, or its codec is not known here.
     """
     from av.stream import Disposition
 
@@ -103,22 +101,4 @@ def main_stream(container: InputContainer, name: str) -> VideoStream:
         raise UnsupportedError(
             f"{name}: its video codec is not known to this PyAV {av.__version__}"
         )
-    refuse_hdr(stream.codec_context.color_trc, name)
     return stream
-
-
-def refuse_hdr(transfer: int, name: str) -> None:
-    """Refuse what has more than a standard range of brightness.
-
-    Args:
-        transfer: FFmpeg's number of the transfer function.
-        name: What to call the video in errors.
-
-    Raises:
-        UnsupportedError: It has.
-    """
-    if int(transfer) in _HDR:
-        raise UnsupportedError(
-            f"{name}: is HDR video ({_HDR[int(transfer)]}), which undark does not take;"
-            " convert it to standard range (SDR) first"
-        )

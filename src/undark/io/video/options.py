@@ -42,6 +42,7 @@ class Transcoding:
         strip: What is left out of the metadata: "all", "gps" (the place) or None; see
             :func:`undark.io.strip.stripped`. Streams of data, where cameras keep their way, go
             with either.
+        sdr: Bring HDR within the range of SDR, BT.709.
         gaps: Numbered images may lack numbers.
         keep_interlaced: Keep the two fields of interlaced frames, which are otherwise made whole.
     """
@@ -52,6 +53,7 @@ class Transcoding:
     preview: Preview | None = None
     fps: float = 25.0
     strip: str | None = None
+    sdr: bool = False
     gaps: bool = False
     keep_interlaced: bool = False
 

@@ -12,7 +12,8 @@ from undark.errors import DamagedError, UsageError
 from undark.io.video.clock import Timeline
 from undark.io.video.feed import Feed
 from undark.io.video.filters import Deinterlacer, Upright
-from undark.io.video.libav import libav, main_stream, refuse_hdr
+from undark.io.video.hdr import Hdr, dolby_vision, hdr_of, shown_in_sdr
+from undark.io.video.libav import libav, main_stream
 from undark.io.video.options import Progress, Transcoding
 
 if TYPE_CHECKING:
@@ -46,12 +47,16 @@ class VideoReader:
         source: What to call it in errors.
         options: Which part is wanted.
         upright: Turn frames as they are to be seen.
+        sdr: Bring frames of HDR within the range of SDR.
 
     Attributes:
+        hdr: What makes it HDR, once the first frame is read.
+        dolby: Profile of its Dolby Vision, and the number of what its base layer fits.
         covers: Content of the file's cover images, by stream, once the first frame is read.
 
     Raises:
-        UnsupportedError: It shows no video, or one that undark does not take.
+        UnsupportedError: It shows no video, or one that undark does not take, as the kind of
+            Dolby Vision that has colours of its own.
         UsageError: The part begins after its end.
     """
 
@@ -62,12 +67,16 @@ class VideoReader:
         options: Transcoding,
         *,
         upright: bool = False,
+        sdr: bool = False,
     ) -> None:
         """Find the video stream and the part."""
         self._av = libav()
         self.container = container
         self.source = str(source)
         self.stream: VideoStream = main_stream(container, str(source))
+        self.dolby = dolby_vision(self.stream, self.source)
+        self.hdr: Hdr | None = None
+        self._sdr = sdr
         self.stream.thread_type = "AUTO"  # pyright: ignore[reportAttributeAccessIssue]
         base = self.stream.time_base
         self.base: Fraction = base or Fraction(1, 90000)
@@ -117,7 +126,6 @@ class VideoReader:
         """
         for item in self._items:
             if self.is_frame(item):
-                refuse_hdr(item.color_trc, self.source)
                 return item
             self._early.append(item)
         part = " in the part asked for" if self.begin or self.end else ""
@@ -255,7 +263,7 @@ class VideoReader:
 
     def _whole(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
         """The frames of a packet, without fields unless they are to be kept."""
-        turned = self._turned
+        turned = self._seen
         for frame in self._frames(packet):
             if self._fields is None:
                 yield turned(frame)
@@ -263,6 +271,13 @@ class VideoReader:
                 yield from map(turned, self._fields.frames(frame))
         if not packet.size and self._fields is not None:
             yield from map(turned, self._fields.frames(None))
+
+    def _seen(self, frame: VideoFrame) -> VideoFrame:
+        """The frame upright and in SDR, where that is wanted."""
+        frame = self._turned(frame)
+        if self.hdr is None:
+            self.hdr = hdr_of(frame, self.dolby)
+        return shown_in_sdr(frame, self.hdr) if self._sdr and self.hdr is not None else frame
 
     def _frames(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
         self._sent += packet.size > 0

@@ -128,7 +128,7 @@ def _animation(path: Path) -> Iterator[Still]:
 
 def _video(path: Path, options: Transcoding) -> Iterator[Still]:
     with open_video(path) as container:
-        reader = VideoReader(container, path, options, upright=True)
+        reader = VideoReader(container, path, options, upright=True, sdr=True)
         usual = 1 / float(reader.stream.average_rate or 25)
         for index, frame in enumerate(reader.frames(), start=1):
             progress = reader.progress(frame, index)

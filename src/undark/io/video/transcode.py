@@ -22,6 +22,7 @@ from undark.io.video.coding import Kind, check_coding, codec_for, is_planar, kee
 from undark.io.video.containers import keeps_turns, partial_path
 from undark.io.video.feed import Feed
 from undark.io.video.filters import is_turned
+from undark.io.video.hdr import Hdr, left_out
 from undark.io.video.libav import libav, open_video
 from undark.io.video.options import Progress, Transcoding
 from undark.io.video.pictures import open_animation, open_numbered
@@ -68,7 +69,8 @@ def transcode(
         notice: Called with a line for a person about what was left out or passed over.
 
     Raises:
-        InputError: The video cannot be read, shows nothing, or is HDR.
+        InputError: The video cannot be read, shows nothing, or is Dolby Vision with
+            colours of its own.
         OutputError: The result could not be written; nothing is left of it.
         UsageError: The destination's kind cannot hold what is asked for.
         MissingExtraError: PyAV is not installed.
@@ -79,9 +81,11 @@ def transcode(
     check_coding(destination, options.coding)
     with _opened(source, options) as container:
         upright = not keeps_turns(destination)
-        reader = VideoReader(container, source, options, upright=upright)
+        reader = VideoReader(container, source, options, upright=upright, sdr=options.sdr)
         first = reader.first_frame()
-        canvas, codec = _canvas(destination, first, options, notice)
+        for line in left_out(first, reader.dolby):
+            notice(line)
+        canvas, codec = _canvas(destination, first, options, reader.hdr, notice)
         part = partial_path(destination)
         try:
             if pipe is None:
@@ -125,10 +129,17 @@ def transcode(
 
 
 def _canvas(
-    destination: Path, first: VideoFrame, options: Transcoding, notice: Callable[[str], None]
+    destination: Path,
+    first: VideoFrame,
+    options: Transcoding,
+    hdr: Hdr | None,
+    notice: Callable[[str], None],
 ) -> tuple[Canvas, str]:
     """What frames such as the first become, and the codec that they are written in."""
-    kind = Kind.of(first, fields=options.keep_interlaced and first.interlaced_frame)
+    if options.sdr:
+        hdr = None
+    fields = options.keep_interlaced and first.interlaced_frame
+    kind = Kind.of(first, fields=fields, hdr=hdr is not None)
     codec = codec_for(destination, options.coding, kind)
     if kind.alpha and not keeps_alpha(destination, codec):
         kind = replace(kind, alpha=False)
@@ -138,7 +149,9 @@ def _canvas(
         )
     plain = options.coding.codec is None and not kind.alpha
     turned = is_turned(first) and keeps_turns(destination)
-    canvas = Canvas(first, kind, codec, preview=options.preview, turned=turned, plain=plain)
+    canvas = Canvas(
+        first, kind, codec, preview=options.preview, turned=turned, plain=plain, hdr=hdr
+    )
     coarser = "420" in canvas.format and "420" not in kind.format
     if plain and coarser and kind.depth > 8 and is_planar(kind.format):
         notice("its colours become 4:2:0, which devices play; name a codec to keep them finer")

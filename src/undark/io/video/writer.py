@@ -89,6 +89,8 @@ class VideoWriter:
         self._file: Any = self._av.open(place, "w", format=form, container_options=flags)
         self._file.metadata.update(tags)
         options_ = options.coding.options(codec)
+        for name, value in canvas.options(codec).items():
+            options_[name] = f"{options_[name]}:{value}" if name in options_ else value
         stream = self._file.add_stream(CODECS[codec], rate=rate, options=options_)
         self._stream: Any = stream
         self._describe(first)
