@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -275,32 +271,6 @@ def test_without_pyav_the_way_to_it_is_told(
     done = undark(source)
     assert done.exit_code == 1
     assert "pip install 'undark[video]'" in done.stderr
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to send")
-def test_ctrl_c_leaves_a_playable_part(tmp_path: Path, curve_model: Path) -> None:
-    few = list(grainy(scene(14, size=(480, 270)), 10, sigma=6))
-    source = write_video(tmp_path / "a.mkv", few * 40, sound=True)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "undark", "enhance", str(source), "-m", str(curve_model),
-         "--runtime", "onnxruntime", "--preset", "veryfast"],
-        stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path,
-    )  # fmt: skip
-    part = tmp_path / "a.undark.partial.mkv"
-    begin = time.monotonic()
-    while not (part.exists() and part.stat().st_size > 3_000):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() - begin < 60
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert f"{part}: the part that was finished" in stderr
-    assert "Traceback" not in stderr
-    assert not (tmp_path / "a.undark.mkv").exists()
-    assert 0 < len(pictures(part)) < 400
-    with av.open(str(part)) as video:
-        assert video.streams.audio
 
 
 @pytest.mark.parametrize("fps", [10, 23.976, 60])

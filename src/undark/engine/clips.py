@@ -55,6 +55,7 @@ def enhance_clip(
             destination,
             video.enhance_planes,
             options,
+            made=video.made,
             pipe=pipe,
             progress=progress,
             notice=tell,

@@ -41,19 +41,23 @@ class Timeline:
 
     Args:
         container: Open, nothing read.
+
+    Attributes:
+        is_clock: The file is a broadcast's, in which time may jump.
+        begin: The file's own time that becomes 0, in seconds.
     """
 
     def __init__(self, container: InputContainer) -> None:
         """See where the file begins."""
         av = libav()
-        self._is_clock = bool(container.format.flags & av.format.Flags.ts_discont.value)
+        self.is_clock = bool(container.format.flags & av.format.Flags.ts_discont.value)
         starts = [
             stream.start_time * stream.time_base
             for stream in container.streams
             if stream.type in _TIMED and stream.start_time is not None and stream.time_base
         ]
         start = min(starts, default=Fraction(0))
-        late = self._is_clock or start >= _LATE
+        late = self.is_clock or start >= _LATE
         self.begin: Fraction = start if late else Fraction(0)
         self._shifts = [-self.begin]
         self._tracks: dict[int, _Track] = {}
@@ -81,7 +85,7 @@ class Timeline:
         end = now + (packet.duration or 0) * base
         if track is None:
             track = self._tracks[index] = _Track()
-        elif now + _BACK < track.last or (self._is_clock and now > track.last + _AHEAD):
+        elif now + _BACK < track.last or (self.is_clock and now > track.last + _AHEAD):
             track.part = self._part_after(track, now)
         track.last = now
         shift = self._shifts[track.part]

@@ -119,6 +119,10 @@ class Coding:
         if self.codec is not None:
             self.check(self.codec)
 
+    def __repr__(self) -> str:
+        """What was asked for."""
+        return f"Coding({self.codec!r}, {self.crf!r}, {self.preset!r})"
+
     def check(self, codec: str) -> None:
         """See that the codec has the preset and the quality asked for.
 

@@ -36,8 +36,15 @@ READ_ONLY_VIDEOS: Final = frozenset(
 
 # Files that cannot say how their images are to be turned.
 _UPRIGHT: Final = (".avi",)
-# FFmpeg's own choice for these holds less: no HEVC and no cover.
-_MUXERS: Final = {".m4v": "mp4"}
+# FFmpeg's names of their formats; its own choice for .m4v holds less, no HEVC and no cover.
+_MUXERS: Final = {
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".webm": "webm",
+    ".avi": "avi",
+}
 _PARTIAL_MARK: Final = ".partial"
 
 
@@ -53,11 +60,11 @@ def keeps_turns(path: PurePath) -> bool:
     return path.suffix.lower() not in _UPRIGHT
 
 
-def muxer_of(path: PurePath) -> str | None:
-    """FFmpeg's name of the format that a file of that name is written in; None: as FFmpeg does."""
-    return _MUXERS.get(path.suffix.lower())
+def muxer_of(path: PurePath) -> str:
+    """FFmpeg's name of the format of a file of that name, which ends in one of `VIDEO_SUFFIXES`."""
+    return _MUXERS[path.suffix.lower()]
 
 
 def partial_path(destination: Path) -> Path:
-    """The name of a video while it is written, and if it is stopped: ``clip.partial.mp4``."""
+    """The name of what is there of a video that was stopped: ``clip.partial.mp4``."""
     return destination.with_name(f"{destination.stem}{_PARTIAL_MARK}{destination.suffix}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from undark.errors import DamagedError, UsageError
 from undark.io.video.clock import Timeline
+from undark.io.video.damage import Damage
 from undark.io.video.feed import Feed
 from undark.io.video.filters import Deinterlacer, Upright
 from undark.io.video.hdr import Hdr, dolby_vision, hdr_of, shown_in_sdr
@@ -48,6 +49,8 @@ class VideoReader:
         options: Which part is wanted.
         upright: Turn frames as they are to be seen.
         sdr: Bring frames of HDR within the range of SDR.
+        resume: Seconds from the video's begin before which frames are passed over, though they
+            belong to the part.
 
     Attributes:
         hdr: What makes it HDR, once the first frame is read.
@@ -68,6 +71,7 @@ class VideoReader:
         *,
         upright: bool = False,
         sdr: bool = False,
+        resume: float = 0.0,
     ) -> None:
         """Find the video stream and the part."""
         self._av = libav()
@@ -77,6 +81,7 @@ class VideoReader:
         self.dolby = dolby_vision(self.stream, self.source)
         self.hdr: Hdr | None = None
         self._sdr = sdr
+        self._resume = max(options.begin, resume)
         self.stream.thread_type = "AUTO"  # pyright: ignore[reportAttributeAccessIssue]
         base = self.stream.time_base
         self.base: Fraction = base or Fraction(1, 90000)
@@ -88,20 +93,21 @@ class VideoReader:
         self.end: float | None = options.end
         self._last: int | None = None
         self._least = max(1, round(_LEAST / self.base))
-        self._bad: list[float] = []
-        self._sent = self._got = self._failures = self._hurt = 0
+        self._damage = Damage()
         self._early: list[Packet[Any]] = []
         self.covers: dict[int, bytes] = {}
         length = _length(container, self.stream)
         self.length: float = min(length, self.end or length) - self.begin
-        if options.begin > 0.0:
-            if length and options.begin >= length:
-                raise UsageError(
-                    f"{source}: ends at {length:.2f} s, before the begin of the part,"
-                    f" {options.begin:g} s",
-                    argument="begin",
-                )
-            self._seek()
+        if 0.0 < length <= options.begin:
+            raise UsageError(
+                f"{source}: ends at {length:.2f} s, before the begin of the part,"
+                f" {options.begin:g} s",
+                argument="begin",
+            )
+        # A broadcast may jump in time, which only reading it shows.
+        where = options.begin if self._timeline.is_clock else self._resume
+        if where > 0.0:
+            self._seek(where)
         self._fields = None if options.keep_interlaced else Deinterlacer(self.base)
         self._turned: Callable[[VideoFrame], VideoFrame] = Upright() if upright else _same
         self._decoder = self._decoder_of(self.stream)
@@ -135,6 +141,26 @@ class VideoReader:
         """Whether an item is a frame, and no packet."""
         return isinstance(item, self._av.VideoFrame)
 
+    def companions(self, until: float | None = None) -> Iterator[Packet[Any]]:
+        """All packets but those of the video, in the part asked for; nothing is decoded.
+
+        Args:
+            until: Seconds from the video's begin after which no more are wanted, or None.
+        """
+        end = min((time for time in (self.end, until) if time is not None), default=None)
+        for packet in self._packets():
+            self._timeline.place(packet)
+            index = packet.stream.index
+            if index == self.stream.index or index in self._pictures:
+                continue
+            if packet.pts is None and packet.dts is None:
+                continue
+            time = self._packet_time(packet)
+            if end is not None and time > end + _INTERLEAVED:
+                return
+            if (self.begin == 0.0 or time >= self.begin) and (end is None or time < end):
+                yield packet
+
     def frames(self) -> Iterator[VideoFrame]:
         """The frames alone."""
         yield self.first_frame()
@@ -149,12 +175,12 @@ class VideoReader:
             channel.put(item)
         channel.put(None)
 
-    def _seek(self) -> None:
+    def _seek(self, seconds: float) -> None:
         """Go to where decoding must begin so that the first frame of the part is there.
 
         Where a file has no index, a search can end after the frame from which that one depends.
         """
-        begin = round((Fraction(self.begin) + Fraction(self._origin)) / self.base)
+        begin = round((Fraction(seconds) + Fraction(self._origin)) / self.base)
         begin += round(self._timeline.begin / self.base)
         where = begin
         try:
@@ -168,7 +194,6 @@ class VideoReader:
             if frame is not None and frame.pts is not None and frame.pts <= begin:
                 break
         self.container.seek(where, stream=self.stream)
-        self._bad.clear()
 
     def _shown(self) -> Iterator[VideoFrame]:
         """Frames from here on, with the file's own timestamps."""
@@ -190,16 +215,7 @@ class VideoReader:
 
     def damages(self) -> Iterator[str]:
         """Notices about what was passed over."""
-        if not self._bad:
-            return
-        where = f"at {_clock(self._bad[0])}"
-        if _clock(self._bad[-1]) != _clock(self._bad[0]):
-            where = f"between {_clock(self._bad[0])} and {_clock(self._bad[-1])}"
-        lost = min(self._failures, max(self._sent - self._got, 0))
-        told = f"{lost or 'no'} {'frames are' if lost > 1 else 'frame is'} lost"
-        if self._hurt:
-            told += f", {self._hurt} {'shows' if self._hurt == 1 else 'show'} it"
-        yield f"damaged {where}: {told}"
+        return self._damage.lines()
 
     @property
     def is_deinterlaced(self) -> bool:
@@ -224,7 +240,7 @@ class VideoReader:
                         ended = True
                         break
                     # Half a tick of grace: times are given in decimals.
-                    if time >= self.begin - float(self.base) / 2:
+                    if time >= self._resume - float(self.base) / 2:
                         yield frame
             elif packet.pts is not None or packet.dts is not None:
                 time = self._packet_time(packet)
@@ -280,19 +296,19 @@ class VideoReader:
         return shown_in_sdr(frame, self.hdr) if self._sdr and self.hdr is not None else frame
 
     def _frames(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
-        self._sent += packet.size > 0
+        self._damage.sent += packet.size > 0
         if self._is_untimed:
             packet.pts = None
         try:
             frames: list[VideoFrame] = self._decoder.decode(packet if packet.size else None)
         except self._av.error.FFmpegError:
-            self._failures += 1
+            self._damage.failures += 1
             self._damaged()
             return
         for frame in frames:
-            self._got += 1
+            self._damage.got += 1
             if frame.is_corrupt:
-                self._hurt += 1
+                self._damage.hurt += 1
                 self._damaged()
             if frame.pts is None:
                 frame.pts = self._guessed(frame)
@@ -319,7 +335,7 @@ class VideoReader:
         return float((stamp or 0) * packet.time_base) - self._origin
 
     def _damaged(self) -> None:
-        self._bad.append(float((self._last or 0) * self.base) - self._origin)
+        self._damage.at(float((self._last or 0) * self.base) - self._origin)
 
 
 def _same(frame: VideoFrame) -> VideoFrame:
@@ -331,9 +347,3 @@ def _length(container: InputContainer, stream: VideoStream) -> float:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return (container.duration or 0) / 1e6
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(max(int(seconds), 0), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
