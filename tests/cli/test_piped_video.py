@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from time import monotonic, sleep
 
 import av
 import numpy as np
@@ -180,6 +182,35 @@ def test_other_suffixes(undark: Undark, tmp_path: Path, suffix: str) -> None:
     done = undark(tmp_path / "in")
     assert done.exit_code == 0, done.stderr
     assert is_bright(tmp_path / "in" / "a.undark.mkv")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to send")
+def test_a_stream_that_is_stopped_leaves_what_was_done(tmp_path: Path, options: list[str]) -> None:
+    """A stream without an end, as a camera's is."""
+    frames = list(grainy(scene(14), 10))
+    source = write_video(tmp_path / "a.ts", frames * 40, sound=True)
+    target = tmp_path / "b.mkv"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "undark", "enhance", "-", "-o", str(target), *options],
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None
+    process.stdin.write(source.read_bytes())
+    process.stdin.flush()
+    begin = monotonic()
+    while not [path for path in tmp_path.glob(".*") if path.stat().st_size > 20_000]:
+        assert process.poll() is None, process.communicate()
+        assert monotonic() - begin < 60
+        sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    # The stream is at hand when it was waited for, and so is its stop.
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    part = tmp_path / "b.partial.mkv"
+    assert f"{part}: the part that was finished".encode() in errors
+    assert b"continues" not in errors
+    assert len(pictures(part)) > 20
+    assert not target.exists()
 
 
 def test_text_is_no_video(undark: Undark, tmp_path: Path) -> None:

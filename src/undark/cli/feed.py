@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+import typer
+
 from undark.cli.asked import Asked
 from undark.cli.editing import record
 from undark.cli.opening import open_video
 from undark.cli.progress import progress_bar
-from undark.cli.shell import result, result_json, say
+from undark.cli.shell import INTERRUPTED, result, result_json, say
 from undark.errors import DamagedError, OutputError, UnsupportedError, UsageError
 
 if TYPE_CHECKING:
@@ -108,7 +112,7 @@ class Piping:
             denoise=asked.denoise or 0.0,
             local=asked.local,
         )
-        with progress_bar(timed=False) as show:
+        with progress_bar(timed=False) as show, self._stoppable():
 
             def progress(done: Progress) -> None:
                 fps = done.frames / max(perf_counter() - begin, 1e-6)
@@ -130,6 +134,20 @@ class Piping:
             result_json(record(str(self._source), self._target, "done", seconds, steps=None))
         else:
             result(str(self._target))
+
+    @contextmanager
+    def _stoppable(self) -> Generator[None]:
+        """Say what a stop leaves; what comes only once is not gone on with."""
+        from undark.io.video.containers import partial_path
+
+        part = partial_path(self._target)
+        try:
+            yield
+        except KeyboardInterrupt:
+            if self._pipe is None and part.exists():
+                say(f"{part}: the part that was finished")
+            say("stopped")
+            raise typer.Exit(INTERRUPTED) from None
 
 
 def _written(suffix: str) -> str:

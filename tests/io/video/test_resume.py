@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from clip_files import alphas, seen_through
 from undark.errors import UndarkError
@@ -152,6 +153,23 @@ def test_transparency_is_gone_on_with(tmp_path: Path) -> None:
     assert all(item[:, 60:].max() < 0.1 for item in found)
     assert all(item[:, :40].min() > 0.9 for item in found)
     assert times(tmp_path / "b.webm") == pytest.approx([n / 25 for n in range(6)], abs=1e-3)
+
+
+def test_numbered_images_are_gone_on_with(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number, frame in enumerate(grainy(scene(90), 40), start=1):
+        if number != 17:
+            Image.fromarray(frame).save(folder / f"{number:03}.png")
+    options = {"coding": Coding("ffv1"), "gaps": True, "fps": 12.5}
+    source = folder / "%03d.png"
+    run(source, tmp_path / "whole.mkv", **options)
+    run(source, tmp_path / "b.mkv", stop=25, **options)
+    assert run(source, tmp_path / "b.mkv", **options)["done"] == 14
+    assert times(tmp_path / "b.mkv") == pytest.approx([n / 12.5 for n in range(39)], abs=1e-3)
+    whole = pictures(tmp_path / "whole.mkv")
+    for was, now in zip(whole, pictures(tmp_path / "b.mkv"), strict=True):
+        np.testing.assert_array_equal(was, now)
 
 
 def test_what_differs_is_begun_anew(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ _END: Final = None
 
 
 class StoppedError(Exception):
-    """The caller's progress function has stopped the work; what was done is written.
+    """The caller's progress function, or Ctrl-C, has stopped the work; what was done is written.
 
     Attributes:
         cause: What it raised.
@@ -85,7 +85,7 @@ def run(
         frames: How many were made before.
 
     Raises:
-        StoppedError: `progress` has raised something.
+        StoppedError: `progress` has raised something, or Ctrl-C was pressed.
     """
     over = threading.Event()
     incoming, outgoing = _Channel(over), _Channel(over)
@@ -124,8 +124,9 @@ def run(
         threads[1].join()
     except _EndedError:
         pass
-    except StoppedError as stop:
-        stopped = stop
+    except (StoppedError, KeyboardInterrupt) as stop:
+        # In the main thread Ctrl-C comes wherever it is.
+        stopped = stop if isinstance(stop, StoppedError) else StoppedError(stop)
         with contextlib.suppress(_EndedError):
             outgoing.put(_END)
             threads[1].join()

@@ -28,7 +28,7 @@ from undark.io.video.pipeline import StoppedError, run
 from undark.io.video.planes import Change
 from undark.io.video.reader import VideoReader
 from undark.io.video.segments import SegmentWriter, Work
-from undark.io.video.sequence import is_sequence_name
+from undark.io.video.sequence import is_sequence_name, numbered_files
 from undark.io.video.writer import Source, VideoWriter
 
 if TYPE_CHECKING:
@@ -237,17 +237,23 @@ class _Task:
 
 def _can_go_on(source: Path | Feed) -> bool:
     """Whether the source can be read again from any place."""
-    if isinstance(source, Feed) or source.suffix.lower() in ANIMATIONS:
+    if isinstance(source, Feed):
         return False
-    return source.is_file()
+    if is_sequence_name(source):
+        return True
+    return source.is_file() and source.suffix.lower() not in ANIMATIONS
 
 
 def _key(source: Path, options: Transcoding, encoding: Encoding, made: str) -> str:
     """What differs where segments do not belong together."""
-    found = source.stat()
+    files = [source]
+    if is_sequence_name(source):
+        files = [path for _, path in numbered_files(source)]
+    found = [(str(path.absolute()), path.stat()) for path in files]
     av = libav()
     said = (
-        *(str(source.absolute()), found.st_size, found.st_mtime_ns, made),
+        *((name, status.st_size, status.st_mtime_ns) for name, status in found),
+        made,
         *(encoding.codec, encoding.canvas.format, encoding.canvas.size, encoding.base),
         *(repr(options), str(av.__version__), version("undark")),
     )
