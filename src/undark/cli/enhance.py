@@ -22,6 +22,7 @@ from undark.cli.options import (
     Debug,
     Denoise,
     Device,
+    Encoder,
     End,
     Explain,
     Exposure,
@@ -96,6 +97,7 @@ def enhance(
     codec: Codec = None,
     crf: Crf = None,
     preset: Preset = None,
+    encoder: Encoder = None,
     fps: Fps = 25.0,
     sdr: Sdr = False,
     gaps: Gaps = False,
@@ -141,7 +143,7 @@ def enhance(
     from undark.io.walk import plan
 
     transcoding = Transcoding(
-        coding=Coding(codec, crf, preset),
+        coding=Coding(codec, crf, preset, encoder),
         begin=seconds(begin, "--from") or 0.0,
         end=seconds(end, "--to"),
         preview=preview,  # pyright: ignore[reportArgumentType]

@@ -16,6 +16,7 @@ __all__ = [
     "Debug",
     "Denoise",
     "Device",
+    "Encoder",
     "End",
     "Explain",
     "Exposure",
@@ -92,6 +93,15 @@ Device = Annotated[
     str,
     typer.Option(
         "--device", metavar="NAME", help="Where to run: auto, cpu, or what `undark doctor` lists."
+    ),
+]
+
+Encoder = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        metavar="KIND",
+        help="Video: encode by nvenc, qsv, vaapi or videotoolbox, where that works.",
     ),
 ]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from undark.errors import UsageError
 from undark.io.video.containers import VIDEO_SUFFIXES
+from undark.io.video.hardware import ENCODERS
 from undark.io.video.libav import libav
 
 if TYPE_CHECKING:
@@ -101,15 +102,26 @@ class Coding:
         preset: How much time the encoder takes: ``ultrafast`` to ``veryslow`` for h264 and hevc,
             0 to 8 for vp9 and 0 to 13 for av1, where more is faster; for prores the profile,
             ``proxy`` to ``4444xq``.
+        encoder: ``nvenc``, ``qsv``, ``vaapi`` or ``videotoolbox`` where that works, and else, or
+            with None, an encoder that runs on the processor.
 
     Raises:
-        UsageError: No such codec.
+        UsageError: No such codec or encoder.
     """
 
     def __init__(
-        self, codec: str | None = None, crf: int | None = None, preset: str | None = None
+        self,
+        codec: str | None = None,
+        crf: int | None = None,
+        preset: str | None = None,
+        encoder: str | None = None,
     ) -> None:
-        """Check the codec's name."""
+        """Check the names."""
+        self.encoder = None if encoder is None else encoder.strip().lower()
+        if self.encoder is not None and self.encoder not in ENCODERS:
+            raise UsageError(
+                f"{encoder!r} is not a kind of encoder; choose one of {', '.join(ENCODERS)}"
+            )
         name = None if codec is None else codec.strip().lower()
         self.codec: str | None = _ALSO.get(name or "", name)
         if self.codec is not None and self.codec not in CODECS:
@@ -121,7 +133,7 @@ class Coding:
 
     def __repr__(self) -> str:
         """What was asked for."""
-        return f"Coding({self.codec!r}, {self.crf!r}, {self.preset!r})"
+        return f"Coding({self.codec!r}, {self.crf!r}, {self.preset!r}, {self.encoder!r})"
 
     def check(self, codec: str) -> None:
         """See that the codec has the preset and the quality asked for.
@@ -139,11 +151,16 @@ class Coding:
         if self.crf is not None and most is not None and not 0 <= self.crf <= most:
             raise UsageError(f"crf must be 0 to {most} for {codec}, not {self.crf}", argument="crf")
 
+    def quality(self, codec: str) -> int:
+        """Of what is encoded, as constant quality counts it."""
+        usual = _USUAL.get(codec, ("", 0))[1]
+        return usual if self.crf is None else min(self.crf, _MOST_CRF.get(codec, 0))
+
     def options(self, codec: str) -> dict[str, str]:
         """The encoder's options; of what was asked for those that the codec knows."""
-        preset, quality = _USUAL.get(codec, ("", 0))
-        preset = self.preset if self.preset in _PRESETS[codec] else preset
-        crf = str(quality if self.crf is None else min(self.crf, _MOST_CRF.get(codec, 0)))
+        usual = _USUAL.get(codec, ("", 0))[0]
+        preset = self.preset if self.preset in _PRESETS[codec] else usual
+        crf = str(self.quality(codec))
         match codec:
             case "vp9":
                 deadline = {"deadline": "good", "cpu-used": preset or "", "row-mt": "1"}

@@ -11,6 +11,7 @@ from undark.io.video.canvas import Canvas
 from undark.io.video.coding import CODECS
 from undark.io.video.containers import keeps_turns
 from undark.io.video.filters import display_matrix, is_turned
+from undark.io.video.hardware import Hardware
 from undark.io.video.libav import libav
 from undark.io.video.options import Transcoding
 from undark.io.video.planes import Change
@@ -37,6 +38,7 @@ class Encoding:
         canvas: What frames become.
         codec: A key of `undark.io.video.coding.CODECS`.
         options: What is to be done.
+        hardware: What encodes in the place of the codec's usual encoder.
 
     Attributes:
         base: Unit of timestamps, in seconds.
@@ -52,11 +54,12 @@ class Encoding:
         canvas: Canvas,
         codec: str,
         options: Transcoding,
+        hardware: Hardware | None = None,
     ) -> None:
         """See how frames are timed."""
         self.destination, self.reader, self.codec = destination, reader, codec
         self.canvas, self.options = canvas, options
-        self._first = first
+        self._first, self._hardware = first, hardware
         video = reader.stream
         self.rate: Fraction = video.average_rate or video.guessed_rate or Fraction(30)
         # AVI knows no timestamps, only a rate.
@@ -73,6 +76,11 @@ class Encoding:
         return self.destination.suffix.lower()
 
     @property
+    def encoder(self) -> str:
+        """FFmpeg's name of what encodes the frames."""
+        return CODECS[self.codec] if self._hardware is None else self._hardware.name
+
+    @property
     def is_for_matroska(self) -> bool:
         """Whether packets are FFV1, or VP9 with transparency, which MP4 and MOV do not keep."""
         see_through = self.codec == "vp9" and self.canvas.format.startswith("yuva")
@@ -83,9 +91,14 @@ class Encoding:
         options = self.options.coding.options(self.codec)
         for name, value in self.canvas.options(self.codec).items():
             options[name] = f"{options[name]}:{value}" if name in options else value
-        stream = file.add_stream(CODECS[self.codec], rate=self.rate, options=options)
+        if self._hardware is not None:
+            stream = self._hardware.add_to(file, self.rate)
+        else:
+            stream = file.add_stream(CODECS[self.codec], rate=self.rate, options=options)
         context = stream.codec_context
         self.canvas.describe(context)
+        if self._hardware is not None:
+            context.pix_fmt = self._hardware.format
         context.time_base = stream.time_base = self.base
         context.thread_type = "AUTO"
         # Else how long the last frame is shown would be anyone's guess.

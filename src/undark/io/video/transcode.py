@@ -14,12 +14,13 @@ from undark.errors import InputError, OutputError
 from undark.io.atomic import finish, not_written, open_part
 from undark.io.video.animation import ANIMATIONS
 from undark.io.video.canvas import Canvas
-from undark.io.video.coding import Kind, check_coding, codec_for, is_planar, keeps_alpha
+from undark.io.video.coding import CODECS, Kind, check_coding, codec_for, is_planar, keeps_alpha
 from undark.io.video.containers import keeps_turns, partial_path
 from undark.io.video.damage import clock
 from undark.io.video.encoding import Encoding
 from undark.io.video.feed import Feed
 from undark.io.video.filters import is_turned
+from undark.io.video.hardware import Hardware, find_hardware
 from undark.io.video.hdr import Hdr, left_out
 from undark.io.video.libav import libav, open_video
 from undark.io.video.options import Progress, Transcoding
@@ -88,7 +89,15 @@ def transcode(
         for line in left_out(first, reader.dolby):
             notice(line)
         canvas, codec = _canvas(destination, first, options, reader.hdr, notice)
-        encoding = Encoding(destination, reader, first, canvas=canvas, codec=codec, options=options)
+        encoding = Encoding(
+            destination,
+            reader,
+            first,
+            canvas=canvas,
+            codec=codec,
+            options=options,
+            hardware=_hardware(canvas, codec, options, notice),
+        )
         try:
             if pipe is not None:
                 task.stream(encoding, reader, first, pipe)
@@ -254,7 +263,7 @@ def _key(source: Path, options: Transcoding, encoding: Encoding, made: str) -> s
     said = (
         *((name, status.st_size, status.st_mtime_ns) for name, status in found),
         made,
-        *(encoding.codec, encoding.canvas.format, encoding.canvas.size, encoding.base),
+        *(encoding.encoder, encoding.canvas.format, encoding.canvas.size, encoding.base),
         *(repr(options), str(av.__version__), version("undark")),
     )
     return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
@@ -288,6 +297,24 @@ def _canvas(
     if plain and coarser and kind.depth > 8 and is_planar(kind.format):
         notice("its colours become 4:2:0, which devices play; name a codec to keep them finer")
     return canvas, codec
+
+
+def _hardware(
+    canvas: Canvas, codec: str, options: Transcoding, notice: Callable[[str], None]
+) -> Hardware | None:
+    """The encoder that was asked for in the place of the usual one, where it works."""
+    coding = options.coding
+    if coding.encoder is None:
+        return None
+    if canvas.kind.hdr or canvas.kind.fields:
+        found: Hardware | str = "it is not told of HDR and fields"
+    else:
+        quality = coding.quality(codec)
+        found = find_hardware(coding.encoder, codec, canvas.format, quality, coding.preset)
+    if isinstance(found, Hardware):
+        return found
+    notice(f"{coding.encoder} does not encode {codec} here: {found}; {CODECS[codec]} does")
+    return None
 
 
 def _opened(source: Path | Feed, options: Transcoding) -> InputContainer:
