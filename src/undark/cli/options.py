@@ -16,15 +16,18 @@ __all__ = [
     "Debug",
     "Denoise",
     "Device",
+    "Encoder",
     "End",
     "Explain",
     "Exposure",
     "Format",
     "Fps",
+    "Gaps",
     "InPlace",
     "Inputs",
     "Jobs",
     "Json",
+    "KeepInterlaced",
     "Like",
     "Local",
     "Model",
@@ -40,6 +43,7 @@ __all__ = [
     "Runtime",
     "Salvage",
     "SaveSteps",
+    "Sdr",
     "Strength",
     "Strip",
     "Threads",
@@ -69,7 +73,8 @@ Codec = Annotated[
     typer.Option(
         "--codec",
         metavar="NAME",
-        help="Video: h264, hevc, vp9 or av1 [default: h264, vp9 for .webm].",
+        help="Video: h264, hevc, vp9, av1, prores or ffv1 [default: what suits the file; h264, or"
+        " hevc for more than 8 bits].",
     ),
 ]
 
@@ -88,6 +93,15 @@ Device = Annotated[
     str,
     typer.Option(
         "--device", metavar="NAME", help="Where to run: auto, cpu, or what `undark doctor` lists."
+    ),
+]
+
+Encoder = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        metavar="KIND",
+        help="Video: encode by nvenc, qsv, vaapi or videotoolbox, where that works.",
     ),
 ]
 
@@ -114,6 +128,10 @@ Fps = Annotated[
     float, typer.Option("--fps", metavar="N", help="Frames a second for numbered images.")
 ]
 
+Gaps = Annotated[
+    bool, typer.Option("--gaps", help="Numbered images may lack numbers; those there follow on.")
+]
+
 InPlace = Annotated[
     bool,
     typer.Option(
@@ -134,6 +152,14 @@ Jobs = Annotated[
 ]
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON on stdout, for programs.")]
+
+KeepInterlaced = Annotated[
+    bool,
+    typer.Option(
+        "--keep-interlaced",
+        help="Video: keep the two fields of each frame [default: make it whole].",
+    ),
+]
 
 Like = Annotated[
     Path | None,
@@ -189,7 +215,7 @@ Preset = Annotated[
     typer.Option(
         "--preset",
         metavar="NAME",
-        help="Video: effort, from ultrafast to veryslow [default: superfast].",
+        help="Video: effort, ultrafast to veryslow [default: superfast]; profile of prores.",
     ),
 ]
 
@@ -232,6 +258,10 @@ SaveSteps = Annotated[
         metavar="FILE",
         help="Save the steps for `undark apply`: a .json for one photo, otherwise a folder.",
     ),
+]
+
+Sdr = Annotated[
+    bool, typer.Option("--sdr", help="Video: bring HDR (PQ, HLG) within the range of SDR, BT.709.")
 ]
 
 Strength = Annotated[float, _control("strength")]

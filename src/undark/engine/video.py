@@ -133,6 +133,11 @@ class VideoEnhancer:
         """Whether the model gives curves, which are done to video in real time."""
         return self._enhancer.mode.by_tables
 
+    @property
+    def made(self) -> str:
+        """What is done to frames, in words that differ where it does."""
+        return f"{self.card.name} {self.card.sha256} {self._adjust} denoise={self._denoise}"
+
     def describe(self) -> str:
         """Model, runtime and device in a line for a person."""
         return self._enhancer.describe()

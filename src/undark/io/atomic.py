@@ -22,7 +22,15 @@ try:
 except ImportError:  # Windows, where a file that is open cannot be removed anyway
     fcntl = None
 
-__all__ = ["PART_SUFFIX", "finish", "not_written", "remove_leftovers", "write_atomically"]
+__all__ = [
+    "PART_SUFFIX",
+    "finish",
+    "lock",
+    "not_written",
+    "open_part",
+    "remove_leftovers",
+    "write_atomically",
+]
 
 PART_SUFFIX = ".undark-part"
 """How the name of an unfinished file ends; folder scans skip it."""
@@ -64,7 +72,7 @@ def write_atomically(
         raise OutputError(f"{path}: already exists", argument="overwrite")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part, file = _open_part(path)
+        part, file = open_part(path)
         try:
             with file:
                 _hand_on_permissions(path, part)
@@ -134,13 +142,13 @@ def _remove_if_left(part: Path) -> bool:
             part.unlink()
             return True
         with part.open("rb+") as file:
-            _lock(file)
+            lock(file)
             part.unlink()
             return True
     return False
 
 
-def _lock(file: BinaryIO) -> None:
+def lock(file: BinaryIO) -> None:
     """Lock the file until it is closed, or this process is gone.
 
     Raises:
@@ -159,7 +167,7 @@ def not_written(path: Path, error: OSError) -> OutputError:
     )
 
 
-def _open_part(path: Path) -> tuple[Path, BinaryIO]:
+def open_part(path: Path) -> tuple[Path, BinaryIO]:
     """A new, locked file in the folder of `path`.
 
     Raises:
@@ -169,7 +177,7 @@ def _open_part(path: Path) -> tuple[Path, BinaryIO]:
         part = _part_name(path)
         file = part.open("x+b")
         with contextlib.suppress(OSError):  # no locks here: then nobody takes it for a leftover
-            _lock(file)
+            lock(file)
         # Another run may have taken it for a leftover before it was locked.
         if part.exists():
             return part, file

@@ -23,7 +23,8 @@ from undark.io.formats import (
 )
 from undark.io.names import natural_key
 from undark.io.video.animation import ANIMATIONS, is_animated
-from undark.io.video.containers import READ_ONLY_VIDEOS, VIDEO_SUFFIXES, is_video_name
+from undark.io.video.containers import VIDEO_SUFFIXES, is_video_name
+from undark.io.video.feed import shows_video
 from undark.io.video.sequence import is_sequence_name
 
 __all__ = [
@@ -79,7 +80,8 @@ def plan(
     Without `output`, ``night.jpg`` becomes ``night.undark.jpg`` beside it. With a folder it
     becomes ``FOLDER/night.jpg``, and the tree below an input folder is kept. With a file (one
     input, and a suffix that can be written) exactly that. Camera RAW becomes ``.tif``, a still GIF
-    ``.png``, a video of a kind that undark does not write ``.mkv``; all else keeps its suffix
+    ``.png``, a video of a kind that undark does not write, or without a suffix,
+    ``.mkv``; all else keeps its suffix
     unless `format` asks for another, which videos ignore. A name such as ``frame%05d.png`` stands
     for numbered images, which are one video. Where sources of one folder differ only in their
     suffix and would meet, each keeps its own in the name: ``night.heic.undark.jpg``.
@@ -171,8 +173,12 @@ def _target(
 
 
 def is_video(path: Path) -> bool:
-    """Whether `path` is a video, stands for numbered images, or is an animation."""
-    return is_video_name(path) or is_sequence_name(path) or is_animated(path)
+    """Whether `path` is a video, stands for numbered images, or is an animation.
+
+    The content decides where the name says nothing.
+    """
+    named = is_video_name(path) or is_sequence_name(path)
+    return named or is_animated(path) or shows_video(path)
 
 
 def _holds_video(path: Path) -> bool:
@@ -304,7 +310,8 @@ def result_suffix(source: Path, kind: str | None) -> str:
     own = suffix_format(source)
     suffix = source.suffix.lower()
     if is_video(source):
-        return ".mkv" if suffix in READ_ONLY_VIDEOS else source.suffix
+        kept = suffix in VIDEO_SUFFIXES or suffix in ANIMATIONS or is_sequence_name(source)
+        return source.suffix if kept else ".mkv"
     if kind is not None:
         return source.suffix if own == kind else FORMATS[kind].suffix
     if own and suffix != ".mpo":  # a JPEG that holds several images; the result holds one
