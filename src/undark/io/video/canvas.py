@@ -58,7 +58,7 @@ class Canvas:
         self._preview: Preview | None = preview
         name = first.format.name
         self.kind = kind
-        self.format = pixel_format(kind, codec, plain=plain)
+        self.format: str = pixel_format(kind, codec, plain=plain)
         self._is_planar = is_planar(name)
         # Other formats become what players take where nothing is said.
         self._matrix = int(first.colorspace) if self._is_planar else 1 if first.height >= 720 else 6
@@ -71,7 +71,7 @@ class Canvas:
         self._is_turned = turned
         whole = preview_size(*self._own, self._preview, turned=self._is_turned)
         # Encoders of 4:2:0 take even sizes: the last column or row is repeated where it is odd.
-        self.size = (whole[0] + whole[0] % 2, whole[1] + whole[1] % 2)
+        self.size: tuple[int, int] = (whole[0] + whole[0] % 2, whole[1] + whole[1] % 2)
 
     def describe(self, context: Any) -> None:
         """Tell an encoder what frames are like."""

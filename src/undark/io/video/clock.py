@@ -50,7 +50,7 @@ class Timeline:
     def __init__(self, container: InputContainer) -> None:
         """See where the file begins."""
         av = libav()
-        self.is_clock = bool(container.format.flags & av.format.Flags.ts_discont.value)
+        self.is_clock: bool = bool(container.format.flags & av.format.Flags.ts_discont.value)
         starts = [
             stream.start_time * stream.time_base
             for stream in container.streams

@@ -117,7 +117,7 @@ class Coding:
         encoder: str | None = None,
     ) -> None:
         """Check the names."""
-        self.encoder = None if encoder is None else encoder.strip().lower()
+        self.encoder: str | None = None if encoder is None else encoder.strip().lower()
         if self.encoder is not None and self.encoder not in ENCODERS:
             raise UsageError(
                 f"{encoder!r} is not a kind of encoder; choose one of {', '.join(ENCODERS)}"

@@ -57,13 +57,16 @@ class Encoding:
         hardware: Hardware | None = None,
     ) -> None:
         """See how frames are timed."""
-        self.destination, self.reader, self.codec = destination, reader, codec
-        self.canvas, self.options = canvas, options
+        self.destination = destination
+        self.reader = reader
+        self.codec = codec
+        self.canvas = canvas
+        self.options = options
         self._first, self._hardware = first, hardware
         video = reader.stream
         self.rate: Fraction = video.average_rate or video.guessed_rate or Fraction(30)
         # AVI knows no timestamps, only a rate.
-        self.base = reader.base
+        self.base: Fraction = reader.base
         if self._suffix == ".avi":
             self.base = 1 / self.rate
         elif self.is_for_matroska:

@@ -59,7 +59,7 @@ class Deinterlacer:
         """Wait for an interlaced frame."""
         self._base = base
         self._filter: _Filter | None = None
-        self.found = False
+        self.found: bool = False
 
     def frames(self, frame: VideoFrame | None) -> Iterator[VideoFrame]:
         """Frames to go on with after `frame`, which may be held back for the next; None ends."""

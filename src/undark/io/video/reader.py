@@ -76,9 +76,9 @@ class VideoReader:
         """Find the video stream and the part."""
         self._av = libav()
         self.container = container
-        self.source = str(source)
+        self.source: str = str(source)
         self.stream: VideoStream = main_stream(container, str(source))
-        self.dolby = dolby_vision(self.stream, self.source)
+        self.dolby: tuple[int, int] | None = dolby_vision(self.stream, self.source)
         self.hdr: Hdr | None = None
         self._sdr = sdr
         self._resume = max(options.begin, resume)

@@ -66,7 +66,7 @@ class Work:
         start = f".{destination.name[:50]}."
         for number in count():
             end = _FOLDER if number == 0 else f"-{number}{_FOLDER}"
-            self.path = destination.with_name(f"{start}{key}{end}")
+            self.path: Path = destination.with_name(f"{start}{key}{end}")
             held = _held(self.path)
             if held is not None:
                 self._lock = held
