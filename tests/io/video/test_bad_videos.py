@@ -212,3 +212,12 @@ def test_what_cannot_be_written_is_wrong_usage(
     with pytest.raises(UsageError, match=says):
         transcode(source, tmp_path / destination, as_it_is, Transcoding(Coding(**coding)))
     assert names(tmp_path) == ["a.mp4"]
+
+
+def test_a_list_of_other_files_is_not_followed(tmp_path: Path) -> None:
+    write_video(tmp_path / "private.mp4", [scene()] * 5)
+    listed = tmp_path / "innocent.mp4"
+    listed.write_text("ffconcat version 1.0\nfile private.mp4\n")
+    with pytest.raises(UnsupportedError, match="list of other files"):
+        transcode(listed, tmp_path / "out.mp4", lambda *_, **__: None, Transcoding(), notice=print)
+    assert not (tmp_path / "out.mp4").exists()

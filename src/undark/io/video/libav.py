@@ -6,7 +6,7 @@ import logging
 import os
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from undark.errors import (
     DamagedError,
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 __all__ = ["libav", "main_stream", "open_video"]
+
+_LIST: Final = b"ffconcat"
+"""How FFmpeg's lists of files begin, whatever they are called."""
 
 
 def libav() -> ModuleType:
@@ -62,6 +65,10 @@ def open_video(source: str | Path, *, file: Any = None, **options: Any) -> Input
                 raise UnreadableError(f"{source}: is a folder, not a video")
             if source.exists() and source.stat().st_size == 0:
                 raise DamagedError(f"{source}: is empty")
+            if source.is_file():
+                with source.open("rb") as head:
+                    if head.read(len(_LIST)) == _LIST:  # FFmpeg would read what it names
+                        raise UnsupportedError(f"{source}: is a list of other files, and no video")
         # Tags in odd encodings must not keep a video from being seen.
         place = str(source) if file is None else file
         return av.open(place, metadata_errors="replace", **options)
