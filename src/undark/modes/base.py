@@ -16,6 +16,7 @@ from undark.graph import Arrays, Graph, Shape, Signature
 from undark.models.card import Card, Glance, Scaling
 from undark.photo import FloatImage, Photo
 from undark.pixels.arrays import to_nchw
+from undark.pixels.lit import CurvesOnPlanes, PlaneLight
 from undark.pixels.steps import Step
 
 __all__ = [
@@ -64,6 +65,14 @@ class Light(ABC):
                 answers what suits the frames before it too.
         """
 
+    @abstractmethod
+    def on_planes(self, mean: float) -> PlaneLight:
+        """What it does to the planes of a video's frame.
+
+        Args:
+            mean: The frame's mean light, linear; see :func:`undark.pixels.grid.mean_light`.
+        """
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ToneCurves(Light):
@@ -78,6 +87,11 @@ class ToneCurves(Light):
     def steady(self, follow: Follow) -> ToneCurves:
         """Curves that follow those that are wanted."""
         return ToneCurves(np.minimum(follow(self.curves), np.float32(1.0)))
+
+    def on_planes(self, mean: float) -> PlaneLight:
+        """The curves; a mean light is nothing to them."""
+        del mean
+        return CurvesOnPlanes(self.curves)
 
 
 class Mode(ABC):

@@ -1,0 +1,58 @@
+"""Noise taken off a video: averaged over time along the motion, then in space what is left."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from undark.pixels.arrays import Floats
+from undark.pixels.averaging import Averager
+from undark.pixels.planenoise import PlaneCleaner
+from undark.pixels.planes import Planes
+
+__all__ = ["Cleaner"]
+
+_GONE: Final = np.float32(1e-6)
+
+
+class Cleaner:
+    """Takes off the noise that light would show, as measured on the clip.
+
+    Args:
+        amount: From 0, where frames stay as they are, to 1.
+        in_space: Whether what time has left is taken off in space; a network may do that better.
+    """
+
+    def __init__(self, amount: float, *, in_space: bool) -> None:
+        """Begin with nothing seen."""
+        self._averager = Averager(amount)
+        self._space = PlaneCleaner(amount) if in_space else None
+
+    def clean(self, source: Planes, slopes: Floats | None, cut: bool) -> Planes:
+        """The next frame, without noise.
+
+        Args:
+            source: The frame, 16 bits a sample.
+            slopes: By 256 levels of luma, how much light is going to multiply noise; what it leaves
+                as it is is not cleaned. None where that is not known: all is.
+            cut: Whether a new scene begins.
+        """
+        if cut:
+            self._averager.reset()
+        share = None
+        if slopes is not None:
+            share = 1.0 - 1.0 / np.square(np.maximum(slopes, np.float32(1.0)))
+            if float(share.max()) < _GONE:
+                return source
+        colours = source.colours
+        averaged = self._averager.average(
+            (source.y, source.u, source.v),
+            black=colours.black,
+            span=colours.luma_span,
+            share=share,
+        )
+        planes = averaged.planes
+        if self._space is not None:
+            planes = self._space.clean(planes, averaged.weight, colours, share, cut)
+        return source.deeper(planes)

@@ -1,0 +1,329 @@
+"""Light done to a video's planes: exact where colour is stored, carried to luma's full size.
+
+Frames stay in their planes; what is stored at the size of the colour planes, a quarter of all
+samples as a rule, goes through RGB in 16 bits, as a photo's pixels do, and gets its light there:
+tone curves, or gains by place with a black point and a mixing of colours. So colours come out as a
+photo's, however saturated. Luma's full size gets what a grey of its level would get, times what the
+colour's size shows that its place gets more or less.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from undark.photo import FloatImage
+from undark.pixels.arrays import Floats, as_floats
+from undark.pixels.colour import linear_to_srgb, srgb_to_linear
+from undark.pixels.curves import look_up, sample_points, tables
+from undark.pixels.grid import TOP, firm, level, light_up, read_grid
+from undark.pixels.guided import guided_coefficients
+from undark.pixels.planes import Colours, Planes, Samples
+from undark.pixels.tone import KNEE
+
+__all__ = ["SLOPES", "CurvesOnPlanes", "GridOnPlanes", "PlaneLight", "Tone", "relight_planes"]
+
+SLOPES: Final = 256
+"""Levels of luma for which a tone tells its slope."""
+
+_TOP: Final = 65535
+# Greys at which light is computed; between them it is interpolated.
+_GREYS: Final = 2048
+# Levels of luma whose ratio says how much more or less light a place gets: that of black is 1.
+_MARGIN: Final = 6 / 255
+_MOST_RATIO: Final = 8.0
+# Largest channel at which half of a colour is taken to be there: below, it is mostly rounding.
+_UNSURE: Final = 2.0 / 255
+# Side of the image that a guide is made on, its radius there, and the variance that is flat.
+_SIDE: Final = 320
+_RADIUS: Final = 3
+_FLAT: Final = 0.03**2
+
+
+class PlaneLight(ABC):
+    """What is done to the light of a whole frame."""
+
+    @abstractmethod
+    def greys(self, levels: Floats) -> FloatImage:
+        """What greys of these N levels in [0, 1] become, on average over the frame: N×3."""
+
+    @abstractmethod
+    def colours(self, rgb: NDArray[np.uint16]) -> FloatImage:
+        """The whole frame, H×W×3 in 16 bits at whatever size, with its light: float32 in [0, 1]."""
+
+    @abstractmethod
+    def same(self, other: PlaneLight) -> bool:
+        """Whether greys become what `other` makes of them, but for what no eye sees."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CurvesOnPlanes(PlaneLight):
+    """Tone curves, the same everywhere.
+
+    Attributes:
+        curves: 3×K, rising; see :func:`undark.pixels.curves.sample_points`.
+    """
+
+    curves: Floats
+
+    def greys(self, levels: Floats) -> FloatImage:
+        """See :meth:`PlaneLight.greys`."""
+        return look_up(np.repeat(levels[None, :, None], 3, axis=2), self.curves)[0]
+
+    def colours(self, rgb: NDArray[np.uint16]) -> FloatImage:
+        """See :meth:`PlaneLight.colours`."""
+        return _looked_up(rgb, tables(self.curves, np.dtype(np.uint16)).T)
+
+    def same(self, other: PlaneLight) -> bool:
+        """See :meth:`PlaneLight.same`."""
+        return isinstance(other, CurvesOnPlanes) and _close(self.curves, other.curves)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GridOnPlanes(PlaneLight):
+    """Light by place and brightness; see :mod:`undark.pixels.grid`.
+
+    Attributes:
+        grid: L×h×w gains in EV.
+        colour: 3×3, applied to linear RGB.
+        black: Linear level of each channel that becomes black.
+        mean: The frame's mean light, linear.
+    """
+
+    grid: Floats
+    colour: Floats
+    black: Floats
+    mean: float
+
+    def greys(self, levels: Floats) -> FloatImage:
+        """See :meth:`PlaneLight.greys`."""
+        pixels = np.repeat(levels[None, :, None], 3, axis=2)
+        guide = np.clip(level(srgb_to_linear(levels), self.mean), 0.0, 1.0)[None]
+        overall = self.grid.mean(axis=(1, 2), keepdims=True)
+        return light_up(pixels, read_grid(overall, guide), self.colour, self.black)[0]
+
+    def colours(self, rgb: NDArray[np.uint16]) -> FloatImage:
+        """See :meth:`PlaneLight.colours`."""
+        stops = self._stops(rgb)
+        come = np.clip(stops, 0.0, 1.0)
+        linear = _looked_up(rgb, _linear()[:, None] * np.ones(3, np.float32))
+        less = np.maximum((_linear()[:, None] - self.black) / (1.0 - self.black), 0.0)
+        mixed = as_floats(cv2.transform(_looked_up(rgb, as_floats(less)), self.colour))
+        cv2.max(mixed, 0.0, dst=mixed)  # pyright: ignore[reportArgumentType, reportCallIssue]
+        if float(come.min()) < 1.0:
+            mixed = cv2.subtract(mixed, linear, dst=mixed)
+            mixed = cv2.multiply(mixed, _three(come), dst=mixed)
+            mixed = cv2.add(mixed, linear, dst=mixed)
+        red, green, blue = cv2.split(mixed)
+        most = as_floats(cv2.max(cv2.max(red, green), blue))
+        factor = _shouldered(most, as_floats(cv2.exp(stops * np.float32(math.log(2.0)))))
+        lit = cv2.multiply(mixed, _three(factor), dst=mixed)
+        roots = cv2.multiply(cv2.sqrt(lit), float(_TOP), dtype=cv2.CV_16U)
+        return _looked_up(roots, _encoded()[:, None] * np.ones(3, np.float32))
+
+    def _stops(self, rgb: NDArray[np.uint16]) -> Floats:
+        """Gains in EV at each pixel: read at a small size, carried along the frame's edges."""
+        rows, columns = rgb.shape[:2]
+        grey = cv2.transform(rgb, np.array([[0.2126, 0.7152, 0.0722]], np.float32))
+        own = as_floats(cv2.LUT(grey, _levels_at(round(self.mean, 5))))
+        shrink = min(1.0, _SIDE / max(rows, columns))
+        size = (max(1, round(columns * shrink)), max(1, round(rows * shrink)))
+        small = as_floats(cv2.resize(own, size, interpolation=cv2.INTER_AREA))
+        share, rest = _smoothing(small)
+        guide = np.clip(share * small + rest, 0.0, np.float32(TOP))
+        stops = read_grid(self.grid, guide)
+        slope, offset = guided_coefficients(guide, stops, radius=_RADIUS, epsilon=_FLAT / 4)
+        wide = (columns, rows)
+        own = cv2.multiply(own, cv2.resize(slope * share, wide))
+        return firm(as_floats(cv2.add(own, cv2.resize(slope * rest + offset, wide))))
+
+    def same(self, other: PlaneLight) -> bool:
+        """See :meth:`PlaneLight.same`."""
+        if not isinstance(other, GridOnPlanes) or abs(self.mean / other.mean - 1.0) > 2e-3:
+            return False
+        mine, its = (
+            np.concatenate([light.grid.mean(axis=(1, 2)), light.colour.ravel(), light.black])
+            for light in (self, other)
+        )
+        return _close(mine, its)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tone:
+    """What luma at full size becomes, kept while the light stays.
+
+    Attributes:
+        light: What it was made for.
+        colours: What samples of 16 bits mean.
+        table: By sample, levels of luma.
+        slopes: By 256 levels of luma, how many steps one becomes.
+    """
+
+    light: PlaneLight
+    colours: Colours
+    table: Floats
+    slopes: Floats
+
+    @classmethod
+    def of(cls, light: PlaneLight, colours: Colours, kept: Tone | None = None) -> Tone:
+        """The tone of a light: the one `kept` where that is the same.
+
+        Args:
+            light: What is done.
+            colours: What the samples of frames mean, of 16 bits.
+            kept: That of the frame before.
+        """
+        if kept is not None and kept.colours == colours and kept.light.same(light):
+            return kept
+        levels = sample_points(_GREYS)
+        luma = light.greys(levels) @ colours.weights
+        samples = np.arange(_TOP + 1, dtype=np.float32)
+        shown = (samples - colours.black) / colours.luma_span
+        even = np.linspace(0.0, 1.0, SLOPES, dtype=np.float32)
+        slopes = np.gradient(np.interp(even, levels, luma), even)
+        return cls(light, colours, as_floats(np.interp(shown, levels, luma)), as_floats(slopes))
+
+
+def relight_planes(source: Planes, target: Planes, light: PlaneLight, tone: Tone) -> None:
+    """Write `source`, relit, to `target`.
+
+    Args:
+        source: A frame of 16 bits; see :meth:`undark.pixels.planes.Planes.deep`.
+        target: A frame of the same shape, of any depth.
+        light: What is done.
+        tone: Its tone.
+    """
+    rows, columns = source.u.shape
+    fine = source.y
+    is_same = fine.shape == source.u.shape
+    coarse = fine if is_same else cv2.resize(fine, (columns, rows), interpolation=cv2.INTER_AREA)
+    rgb = _rgb(coarse, source)
+    lit = light.colours(rgb)
+    y, u, v = _planes(lit, rgb, target.colours)
+    _store(u, target.u, target.colours)
+    _store(v, target.v, target.colours)
+    out = target.colours
+    span, black = float(out.luma_span), float(out.black)
+    if is_same:
+        _store(cv2.add(cv2.multiply(y, span), black), target.y, out)  # pyright: ignore[reportArgumentType, reportCallIssue]
+        return
+    usual = as_floats(cv2.LUT(np.ascontiguousarray(coarse), tone.table))
+    ratio = (y + np.float32(_MARGIN)) / (usual + np.float32(_MARGIN))
+    np.clip(ratio, 0.0, _MOST_RATIO, out=ratio)
+    wide: Any = cv2.resize(ratio, (fine.shape[1], fine.shape[0]), interpolation=cv2.INTER_LINEAR)
+    table = (tone.table + np.float32(_MARGIN)) * np.float32(span)
+    wide = cv2.multiply(cv2.LUT(fine, as_floats(table)), wide, dst=wide)
+    _store(cv2.add(wide, black - _MARGIN * span, dst=wide), target.y, out)  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+def _rgb(y: Samples, source: Planes) -> NDArray[np.uint16]:
+    """H×W×3 in 16 bits of planes of 16 bits; what lies outside is clipped."""
+    colours = source.colours
+    unit = np.eye(3, dtype=np.float32)[:, None]
+    matrix = np.concatenate([colours.to_rgb(*row) for row in _units(unit)]).T
+    scale = np.array(
+        [_TOP / colours.luma_span, *[_TOP / colours.colour_span] * 2], np.float64
+    )
+    matrix = matrix.astype(np.float64) * scale
+    zero = np.array([colours.black, colours.middle, colours.middle], np.float64)
+    full = np.concatenate([matrix, -(matrix @ zero)[:, None]], axis=1)
+    merged = cv2.merge([np.ascontiguousarray(y), source.u, source.v])
+    return np.asarray(cv2.transform(merged, full), np.uint16)
+
+
+def _units(unit: Floats) -> list[tuple[Any, Any, Any]]:
+    return [tuple(row for row in unit[:, :, i]) for i in range(3)]
+
+
+def _planes(lit: FloatImage, rgb: NDArray[np.uint16], out: Colours) -> tuple[Floats, Any, Any]:
+    """Luma in [0, 1], and the two colours in samples of `out`."""
+    red, green, blue = out.weights
+    rows = np.array(
+        [
+            [red, green, blue],
+            np.array([-red, -green, 1.0 - blue]) / (2.0 * (1.0 - out.blue)),
+            np.array([1.0 - red, -green, -blue]) / (2.0 * (1.0 - out.red)),
+        ]
+    )
+    rows[1:] *= out.colour_span
+    y, u, v = cv2.split(cv2.transform(lit, rows.astype(np.float32)))
+    r, g, b = cv2.split(rgb)
+    sure = cv2.LUT(cv2.max(cv2.max(r, g), b), _sure())
+    middle: Any = float(out.middle)
+    u, v = (cv2.add(cv2.multiply(plane, sure, dst=plane), middle, dst=plane) for plane in (u, v))
+    return as_floats(y), u, v
+
+
+def _store(values: Any, plane: Samples, colours: Colours) -> None:
+    """Round to samples."""
+    if colours.depth not in (8, 16):
+        values = cv2.min(values, float(colours.top))  # pyright: ignore[reportArgumentType, reportCallIssue]
+    kind = cv2.CV_8U if plane.dtype == np.uint8 else cv2.CV_16U
+    cv2.add(values, 0.0, dst=plane, dtype=kind)  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+def _looked_up(rgb: Any, table: Floats) -> FloatImage:
+    """H×W×3 of 16 bits through 65536×3 entries."""
+    return as_floats(cv2.LUT(rgb, np.ascontiguousarray(table).reshape(1, _TOP + 1, 3)))
+
+
+def _three(plane: Floats) -> Any:
+    return cv2.merge([plane, plane, plane])
+
+
+def _shouldered(most: Floats, gain: Floats) -> Floats:
+    """The factor that brings `most` as far as `gain` asks and a shoulder lets."""
+    more = np.maximum(gain, np.float32(1.0))
+    most = np.clip(most, np.float32(1e-8), np.float32(1.0))
+    lit = most * more
+    over = np.maximum(lit - np.float32(KNEE), np.float32(0.0))
+    bend = np.float32(1.0 / (1.0 - KNEE)) - np.float32(1.0) / (more - np.float32(KNEE))
+    lit = np.minimum(lit, np.float32(KNEE)) + over / (over * bend + np.float32(1.0))
+    np.minimum(lit, np.float32(1.0), out=lit)
+    lit /= most
+    lit *= np.minimum(gain, np.float32(1.0))
+    return as_floats(lit)
+
+
+def _smoothing(levels: Floats) -> tuple[Floats, Floats]:
+    """What takes grain off levels at the small size: how much of each counts, and the rest."""
+    rough = np.abs(levels - cv2.blur(levels, (3, 3)))
+    noise = float(np.median(rough)) * 1.6
+    epsilon = _FLAT + 6.0 * noise * noise
+    return guided_coefficients(levels, levels, radius=_RADIUS, epsilon=epsilon)
+
+
+def _close(mine: Floats, its: Floats) -> bool:
+    return mine.shape == its.shape and float(np.abs(mine - its).max()) < 5e-4
+
+
+@lru_cache(maxsize=1)
+def _linear() -> Floats:
+    """Linear light of all values of 16 bits."""
+    return srgb_to_linear(np.linspace(0.0, 1.0, _TOP + 1, dtype=np.float32))
+
+
+@lru_cache(maxsize=1)
+def _encoded() -> Floats:
+    """Encoded values of the squares of 16-bit fractions."""
+    return linear_to_srgb(np.square(np.linspace(0.0, 1.0, _TOP + 1, dtype=np.float32)))
+
+
+@lru_cache(maxsize=4)
+def _levels_at(mean: float) -> Floats:
+    """The levels of all encoded luma of 16 bits beside a frame's mean light."""
+    return level(_linear(), mean)
+
+
+@lru_cache(maxsize=1)
+def _sure() -> Floats:
+    """How surely a colour is there whose largest channel has that value of 16 bits."""
+    square = np.square(np.linspace(0.0, 1.0, _TOP + 1, dtype=np.float32))
+    return as_floats(square / (square + np.float32(_UNSURE**2)))
