@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from undark.engine.temporal import TemporalSmoother
 from undark.pixels.arrays import Floats
 from undark.pixels.averaging import Averager
 from undark.pixels.planenoise import PlaneCleaner
@@ -29,16 +30,16 @@ class Cleaner:
         self._averager = Averager(amount)
         self._space = PlaneCleaner(amount) if in_space else None
 
-    def clean(self, source: Planes, slopes: Floats | None, cut: bool) -> Planes:
+    def clean(self, source: Planes, slopes: Floats | None, seen: TemporalSmoother) -> Planes:
         """The next frame, without noise.
 
         Args:
             source: The frame, 16 bits a sample.
             slopes: By 256 levels of luma, how much light is going to multiply noise; what it leaves
                 as it is is not cleaned. None where that is not known: all is.
-            cut: Whether a new scene begins.
+            seen: Has seen the frame.
         """
-        if cut:
+        if seen.cut:
             self._averager.reset()
         share = None
         if slopes is not None:
@@ -51,8 +52,10 @@ class Cleaner:
             black=colours.black,
             span=colours.luma_span,
             share=share,
+            gain=seen.brighter,
         )
         planes = averaged.planes
         if self._space is not None:
-            planes = self._space.clean(planes, averaged.weight, colours, share, cut)
+            new = (source.y, source.u, source.v)
+            planes = self._space.clean(planes, new, averaged.weight, colours, share, cut=seen.cut)
         return source.deeper(planes)

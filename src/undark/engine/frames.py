@@ -133,6 +133,7 @@ class _Asking(Way):
 
     def _on_planes(self, light: Light, moment: Moment, source: Planes) -> tuple[PlaneLight, Tone]:
         """The light as planes take it, and its tone."""
+        # What passes before most of the scene moves its mean, and must not move its light.
         mean = np.array([mean_light(moment.glance)], np.float32)
         lit = light.on_planes(float(self._smoother.follow(mean, "mean")[0]))
         self._tone = Tone.of(lit, source.colours, self._tone)
@@ -160,7 +161,7 @@ class _OnPlanes(_Asking):
     def planes(self, source: Planes, target: Planes, moment: Moment) -> None:
         light, lights_tone = self._on_planes(self._light(moment), moment, source)
         if self._cleaner is not None:
-            source = self._cleaner.clean(source, lights_tone.slopes, self._smoother.cut)
+            source = self._cleaner.clean(source, lights_tone.slopes, self._smoother)
         if float(lights_tone.slopes.max()) > _GENTLE:
             source = dithered(source, moment.depth, cleaned=self._cleaner is not None)
         relight_planes(source, target, light, lights_tone)
@@ -173,7 +174,7 @@ class _ByLight(_Asking):
         light = self._light(moment)
         if self._cleaner is not None:
             _, lights_tone = self._on_planes(light, moment, source)
-            source = self._cleaner.clean(source, lights_tone.slopes, self._smoother.cut)
+            source = self._cleaner.clean(source, lights_tone.slopes, self._smoother)
         photo = Photo(source.rgb())
         target.set_rgb(self._enhancer.enhance_photo(photo, self._adjust, light=light).pixels)
 
@@ -183,7 +184,7 @@ class _ByResult(Way):
 
     def planes(self, source: Planes, target: Planes, moment: Moment) -> None:
         if self._cleaner is not None:
-            source = self._cleaner.clean(source, None, self._smoother.cut)
+            source = self._cleaner.clean(source, None, self._smoother)
         photo = Photo(source.rgb())
         target.set_rgb(self._steady(photo))
 

@@ -36,6 +36,8 @@ _CELLS: Final = 16
 _BLACK: Final = 0.02
 # What is added to decisions before their logarithms are taken.
 _LEAST: Final = np.float32(1e-4)
+# And to levels whose ratios are.
+_DIM: Final = 1e-3
 
 
 class TemporalSmoother:
@@ -44,12 +46,14 @@ class TemporalSmoother:
     Attributes:
         cut: Whether the frame last seen begins a new scene (or is the first).
         hurry: Whether a change of light is being followed.
+        brighter: How many times as bright most of the scene is as in the frame before, as encoded.
     """
 
     def __init__(self) -> None:
         """Begin with nothing seen."""
         self.cut: bool = True
         self.hurry: bool = False
+        self.brighter: float = 1.0
         self._time = -math.inf
         self._last: Floats | None = None
         self._settled: Floats | None = None
@@ -66,6 +70,7 @@ class TemporalSmoother:
         size = (_CELLS, _CELLS)
         level = cv2.resize(luma(glance), size, interpolation=cv2.INTER_AREA)
         cells = np.log(np.asarray(level, np.float32) + np.float32(_BLACK))
+        self.brighter = 1.0
         elapsed = time - self._time
         self._time = time
         if self._last is None or self._settled is None:
@@ -75,6 +80,9 @@ class TemporalSmoother:
             light = float(np.median(change))
             parts = float(np.abs(change - light).mean())
             self.cut = parts > (_LIKELY_CUT if abs(light) > _OTHER_LIGHT else _CUT)
+            if not self.cut:
+                shown = np.exp((cells, self._last)) - np.float32(_BLACK - _DIM)
+                self.brighter = float(np.median(shown[0] / shown[1]))
         self._last = cells
         if self.cut or self._settled is None:
             self._settled, self._fraction, self.hurry = cells, 1.0, False

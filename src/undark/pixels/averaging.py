@@ -35,6 +35,10 @@ _OF_SPREAD: Final = 0.4
 _RISE: Final = np.float32(1.03)
 # Least deviation of a local mean, as a fraction of white: what rounding to 8 bits leaves.
 _ROUNDING: Final = 0.08 / 219
+# Of 16 bits, the sample of no colour.
+_MIDDLE: Final = 32768.0
+# A gain this near to 1 is none.
+_SAME: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +85,7 @@ class Averager:
         black: float,
         span: float,
         share: Floats | None = None,
+        gain: float = 1.0,
     ) -> Averaged:
         """The planes of the next frame, their noise averaged.
 
@@ -89,6 +94,8 @@ class Averager:
             black: Sample of black in the first.
             span: Samples from black to white.
             share: By 256 levels of luma, how much is to be averaged, in [0, 1]; by default all.
+            gain: How many times as bright as the frame before it is: light that trembles must not
+                lag behind.
         """
         new = [np.asarray(plane, np.float32) for plane in planes]
         shape = new[0].shape
@@ -102,6 +109,10 @@ class Averager:
         small = self._shrunk(new[0])
         assert self._small is not None
         weight = self._weight
+        if abs(gain - 1.0) > _SAME:
+            zeros = (black, *[_MIDDLE] * (len(new) - 1))
+            pairs = zip(self._means, zeros, strict=True)
+            self._means = [_times(mean, gain, zero) for mean, zero in pairs]
         if self._motion.find(small, self._small):
             self._means = [
                 self._motion.moved(mean, cv2.INTER_CUBIC if not number else cv2.INTER_LINEAR)
@@ -173,6 +184,10 @@ def _spread(values: Floats, bins: NDArray[np.uint8]) -> Floats:
     mean = _blurred(values)
     variance = as_floats(_blurred(values * values) - mean * mean)
     return as_floats(_OF_SPREAD * np.sqrt(np.maximum(_by_level(variance, bins, _FLATTEST), 0.0)))
+
+
+def _times(plane: Floats, gain: float, zero: float) -> Floats:
+    return as_floats(cv2.addWeighted(plane, gain, plane, 0.0, zero * (1.0 - gain)))
 
 
 def _blurred(values: Any) -> Floats:
