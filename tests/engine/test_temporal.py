@@ -10,7 +10,8 @@ import pytest
 
 from small_models import make_model
 from undark import Enhancer, VideoEnhancer
-from undark.engine.temporal import TemporalDenoiser, TemporalSmoother
+from undark.engine.temporal import TemporalSmoother
+from undark.pixels.averaging import Averager
 from video_files import grainy, scene
 
 __all__ = ["make_model"]
@@ -182,7 +183,7 @@ def test_noise_is_averaged_where_nothing_moves(curve_model: Path) -> None:
 def test_what_moves_leaves_no_ghost(bright: bool) -> None:
     """A square crosses a grainy wall: where it has been, there is wall."""
     random = np.random.default_rng(6)
-    averager = TemporalDenoiser()
+    averager = Averager()
     wall, square = (20.0, 60.0) if bright else (40.0, 14.0)
     height, width = 80, 160
     trails = []
@@ -196,7 +197,7 @@ def test_what_moves_leaves_no_ghost(bright: bool) -> None:
             [frame.astype(np.uint8), small.astype(np.uint8), small.astype(np.uint8)],
             black=16.0,
             span=219.0,
-        )[0]
+        ).planes[0]
         if left > 40:
             trails.append(float(result[32:48, left - 24 : left - 8].mean() - wall))
             # The square itself is where it is, not behind.
@@ -205,11 +206,11 @@ def test_what_moves_leaves_no_ghost(bright: bool) -> None:
 
 
 def test_bright_parts_are_left_as_they_are() -> None:
-    averager = TemporalDenoiser()
+    averager = Averager()
     random = np.random.default_rng(7)
     for _ in range(5):
         frame = random.integers(200, 220, (32, 32), dtype=np.uint8)
-        result = averager.average([frame], black=16.0, span=219.0)[0]
+        result = averager.average([frame], black=16.0, span=219.0).planes[0]
     np.testing.assert_allclose(result, frame, atol=1e-3)
 
 
@@ -217,11 +218,11 @@ def test_a_moving_camera_smears_nothing() -> None:
     """All of a textured, grainy scene moves: the result is no farther from it than the source."""
     random = np.random.default_rng(9)
     texture = np.kron(random.uniform(20, 46, (10, 27)), np.ones((12, 12)))
-    averager = TemporalDenoiser()
+    averager = Averager()
     for number in range(25):
         clean = texture[:, 3 * number : 3 * number + 200]
         frame = (clean + random.normal(0, 2, clean.shape)).clip(0, 255).round().astype(np.uint8)
-        result = averager.average([frame], black=16.0, span=219.0)[0]
+        result = averager.average([frame], black=16.0, span=219.0).planes[0]
         if number > 2:
             assert np.square(result - clean).mean() < 1.1 * np.square(frame - clean).mean()
 

@@ -187,7 +187,7 @@ def _run(
             shared=opened[0] if opened else None,
             strength=asked.strength,
             exposure=asked.exposure,
-            denoise=asked.denoise or 0.0,
+            denoise=1.0 if asked.denoise is None else asked.denoise,
             local=asked.local,
         )
 

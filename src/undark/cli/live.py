@@ -92,7 +92,7 @@ def live(
         Engine(runtime=runtime, device=device, threads=threads, precision=precision),
         strength=strength,
         exposure=exposure,
-        denoise=denoise or 0.0,
+        denoise=1.0 if denoise is None else denoise,
         local=local,
     )
     wanted = _size(size)

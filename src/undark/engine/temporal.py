@@ -22,7 +22,7 @@ __all__ = ["TemporalSmoother"]
 # Time constants in seconds: of what follows a change of light, and of what need not.
 _QUICK: Final = 0.12
 _CALM: Final = 4.0
-# Where more than half of the scene has changed by this, in natural logarithms, light has changed;
+# Where half of the scene has become brighter by this (or darker), in natural logarithms, so has light;
 # it is followed until less than the second is left.
 _CHANGED: Final = 0.15
 _FOLLOWED: Final = 0.02
@@ -87,7 +87,7 @@ class TemporalSmoother:
         if self.cut or self._settled is None:
             self._settled, self._fraction, self.hurry = cells, 1.0, False
             return
-        left = float(np.median(np.abs(cells - self._settled)))
+        left = abs(float(np.median(cells - self._settled)))
         self.hurry = left > (_FOLLOWED if self.hurry else _CHANGED)
         if not 0.0 < elapsed < math.inf:
             elapsed = 1 / 30
