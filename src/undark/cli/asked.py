@@ -16,7 +16,30 @@ if TYPE_CHECKING:
     from undark.io.record import Record
     from undark.modes import Mode
 
-__all__ = ["Asked"]
+__all__ = ["Asked", "qualities"]
+
+_PERCENT = range(1, 101)
+
+
+def qualities(given: Sequence[str] | None) -> tuple[int | None, str]:
+    """Of photos in lossy formats, and of videos, from what is given for ``--quality``.
+
+    Raises:
+        UsageError: One is neither a number from 1 to 100 nor a quality of videos.
+    """
+    from undark.engine.frames import QUALITIES
+
+    photos, videos = None, "balanced"
+    for text in given or ():
+        if text in QUALITIES:
+            videos = text
+        elif text.isdecimal() and int(text) in _PERCENT:
+            photos = int(text)
+        else:
+            raise UsageError(
+                f"--quality must be {', '.join(QUALITIES)} (videos) or 1 to 100 (photos), not {text}"
+            )
+    return photos, videos
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from undark.adjust import CONTROLS
-from undark.cli.asked import Asked
+from undark.cli.asked import Asked, qualities
 from undark.cli.clock import seconds
 from undark.cli.editing import keep_steps, run_job
 from undark.cli.opening import Engine, open_enhancer, open_video
@@ -38,7 +38,7 @@ from undark.cli.options import (
     Precision,
     Preset,
     Preview,
-    Quality,
+    Qualities,
     Recursive,
     Runtime,
     Salvage,
@@ -94,7 +94,7 @@ def enhance(
     jobs: Jobs = 1,
     threads: Threads = None,
     format: Format = None,
-    quality: Quality = None,
+    quality: Qualities = None,
     no_record: NoRecord = False,
     no_times: NoTimes = False,
     strip: Strip = None,
@@ -112,13 +112,14 @@ def enhance(
     from undark.jobs import Options
 
     written = None if format is None else format_named(format)
+    of_photos, of_videos = qualities(quality)
     engine = Engine(runtime=runtime, device=device, threads=threads, precision=precision)
     asked = Asked(model, engine, strength, exposure, denoise, local, explain, save_steps)
     if like is not None:
         asked = asked.like(like, {name for name in _LIKE if _is_given(context, name)})
     options = Options(
         format=written,
-        quality=quality,
+        quality=of_photos,
         overwrite=overwrite,
         salvage=salvage,
         record=not no_record,
@@ -146,7 +147,7 @@ def enhance(
     )
     pairs = plan(inputs, output=output, recursive=recursive, format=written, in_place=in_place)
     options = replace(options, transcoding=transcoding)
-    _run(pairs, asked, options, workers=jobs, as_json=as_json, debug=debug)
+    _run(pairs, asked, options, of_videos, workers=jobs, as_json=as_json, debug=debug)
 
 
 def _is_given(context: typer.Context, name: str) -> bool:
@@ -159,6 +160,7 @@ def _run(
     pairs: Sequence[Pair],
     asked: Asked,
     options: Options,
+    quality: str,
     *,
     workers: int,
     as_json: bool,
@@ -184,6 +186,7 @@ def _run(
         return open_video(
             asked.model,
             asked.engine,
+            quality=quality,
             shared=opened[0] if opened else None,
             strength=asked.strength,
             exposure=asked.exposure,

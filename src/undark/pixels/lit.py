@@ -228,9 +228,7 @@ def _rgb(y: Samples, source: Planes) -> NDArray[np.uint16]:
     colours = source.colours
     unit = np.eye(3, dtype=np.float32)[:, None]
     matrix = np.concatenate([colours.to_rgb(*row) for row in _units(unit)]).T
-    scale = np.array(
-        [_TOP / colours.luma_span, *[_TOP / colours.colour_span] * 2], np.float64
-    )
+    scale = np.array([_TOP / colours.luma_span, *[_TOP / colours.colour_span] * 2], np.float64)
     matrix = matrix.astype(np.float64) * scale
     zero = np.array([colours.black, colours.middle, colours.middle], np.float64)
     full = np.concatenate([matrix, -(matrix @ zero)[:, None]], axis=1)

@@ -98,9 +98,7 @@ class PlaneCleaner:
                 for table, factor in zip(self._noise[number], factors, strict=False)
             ]
             left = as_floats(cv2.pow(weight, self._power[number]))
-            noise = [
-                as_floats(cv2.multiply(cv2.LUT(index, table), left)) for table in tables
-            ]
+            noise = [as_floats(cv2.multiply(cv2.LUT(index, table), left)) for table in tables]
             result = _shrunk(plane, noise)
             cleaned.append(cv2.multiply(result, float(back), dst=result))  # pyright: ignore[reportArgumentType, reportCallIssue]
         return cleaned
@@ -116,7 +114,9 @@ class PlaneCleaner:
             whole = _tallied(plane, level)
             if usual < 0.5:
                 rest = _tallied(mean, level)
-                ratio = float(np.median([np.median(a / b) for a, b in zip(rest, whole, strict=True)]))
+                ratio = float(
+                    np.median([np.median(a / b) for a, b in zip(rest, whole, strict=True)])
+                )
                 power = math.log(max(ratio, 1e-3)) / math.log(usual)
                 self._power[number] = min(max(power, 0.0), 1.0)
             if before is not None:

@@ -212,7 +212,9 @@ def _put(plane: Samples, values: FloatImage, zero: int, span: int, top: int) -> 
 
 
 def _scaled(plane: NDArray[Any], factor: float, shift: float) -> Samples:
-    scaled: Any = cv2.multiply(plane, factor, dtype=cv2.CV_16U) if not shift else cv2.addWeighted(
-        plane, factor, plane, 0.0, shift, dtype=cv2.CV_16U
+    scaled: Any = (
+        cv2.multiply(plane, factor, dtype=cv2.CV_16U)
+        if not shift
+        else cv2.addWeighted(plane, factor, plane, 0.0, shift, dtype=cv2.CV_16U)
     )
     return scaled
