@@ -37,7 +37,8 @@ def qualities(given: Sequence[str] | None) -> tuple[int | None, str]:
             photos = int(text)
         else:
             raise UsageError(
-                f"--quality must be {', '.join(QUALITIES)} (videos) or 1 to 100 (photos), not {text}"
+                f"--quality must be {', '.join(QUALITIES)} (videos) or 1 to 100 (photos),"
+                f" not {text}"
             )
     return photos, videos
 

@@ -78,9 +78,8 @@ def open_video(
     from undark.engine.video import DEFAULT_MODEL, VideoEnhancer
 
     asked: Any = {"quality": quality, **controls}
-    # What is open for photos computes deep frames more exactly, which takes twice as long.
     same = shared is not None and (model != "default" or shared.card.name == DEFAULT_MODEL)
-    if shared is not None and same and quality != "best":
+    if shared is not None and same:
         return VideoEnhancer(shared, **asked)
     return _announced(VideoEnhancer, model, **asked, **engine)
 

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from undark.engine.temporal import TemporalSmoother
-from undark.pixels.arrays import Floats
+from undark.pixels.arrays import Floats, as_floats
 from undark.pixels.averaging import Averager
 from undark.pixels.planenoise import PlaneCleaner
 from undark.pixels.planes import Planes
@@ -43,7 +43,8 @@ class Cleaner:
             self._averager.reset()
         share = None
         if slopes is not None:
-            share = 1.0 - 1.0 / np.square(np.maximum(slopes, np.float32(1.0)))
+            steep = np.maximum(slopes, np.float32(1.0))
+            share = as_floats(1.0 - 1.0 / np.square(steep))
             if float(share.max()) < _GONE:
                 return source
         colours = source.colours

@@ -1,5 +1,4 @@
-"""What is done to one frame of a video: a steady light on its planes, a restoration under it, or its
-result steadied.
+"""What is done to one frame of a video: a steady light, a restoration, or its result steadied.
 
 A mode and the quality asked for decide which (:func:`way_of`). All three keep what must be known
 from frame to frame.
@@ -10,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -183,12 +182,13 @@ class _ByResult(Way):
     """Each frame by itself, its light then brought to that of the frames before."""
 
     def planes(self, source: Planes, target: Planes, moment: Moment) -> None:
+        del moment
         if self._cleaner is not None:
             source = self._cleaner.clean(source, None, self._smoother)
         photo = Photo(source.rgb())
         target.set_rgb(self._steady(photo))
 
-    def _steady(self, source: Photo) -> NDArray[np.uint16]:
+    def _steady(self, source: Photo) -> NDArray[Any]:
         photo = self._enhancer.enhance_photo(source, self._adjust)
         before, after = source.glance(*SIZE), photo.glance(*SIZE)
         gains = _gains(before, after)

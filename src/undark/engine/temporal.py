@@ -22,8 +22,8 @@ __all__ = ["TemporalSmoother"]
 # Time constants in seconds: of what follows a change of light, and of what need not.
 _QUICK: Final = 0.12
 _CALM: Final = 4.0
-# Where half of the scene has become brighter by this (or darker), in natural logarithms, so has light;
-# it is followed until less than the second is left.
+# Where half of the scene has become brighter by this (or darker), in natural logarithms, light has
+# changed; it is followed until less than the second is left.
 _CHANGED: Final = 0.15
 _FOLLOWED: Final = 0.02
 # A new scene: its parts have changed by so much, in the mean and apart from the median; or by the

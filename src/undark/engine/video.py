@@ -25,7 +25,6 @@ from undark.engine.temporal import TemporalSmoother
 from undark.errors import UsageError
 from undark.models.card import Card, Glance
 from undark.models.store import Model, resolve
-from undark.modes import mode_of
 from undark.photo import FloatImage, Photo, from_float, to_float
 from undark.pixels.planes import Colours, Planes
 from undark.runtime import Device, Precision
@@ -56,7 +55,7 @@ class VideoEnhancer:
         runtime: As for `undark.Enhancer`.
         device: Likewise.
         threads: Likewise.
-        precision: Likewise; curves are always computed exactly.
+        precision: Likewise, ``auto`` being fast where it can be; curves are computed exactly.
         **controls: Fields of `adjust` by name, which take the place of those in `adjust`.
 
     Raises:
@@ -101,9 +100,6 @@ class VideoEnhancer:
         else:
             name = DEFAULT_MODEL if model == "default" else model
             found = name if isinstance(name, Model) else resolve(name)
-            if precision == "auto" and not mode_of(found.card, str(found.path)).exact:
-                # Cleaned frames have 16 bits, of which not all are light.
-                precision = "fast"
             self._enhancer = Enhancer(
                 found, runtime=runtime, device=device, threads=threads, precision=precision
             )
@@ -168,10 +164,8 @@ class VideoEnhancer:
         if self._is_idle:
             self._see(photo.glance(*self._size), time)
             return frame.copy()
-        shape = photo.pixels.shape[:2]
-        source, target = (
-            Planes(*(np.empty(shape, np.uint16) for _ in range(3)), _OF_RGB) for _ in range(2)
-        )
+        shape = (photo.height, photo.width)
+        source, target = (Planes.blank(shape, _OF_RGB) for _ in range(2))
         source.set_rgb(photo.pixels)
         moment = self._see(photo.glance(*self._size), time, min(photo.bit_depth, 16))
         self._way.planes(source, target, moment)

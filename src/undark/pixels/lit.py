@@ -125,7 +125,8 @@ class GridOnPlanes(PlaneLight):
         most = as_floats(cv2.max(cv2.max(red, green), blue))
         factor = _shouldered(most, as_floats(cv2.exp(stops * np.float32(math.log(2.0)))))
         lit = cv2.multiply(mixed, _three(factor), dst=mixed)
-        roots = cv2.multiply(cv2.sqrt(lit), float(_TOP), dtype=cv2.CV_16U)
+        whole: Any = float(_TOP)
+        roots: Any = cv2.multiply(cv2.sqrt(lit), whole, dtype=cv2.CV_16U)
         return _looked_up(roots, _encoded()[:, None] * np.ones(3, np.float32))
 
     def _stops(self, rgb: NDArray[np.uint16]) -> Floats:
@@ -261,10 +262,12 @@ def _planes(lit: FloatImage, rgb: NDArray[np.uint16], out: Colours) -> tuple[Flo
 
 def _store(values: Any, plane: Samples, colours: Colours) -> None:
     """Round to samples."""
+    top: Any = float(colours.top)
+    nothing: Any = 0.0
     if colours.depth not in (8, 16):
-        values = cv2.min(values, float(colours.top))  # pyright: ignore[reportArgumentType, reportCallIssue]
+        values = np.minimum(values, top)
     kind = cv2.CV_8U if plane.dtype == np.uint8 else cv2.CV_16U
-    cv2.add(values, 0.0, dst=plane, dtype=kind)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    cv2.add(values, nothing, dst=plane, dtype=kind)
 
 
 def _looked_up(rgb: Any, table: Floats) -> FloatImage:

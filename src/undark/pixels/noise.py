@@ -204,7 +204,8 @@ class Tally:
         self._values: list[Floats] = []
 
     def add(self, level: Floats, energy: Floats) -> None:
-        """One piece: levels in [0, 1], and variances there. Neighbours say nearly the same, so every other row and column will do."""
+        """One piece: levels in [0, 1], and the variances there."""
+        # Neighbours say nearly the same, so every other row and column will do.
         bins = np.clip(level[::2, ::2] * np.float32(_BINS), 0, _BINS - 1).astype(np.intp)
         self._bins.append(bins.ravel())
         self._values.append(energy[::2, ::2].ravel())

@@ -1,9 +1,9 @@
 """Noise of a video's planes: measured on its frames, and taken off in space where little else is.
 
 As in :mod:`undark.pixels.noise`, details of several scales are kept so far as they vary more than
-noise does (the local Wiener filter's share; Lee, TPAMI 1980); colour's are judged more strictly than
-luma's, since the eye sees less of them. What averaging over time has left of noise differs by place:
-how fast it falls with the weight of a new frame is measured, too, since codecs repeat noise.
+noise does (the local Wiener filter's share; Lee, TPAMI 1980); colour's are judged more strictly
+than luma's, since the eye sees less of them. What averaging over time has left of noise differs by
+place: how fast it falls with the weight of a new frame is measured, too, since codecs repeat noise.
 """
 
 from __future__ import annotations
@@ -100,7 +100,8 @@ class PlaneCleaner:
             left = as_floats(cv2.pow(weight, self._power[number]))
             noise = [as_floats(cv2.multiply(cv2.LUT(index, table), left)) for table in tables]
             result = _shrunk(plane, noise)
-            cleaned.append(cv2.multiply(result, float(back), dst=result))  # pyright: ignore[reportArgumentType, reportCallIssue]
+            result *= back
+            cleaned.append(result)
         return cleaned
 
     def _measure(
@@ -148,12 +149,12 @@ def _shrunk(values: Floats, noise: Sequence[Floats]) -> Floats:
     if not noise or min(values.shape) < 2 * _SMALLEST:
         return values
     small = _halved(values)
-    details = cv2.subtract(values, _sized(small, values.shape))
+    details = as_floats(cv2.subtract(values, _sized(small, values.shape)))
     # The finest luma's energy is found at half its size, as are all others at theirs.
     energy = _energy(details, noise[0].shape)
-    kept = cv2.subtract(1.0, cv2.divide(_sized(noise[0], energy.shape), energy))  # pyright: ignore[reportArgumentType, reportCallIssue]
-    kept = _blurred(cv2.max(kept, 0.0))  # pyright: ignore[reportArgumentType, reportCallIssue]
-    details = cv2.multiply(details, _sized(kept, values.shape), dst=details)
+    kept = np.float32(1.0) - _sized(noise[0], energy.shape) / energy
+    kept = _blurred(np.maximum(kept, np.float32(0.0), out=kept))
+    details *= _sized(kept, values.shape)
     rest = _sized(_shrunk(small, noise[1:]), values.shape)
     return as_floats(cv2.add(rest, details, dst=details))
 

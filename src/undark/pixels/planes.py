@@ -110,6 +110,12 @@ class Planes:
     v: Samples
     colours: Colours
 
+    @classmethod
+    def blank(cls, shape: tuple[int, int], colours: Colours) -> Planes:
+        """A frame of `shape`, rows and columns, colour at full size; it shows nothing yet."""
+        y, u, v = (np.empty(shape, colours.dtype) for _ in range(3))
+        return cls(y, u, v, colours)
+
     @property
     def height(self) -> int:
         """Rows."""
@@ -138,10 +144,6 @@ class Planes:
             for plane, by in ((self.y, 0.0), (self.u, shift), (self.v, shift))
         )
         return Planes(y, u, v, new)
-
-    def empty(self) -> Planes:
-        """A frame of the same shape and colours that shows nothing in particular."""
-        return Planes(*(np.empty_like(plane) for plane in (self.y, self.u, self.v)), self.colours)
 
     def deeper(self, samples: Sequence[FloatImage]) -> Planes:
         """The same frame with 16 bits a sample, of float `samples` in the unit of its own.
@@ -212,9 +214,9 @@ def _put(plane: Samples, values: FloatImage, zero: int, span: int, top: int) -> 
 
 
 def _scaled(plane: NDArray[Any], factor: float, shift: float) -> Samples:
-    scaled: Any = (
-        cv2.multiply(plane, factor, dtype=cv2.CV_16U)
-        if not shift
-        else cv2.addWeighted(plane, factor, plane, 0.0, shift, dtype=cv2.CV_16U)
-    )
+    scale: Any = factor
+    if shift:
+        scaled: Any = cv2.addWeighted(plane, factor, plane, 0.0, shift, dtype=cv2.CV_16U)
+    else:
+        scaled = cv2.multiply(plane, scale, dtype=cv2.CV_16U)
     return scaled

@@ -119,6 +119,7 @@ async def get_preview(
     it; without, the whole of it, made small first.
     """
     upload = server.upload(id)
+    video = upload.facts is not None and upload.facts.kind == "video"
     asked = Adjust(**adjusted) if not before else Adjust()
     show = Show(
         source=upload.path,
