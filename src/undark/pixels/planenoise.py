@@ -78,7 +78,9 @@ class PlaneCleaner:
         np.sqrt(np.clip(level, 0.0, 1.0, out=level), out=level)
         planes = (luma, *others)
         self._age += 1
-        if cut or self._noise is None or self._age >= _PERIOD:
+        if cut:
+            self._noise, self._power = None, [_POWER] * 3
+        if self._noise is None or self._age >= _PERIOD:
             self._age = 0
             self._measure(planes, [plane * scale for plane in new], level, weight)
         assert self._noise is not None
