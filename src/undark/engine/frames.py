@@ -43,8 +43,9 @@ _SOON: Final = 0.1
 _PERIOD: Final = 0.4
 # Curves that have moved by less are the same to the eye.
 _SAME: Final = 5e-4
-# A sample of 8 bits becomes no more than about so many, where its noise stays.
+# A sample of 8 bits becomes no more than about so many, where its noise stays and where it goes.
 _STEEPEST: Final = 14.0
+_STEEPEST_CLEANED: Final = 40.0
 # A light whose steps are no larger than this is not dithered.
 _GENTLE: Final = 1.5
 _TINY: Final = np.float32(1e-9)
@@ -138,17 +139,24 @@ class _Asking(Way):
         self._tone = Tone.of(lit, source.colours, self._tone)
         return lit, self._tone
 
+    def _prepared(self, source: Planes, lights_tone: Tone, moment: Moment) -> Planes:
+        """The frame without what light would show of noise and of the steps of its samples."""
+        if self._cleaner is not None:
+            source = self._cleaner.clean(source, lights_tone.slopes, self._smoother)
+        steep = float(lights_tone.slopes.max()) > _GENTLE
+        return dithered(source, moment.depth) if steep else source
+
     def _fitted(self, light: Light, depth: int) -> Light:
         """Curves with strength and exposure in them; other lights have them."""
         if not isinstance(light, ToneCurves):
             return light
         curves = light.curves
         same = sample_points(curves.shape[1])
-        if self._cleaner is None:
-            # One sample must not become a visible step.
-            steepest = same * np.float32(_STEEPEST * 2.0 ** (depth - 8))
-            ratio = np.square(np.square(curves / np.maximum(steepest, _TINY)))
-            curves = np.asarray(curves / np.sqrt(np.sqrt(1.0 + ratio)), np.float32)
+        # One sample must not become a visible step.
+        most = _STEEPEST if self._cleaner is None else _STEEPEST_CLEANED
+        steepest = same * np.float32(most * 2.0 ** (depth - 8))
+        ratio = np.square(np.square(curves / np.maximum(steepest, _TINY)))
+        curves = np.asarray(curves / np.sqrt(np.sqrt(1.0 + ratio)), np.float32)
         if self._adjust.strength < 1.0:
             curves = np.asarray(same + self._adjust.strength * (curves - same), np.float32)
         return ToneCurves(tone.exposure(curves, self._adjust.exposure))
@@ -159,11 +167,7 @@ class _OnPlanes(_Asking):
 
     def planes(self, source: Planes, target: Planes, moment: Moment) -> None:
         light, lights_tone = self._on_planes(self._light(moment), moment, source)
-        if self._cleaner is not None:
-            source = self._cleaner.clean(source, lights_tone.slopes, self._smoother)
-        if float(lights_tone.slopes.max()) > _GENTLE:
-            source = dithered(source, moment.depth, cleaned=self._cleaner is not None)
-        relight_planes(source, target, light, lights_tone)
+        relight_planes(self._prepared(source, lights_tone, moment), target, light, lights_tone)
 
 
 class _ByLight(_Asking):
@@ -171,10 +175,8 @@ class _ByLight(_Asking):
 
     def planes(self, source: Planes, target: Planes, moment: Moment) -> None:
         light = self._light(moment)
-        if self._cleaner is not None:
-            _, lights_tone = self._on_planes(light, moment, source)
-            source = self._cleaner.clean(source, lights_tone.slopes, self._smoother)
-        photo = Photo(source.rgb())
+        _, lights_tone = self._on_planes(light, moment, source)
+        photo = Photo(self._prepared(source, lights_tone, moment).rgb())
         target.set_rgb(self._enhancer.enhance_photo(photo, self._adjust, light=light).pixels)
 
 
