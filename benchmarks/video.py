@@ -7,7 +7,8 @@ Prints a Markdown table. For each size the clip is first scaled to it and writte
 loss. *Bare* decodes and encodes it in one PyAV loop, with the same encoder, preset and quality as
 `undark enhance`, and nothing between. *Bright* does so too, but hands the encoder frames that were
 brightened beforehand: a bright image costs it more than a dark one, whatever made it so. Each run
-is a process of its own; the fastest of `--repeat` counts. Fractions are of the processor's time.
+is a process of its own; the fastest of `--repeat` counts. CPU is the time that all
+cores spent, which tells on a shared machine what a time on the clock does not; fractions are of it.
 """
 
 from __future__ import annotations
@@ -178,10 +179,10 @@ def main() -> None:
         f"libx264 {options.preset}, crf {CRF}, {options.quality}\n"
     )
     print(
-        "| size | bare fps | bright fps | undark fps | time × bare | × bright "
+        "| size | bare fps | bright fps | undark fps | time × bare | × bright | CPU × bare "
         "| decode | enhance | encode | peak MB |"
     )
-    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:
         for height in options.heights:
             path = Path(folder) / "dark.mp4"
@@ -199,7 +200,8 @@ def main() -> None:
             parts = " | ".join(f"{part / result['all']:.0%}" for part in (*fractions, rest))
             print(
                 f"| {size_of(path)} | {fps[0]:.1f} | {fps[1]:.1f} | {fps[2]:.1f} "
-                f"| {fps[0] / fps[2]:.2f} | {fps[1] / fps[2]:.2f} | {parts} "
+                f"| {fps[0] / fps[2]:.2f} | {fps[1] / fps[2]:.2f} | {result['all'] / plain['all']:.2f} "
+                f"| {parts} "
                 f"| {result['peak']:.0f} |",
                 flush=True,
             )
