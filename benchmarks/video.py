@@ -179,7 +179,8 @@ def main() -> None:
         f"libx264 {options.preset}, crf {CRF}, {options.quality}\n"
     )
     print(
-        "| size | bare fps | bright fps | undark fps | time × bare | × bright | CPU × bare "
+        "| size | bare fps | bright fps | undark fps | time × bare | × bright "
+        "| CPU × bare "
         "| decode | enhance | encode | peak MB |"
     )
     print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
@@ -200,8 +201,8 @@ def main() -> None:
             parts = " | ".join(f"{part / result['all']:.0%}" for part in (*fractions, rest))
             print(
                 f"| {size_of(path)} | {fps[0]:.1f} | {fps[1]:.1f} | {fps[2]:.1f} "
-                f"| {fps[0] / fps[2]:.2f} | {fps[1] / fps[2]:.2f} | {result['all'] / plain['all']:.2f} "
-                f"| {parts} "
+                f"| {fps[0] / fps[2]:.2f} | {fps[1] / fps[2]:.2f} "
+                f"| {result['all'] / plain['all']:.2f} | {parts} "
                 f"| {result['peak']:.0f} |",
                 flush=True,
             )

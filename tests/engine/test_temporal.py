@@ -35,9 +35,7 @@ def changes(frames: Iterable[np.ndarray]) -> float:
 
 
 def test_a_static_noisy_clip_flickers_no_more_than_under_a_fixed_gain(curve_model: Path) -> None:
-    video = VideoEnhancer(
-        curve_model, denoise=0.0, fps=FPS, runtime="onnxruntime", threads=1
-    )
+    video = VideoEnhancer(curve_model, denoise=0.0, fps=FPS, runtime="onnxruntime", threads=1)
     source = list(grainy(scene(12), 60, sigma=4.0))
     result = through(video, source)
     # The curves of the first frame, done to all: a gain that is fixed.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import cv2
 import numpy as np
 
 from undark.engine.temporal import TemporalSmoother
@@ -15,6 +16,8 @@ from undark.pixels.planes import Planes
 __all__ = ["Cleaner"]
 
 _GONE: Final = np.float32(1e-6)
+# Luma of more pixels is averaged over time at half its size; finer details are cleaned in space.
+_LARGE: Final = 1_300_000
 
 
 class Cleaner:
@@ -48,8 +51,14 @@ class Cleaner:
             if float(share.max()) < _GONE:
                 return source
         colours = source.colours
+        luma, u, v = (plane.astype(np.float32) for plane in (source.y, source.u, source.v))
+        details: list[Floats] = []
+        if luma.size > _LARGE:
+            half = _sized(luma, source.height // 2, source.width // 2)
+            details = [as_floats(cv2.subtract(luma, _sized(half, *luma.shape), dst=luma))]
+            luma = half
         averaged = self._averager.average(
-            (source.y, source.u, source.v),
+            (luma, u, v),
             black=colours.black,
             span=colours.luma_span,
             share=share,
@@ -57,6 +66,17 @@ class Cleaner:
         )
         planes = averaged.planes
         if self._space is not None:
-            new = (source.y, source.u, source.v)
-            planes = self._space.clean(planes, new, averaged.weight, colours, share, cut=seen.cut)
-        return source.deeper(planes)
+            new = (luma, u, v, *details)
+            planes = self._space.clean(
+                [*planes, *details], new, averaged.weight, colours, share, cut=seen.cut
+            )
+            planes, details = planes[:3], planes[3:]
+        y, *others = planes
+        if details:
+            y = as_floats(cv2.add(_sized(y, *details[0].shape), details[0], dst=details[0]))
+        return source.deeper((y, *others))
+
+
+def _sized(plane: Floats, rows: int, columns: int) -> Floats:
+    mode = cv2.INTER_AREA if rows < plane.shape[0] else cv2.INTER_LINEAR
+    return as_floats(cv2.resize(plane, (columns, rows), interpolation=mode))

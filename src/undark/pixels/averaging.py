@@ -31,8 +31,9 @@ _LEVELS: Final = 8
 _ENOUGH: Final = 100
 # Noise with some correlation makes the means of windows differ by this fraction of its deviation.
 _OF_SPREAD: Final = 0.4
-# Noise may grow by this factor from frame to frame.
-_RISE: Final = np.float32(1.03)
+# Frames from one measurement of noise to the next, and by what factor it may grow.
+_PERIOD: Final = 4
+_RISE: Final = np.float32(1.12)
 # Least deviation of a local mean, as a fraction of white: what rounding to 8 bits leaves.
 _ROUNDING: Final = 0.08 / 219
 # Of 16 bits, the sample of no colour.
@@ -71,6 +72,7 @@ class Averager:
         self._means: list[Floats] | None = None
         self._weight: Floats = np.ones((1, 1), np.float32)
         self._noise: Floats | None = None
+        self._age = 0
         self._motion: Motion | None = None
         self._small: Floats | None = None
 
@@ -150,11 +152,27 @@ class Averager:
 
     def _moved(self, new: list[Floats], old: list[Floats], level: Floats, least: float) -> Floats:
         """How surely each place has changed by more than noise, in [0, 1], at half size."""
-        bins = np.clip(level * np.float32(_LEVELS), 0, _LEVELS - 1).astype(np.uint8)
-        moved = np.zeros(bins.shape, np.float32)
+        scaled = as_floats(level * np.float32(_LEVELS))
+        bins = np.clip(scaled, 0, _LEVELS - 1, out=scaled).astype(np.uint8)
+        changes = [
+            np.abs(_blurred(cv2.subtract(mine, its))) for mine, its in zip(new, old, strict=True)
+        ]
+        self._age = (self._age + 1) % _PERIOD
+        if self._noise is None or self._age == 0:
+            self._noise = self._measured(new, changes, bins, least)
+        surely = np.zeros(bins.shape, np.float32)
+        for change, noise in zip(changes, self._noise, strict=True):
+            change *= as_floats(cv2.LUT(bins, _table(1.0 / ((_MOVED - _STILL) * noise))))
+            np.maximum(surely, change, out=surely)
+        surely -= np.float32(_STILL / (_MOVED - _STILL))
+        return np.clip(surely, 0.0, 1.0, out=surely)
+
+    def _measured(
+        self, new: list[Floats], changes: list[Floats], bins: NDArray[np.uint8], least: float
+    ) -> Floats:
+        """What noise makes of local means: planes × levels."""
         noise = np.empty((len(new), _LEVELS), np.float32)
-        for i, (mine, its) in enumerate(zip(new, old, strict=True)):
-            change = np.abs(_blurred(cv2.subtract(mine, its)))
+        for i, (mine, change) in enumerate(zip(new, changes, strict=True)):
             found = _by_level(change, bins, _QUANTILE) / np.float32(_OF_DEVIATION)
             # A moving camera changes everything: noise is no more than it was, or than the
             # flattest places of this frame show.
@@ -162,11 +180,7 @@ class Averager:
             if self._noise is not None:
                 most = np.minimum(most, self._noise[i] * _RISE)
             noise[i] = np.maximum(np.minimum(found, most), least)
-            unit = as_floats(cv2.LUT(bins, _table(1.0 / ((_MOVED - _STILL) * noise[i]))))
-            surely = cv2.multiply(change, unit) - np.float32(_STILL / (_MOVED - _STILL))
-            moved = np.maximum(moved, surely)
-        self._noise = noise
-        return np.minimum(moved, np.float32(1.0))
+        return noise
 
 
 def _by_level(change: Floats, bins: NDArray[np.uint8], quantile: float) -> Floats:

@@ -27,6 +27,9 @@ _RANGE: Final = 0.35
 # Surroundings: means of so many samples in both directions, and of so many of those.
 _CELL: Final = 8
 _CELLS: Final = 5
+# Of samples, one in so many in both directions is looked at; less flat than this is not flat.
+_SOME: Final = 4
+_RARE: Final = 0.005
 # From the first mean difference to the second, in samples, a place ceases to be flat.
 _FLAT: Final = (0.45, 0.7)
 
@@ -54,13 +57,17 @@ def _even(plane: Samples, step: int) -> Samples:
         return plane
     size = (columns // _CELL, rows // _CELL)
     cells = cv2.resize(plane, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    around: Any = cv2.resize(cv2.blur(cells, (_CELLS, _CELLS)), (columns, rows))
-    away: Any = cv2.subtract(around, plane, dtype=cv2.CV_32F)
-    far = cv2.resize(np.abs(away), size, interpolation=cv2.INTER_AREA)
+    means = cv2.blur(cells, (_CELLS, _CELLS))
+    # How far from its surroundings a place is, a few samples tell.
+    some = plane[_SOME // 2 :: _SOME, _SOME // 2 :: _SOME].astype(np.float32)
+    far = cv2.absdiff(cv2.resize(means, (some.shape[1], some.shape[0])), some)
+    far = cv2.resize(far, size, interpolation=cv2.INTER_AREA)
     far = cv2.blur(cv2.dilate(far, np.ones((3, 3), np.uint8)), (3, 3)) / np.float32(step)
     flat = np.clip((_FLAT[1] - far) / (_FLAT[1] - _FLAT[0]), 0.0, 1.0).astype(np.float32)
-    if not flat.any():
+    if float(flat.mean()) < _RARE:
         return plane
+    around: Any = cv2.resize(means, (columns, rows))
+    away: Any = cv2.subtract(around, plane, dtype=cv2.CV_32F)
     cv2.multiply(away, cv2.resize(flat, (columns, rows)), dst=away)
     result: Any = cv2.add(plane, away, dtype=cv2.CV_16U)
     return result

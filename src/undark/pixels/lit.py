@@ -39,6 +39,7 @@ _GREYS: Final = 2048
 # Levels of luma whose ratio says how much more or less light a place gets: that of black is 1.
 _MARGIN: Final = 6 / 255
 _MOST_RATIO: Final = 8.0
+_ONE: Final = np.float32(1.0)
 # Largest channel at which half of a colour is taken to be there: below, it is mostly rounding.
 _UNSURE: Final = 2.0 / 255
 # Side of the image that a guide is made on, its radius there, and the variance that is flat.
@@ -112,22 +113,21 @@ class GridOnPlanes(PlaneLight):
     def colours(self, rgb: NDArray[np.uint16]) -> FloatImage:
         """See :meth:`PlaneLight.colours`."""
         stops = self._stops(rgb)
-        come = np.clip(stops, 0.0, 1.0)
-        linear = _looked_up(rgb, _linear()[:, None] * np.ones(3, np.float32))
         less = np.maximum((_linear()[:, None] - self.black) / (1.0 - self.black), 0.0)
         mixed = as_floats(cv2.transform(_looked_up(rgb, as_floats(less)), self.colour))
-        cv2.max(mixed, 0.0, dst=mixed)  # pyright: ignore[reportArgumentType, reportCallIssue]
-        if float(come.min()) < 1.0:
+        np.maximum(mixed, np.float32(0.0), out=mixed)
+        if float(stops.min()) < 1.0:
+            # Black point and colours come in with the first EV of light.
+            linear = _looked_up(rgb, _linear_of_three())
+            come = _three(np.clip(stops, 0.0, 1.0))
             mixed = cv2.subtract(mixed, linear, dst=mixed)
-            mixed = cv2.multiply(mixed, _three(come), dst=mixed)
-            mixed = cv2.add(mixed, linear, dst=mixed)
+            mixed = cv2.multiply(mixed, come, dst=mixed)
+            mixed = as_floats(cv2.add(mixed, linear, dst=mixed))
         red, green, blue = cv2.split(mixed)
         most = as_floats(cv2.max(cv2.max(red, green), blue))
         factor = _shouldered(most, as_floats(cv2.exp(stops * np.float32(math.log(2.0)))))
-        lit = cv2.multiply(mixed, _three(factor), dst=mixed)
-        whole: Any = float(_TOP)
-        roots: Any = cv2.multiply(cv2.sqrt(lit), whole, dtype=cv2.CV_16U)
-        return _looked_up(roots, _encoded()[:, None] * np.ones(3, np.float32))
+        lit: Any = cv2.multiply(mixed, _three(factor), scale=_TOP, dtype=cv2.CV_16U)
+        return _looked_up(lit, _encoded_of_three())
 
     def _stops(self, rgb: NDArray[np.uint16]) -> Floats:
         """Gains in EV at each pixel: read at a small size, carried along the frame's edges."""
@@ -163,13 +163,13 @@ class Tone:
     Attributes:
         light: What it was made for.
         colours: What samples of 16 bits mean.
-        table: By sample, levels of luma.
+        lifted: By sample, levels of luma, a little more than they are.
         slopes: By 256 levels of luma, how many steps one becomes.
     """
 
     light: PlaneLight
     colours: Colours
-    table: Floats
+    lifted: Floats
     slopes: Floats
 
     @classmethod
@@ -189,7 +189,8 @@ class Tone:
         shown = (samples - colours.black) / colours.luma_span
         even = np.linspace(0.0, 1.0, SLOPES, dtype=np.float32)
         slopes = np.gradient(np.interp(even, levels, luma), even)
-        return cls(light, colours, as_floats(np.interp(shown, levels, luma)), as_floats(slopes))
+        lifted = as_floats(np.interp(shown, levels, luma) + _MARGIN)
+        return cls(light, colours, lifted, as_floats(slopes))
 
 
 def relight_planes(source: Planes, target: Planes, light: PlaneLight, tone: Tone) -> None:
@@ -202,26 +203,26 @@ def relight_planes(source: Planes, target: Planes, light: PlaneLight, tone: Tone
         tone: Its tone.
     """
     rows, columns = source.u.shape
-    fine = source.y
+    fine, out = source.y, target.colours
     is_same = fine.shape == source.u.shape
     coarse = fine if is_same else cv2.resize(fine, (columns, rows), interpolation=cv2.INTER_AREA)
     rgb = _rgb(coarse, source)
-    lit = light.colours(rgb)
-    y, u, v = _planes(lit, rgb, target.colours)
-    _store(u, target.u, target.colours)
-    _store(v, target.v, target.colours)
-    out = target.colours
-    span, black = float(out.luma_span), float(out.black)
+    y, u, v = _planes(light.colours(rgb), rgb, out)
+    _store(u, out.middle, target.u, out)
+    _store(v, out.middle, target.v, out)
+    span = np.float32(out.luma_span)
     if is_same:
-        _store(cv2.add(cv2.multiply(y, span), black), target.y, out)  # pyright: ignore[reportArgumentType, reportCallIssue]
+        y *= span
+        _store(y, out.black, target.y, out)
         return
-    usual = as_floats(cv2.LUT(np.ascontiguousarray(coarse), tone.table))
-    ratio = (y + np.float32(_MARGIN)) / (usual + np.float32(_MARGIN))
-    np.clip(ratio, 0.0, _MOST_RATIO, out=ratio)
-    wide: Any = cv2.resize(ratio, (fine.shape[1], fine.shape[0]), interpolation=cv2.INTER_LINEAR)
-    table = (tone.table + np.float32(_MARGIN)) * np.float32(span)
-    wide = cv2.multiply(cv2.LUT(fine, as_floats(table)), wide, dst=wide)
-    _store(cv2.add(wide, black - _MARGIN * span, dst=wide), target.y, out)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    # What the place gets more or less than a grey of its level would on average.
+    usual = as_floats(cv2.LUT(np.ascontiguousarray(coarse), tone.lifted))
+    y += np.float32(_MARGIN)
+    y /= usual
+    np.minimum(y, np.float32(_MOST_RATIO), out=y)
+    ratio: Any = cv2.resize(y, (fine.shape[1], fine.shape[0]), interpolation=cv2.INTER_LINEAR)
+    wide = cv2.multiply(cv2.LUT(fine, tone.lifted), ratio, dst=ratio, scale=float(span))
+    _store(wide, out.black - _MARGIN * float(span), target.y, out)
 
 
 def _rgb(y: Samples, source: Planes) -> NDArray[np.uint16]:
@@ -255,19 +256,16 @@ def _planes(lit: FloatImage, rgb: NDArray[np.uint16], out: Colours) -> tuple[Flo
     y, u, v = cv2.split(cv2.transform(lit, rows.astype(np.float32)))
     r, g, b = cv2.split(rgb)
     sure = cv2.LUT(cv2.max(cv2.max(r, g), b), _sure())
-    middle: Any = float(out.middle)
-    u, v = (cv2.add(cv2.multiply(plane, sure, dst=plane), middle, dst=plane) for plane in (u, v))
+    u, v = (cv2.multiply(plane, sure, dst=plane) for plane in (u, v))
     return as_floats(y), u, v
 
 
-def _store(values: Any, plane: Samples, colours: Colours) -> None:
-    """Round to samples."""
-    top: Any = float(colours.top)
-    nothing: Any = 0.0
+def _store(values: Any, zero: float, plane: Samples, colours: Colours) -> None:
+    """Add `zero` and round to samples."""
+    start: Any = float(zero)
     if colours.depth not in (8, 16):
-        values = np.minimum(values, top)
-    kind = cv2.CV_8U if plane.dtype == np.uint8 else cv2.CV_16U
-    cv2.add(values, nothing, dst=plane, dtype=kind)
+        np.minimum(values, np.float32(colours.top - zero), out=values)
+    cv2.add(values, start, dst=plane, dtype=cv2.CV_8U if plane.dtype == np.uint8 else cv2.CV_16U)
 
 
 def _looked_up(rgb: Any, table: Floats) -> FloatImage:
@@ -280,17 +278,29 @@ def _three(plane: Floats) -> Any:
 
 
 def _shouldered(most: Floats, gain: Floats) -> Floats:
-    """The factor that brings `most` as far as `gain` asks and a shoulder lets."""
-    more = np.maximum(gain, np.float32(1.0))
-    most = np.clip(most, np.float32(1e-8), np.float32(1.0))
+    """The factor that brings `most` as far as `gain` asks and a shoulder lets.
+
+    What :func:`undark.pixels.tone.shoulder` does, in place and without temporaries.
+    """
+    knee = np.float32(KNEE)
+    more = np.maximum(gain, _ONE)
     lit = most * more
-    over = np.maximum(lit - np.float32(KNEE), np.float32(0.0))
-    bend = np.float32(1.0 / (1.0 - KNEE)) - np.float32(1.0) / (more - np.float32(KNEE))
-    lit = np.minimum(lit, np.float32(KNEE)) + over / (over * bend + np.float32(1.0))
-    np.minimum(lit, np.float32(1.0), out=lit)
-    lit /= most
-    lit *= np.minimum(gain, np.float32(1.0))
-    return as_floats(lit)
+    if float(lit.max()) <= KNEE:
+        return gain
+    over = lit - knee
+    np.maximum(over, np.float32(0.0), out=over)
+    more -= knee
+    bend = np.divide(_ONE, more, out=more)
+    np.subtract(np.float32(1.0 / (1.0 - KNEE)), bend, out=bend)
+    bend *= over
+    bend += _ONE
+    over /= bend
+    np.minimum(lit, knee, out=lit)
+    lit += over
+    np.minimum(lit, _ONE, out=lit)
+    lit /= np.maximum(most, np.float32(1e-8), out=most)
+    lit *= np.minimum(gain, _ONE, out=bend)
+    return lit
 
 
 def _smoothing(levels: Floats) -> tuple[Floats, Floats]:
@@ -312,9 +322,16 @@ def _linear() -> Floats:
 
 
 @lru_cache(maxsize=1)
-def _encoded() -> Floats:
-    """Encoded values of the squares of 16-bit fractions."""
-    return linear_to_srgb(np.square(np.linspace(0.0, 1.0, _TOP + 1, dtype=np.float32)))
+def _linear_of_three() -> Floats:
+    """The same for three channels."""
+    return np.repeat(_linear()[:, None], 3, axis=1)
+
+
+@lru_cache(maxsize=1)
+def _encoded_of_three() -> Floats:
+    """Encoded values of linear light of 16 bits, which tell a twentieth of 8 bits' level apart."""
+    encoded = linear_to_srgb(np.linspace(0.0, 1.0, _TOP + 1, dtype=np.float32))
+    return np.repeat(encoded[:, None], 3, axis=1)
 
 
 @lru_cache(maxsize=4)

@@ -17,7 +17,7 @@ from undark.pixels.arrays import Floats, as_floats
 __all__ = ["Motion"]
 
 # Width of the frames that are compared, and a level of theirs that most pixels are below.
-_SIDE: Final = 480
+_SIDE: Final = 384
 _BRIGHT: Final = 0.98
 _SHOWN: Final = 210.0
 # Motion of fewer pixels is none: moving by fractions would only blur.
@@ -53,12 +53,12 @@ class Motion:
         if not self._usable:
             return False
         bottom = float(new.min())
-        top = float(np.quantile(new[::2, ::2], _BRIGHT)) - bottom
+        top = float(np.quantile(new[::4, ::4], _BRIGHT)) - bottom
         scale = _SHOWN / max(top, 1e-6)
         a, b = (cv2.convertScaleAbs(one, alpha=scale, beta=-bottom * scale) for one in (new, old))
         flow = self._search.calc(a, b, None)
         factor = np.float32(self._size[1] / self.small[1])
-        lengths = np.abs(flow).max(axis=2) * factor
+        lengths = np.abs(flow[::4, ::4]).max(axis=2) * factor
         if float(np.quantile(lengths, 0.99)) < _NONE:
             return False
         self._flow = flow

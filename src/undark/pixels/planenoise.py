@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -21,17 +21,21 @@ from undark.pixels.planes import Colours
 
 __all__ = ["PlaneCleaner"]
 
-_SCALES: Final = 3
-# How much of the noise that is found goes, of luma and of colour, by scale.
-_LUMA: Final = (1.5, 0.4)
-_COLOUR: Final = (2.0, 2.0, 1.0)
+# How much of the noise that is found goes by scale: of luma, of both colours, and of the details
+# that luma at half its size lacks.
+_FACTORS: Final = ((1.5, 0.4), (2.0, 2.0, 1.0), (2.0, 2.0, 1.0), (1.5,))
+_PLANES: Final = 3
+_DETAILS: Final = 3
 _RADIUS: Final = 2
 # Frames from one measurement to the next, and how much a new one counts.
 _PERIOD: Final = 12
 _NEW: Final = 0.5
 # Smallest side of a scale.
 _SMALLEST: Final = 12
-_TINY: Final = np.float32(1e-9)
+_TINY: Final = np.float32(1e-3)
+_ONE: Final[Any] = 1.0
+# A new frame that counts for less than this has been averaged with some.
+_SETTLED: Final = 0.5
 # Share of noise that is left where a frame is one of eight, as a power of its weight, at first.
 _POWER: Final = 0.6
 
@@ -46,8 +50,8 @@ class PlaneCleaner:
     def __init__(self, amount: float = 1.0) -> None:
         """Begin with nothing measured."""
         self._amount = amount
-        self._noise: list[list[Floats]] | None = None
-        self._power = [_POWER] * 3
+        self._noise: list[list[Floats]] = []
+        self._power = [_POWER] * _PLANES
         self._age = 0
 
     def clean(
@@ -63,85 +67,87 @@ class PlaneCleaner:
         """The planes without what is left of their noise.
 
         Args:
-            averaged: y, u and v, float32 in samples.
+            averaged: y, u and v, float32 in samples; luma may be of half its size. What was not
+                averaged may follow: the details that luma at half its size lacks.
             new: The same before they were averaged.
             weight: How much the new frame counts at each place, at half of luma's size.
             colours: What the samples mean.
             share: By 256 levels of luma, how much of noise is to go, in [0, 1]; by default all.
             cut: Whether a new scene begins.
         """
-        scale = np.float32(1.0 / colours.luma_span)
-        luma, *others = (plane * scale for plane in averaged)
-        base = np.float32(colours.black * scale)
         rows, columns = weight.shape
-        level = as_floats(cv2.resize(luma, (columns, rows), interpolation=cv2.INTER_AREA)) - base
+        level = as_floats(cv2.resize(averaged[0], (columns, rows), interpolation=cv2.INTER_AREA))
+        level -= np.float32(colours.black)
+        level *= np.float32(1.0 / colours.luma_span)
         np.sqrt(np.clip(level, 0.0, 1.0, out=level), out=level)
-        planes = (luma, *others)
         self._age += 1
-        if cut:
-            self._noise, self._power = None, [_POWER] * 3
-        if self._noise is None or self._age >= _PERIOD:
+        if cut or not self._noise:
+            self._noise, self._power = [], [_POWER] * _PLANES
+        if not self._noise or self._age >= _PERIOD:
             self._age = 0
-            self._measure(planes, [plane * scale for plane in new], level, weight)
-        assert self._noise is not None
+            self._measure(averaged, new, level, weight)
         index = cv2.convertScaleAbs(level, alpha=255.0)
-        roots = np.square(np.linspace(0.0, 1.0, 256, dtype=np.float32))
-        asked = np.float32(self._amount) * (
-            np.ones(256, np.float32)
-            if share is None
-            else np.interp(roots, np.linspace(0.0, 1.0, len(share)), share).astype(np.float32)
-        )
-        back = np.float32(1.0) / scale
-        cleaned: list[Floats] = []
-        for number, plane in enumerate(planes):
-            factors = _COLOUR if number else _LUMA
-            tables = [
-                table * asked * np.float32(factor)
-                for table, factor in zip(self._noise[number], factors, strict=False)
-            ]
-            left = as_floats(cv2.pow(weight, self._power[number]))
-            noise = [as_floats(cv2.multiply(cv2.LUT(index, table), left)) for table in tables]
-            result = _shrunk(plane, noise)
-            result *= back
-            cleaned.append(result)
-        return cleaned
+        asked = np.full(256, self._amount, np.float32)
+        if share is not None:
+            roots = np.square(np.linspace(0.0, 1.0, 256))
+            asked *= np.interp(roots, np.linspace(0.0, 1.0, len(share)), share).astype(np.float32)
+        return [
+            self._cleaned(number, plane, index, asked, weight)
+            for number, plane in enumerate(averaged)
+        ]
+
+    def _cleaned(
+        self, number: int, plane: Floats, index: Any, asked: Floats, weight: Floats
+    ) -> Floats:
+        left = None if number == _DETAILS else as_floats(cv2.pow(weight, self._power[number]))
+        noise: list[Floats] = []
+        for table, factor in zip(self._noise[number], _FACTORS[number], strict=False):
+            found = as_floats(cv2.LUT(index, as_floats(table * asked * np.float32(factor))))
+            noise.append(found if left is None else as_floats(cv2.multiply(found, left, dst=found)))
+        return _kept(plane, noise[0]) if number == _DETAILS else _shrunk(plane, noise)
 
     def _measure(
         self, averaged: Sequence[Floats], new: Sequence[Floats], level: Floats, weight: Floats
     ) -> None:
         """Take note of what the frame shows of noise."""
-        before = self._noise
         usual = float(np.median(weight))
         found: list[list[Floats]] = []
         for number, (mean, plane) in enumerate(zip(averaged, new, strict=True)):
-            whole = _tallied(plane, level)
-            if usual < 0.5:
-                rest = _tallied(mean, level)
-                ratio = float(
-                    np.median([np.median(a / b) for a, b in zip(rest, whole, strict=True)])
-                )
-                power = math.log(max(ratio, 1e-3)) / math.log(usual)
-                self._power[number] = min(max(power, 0.0), 1.0)
-            if before is not None:
+            if number == _DETAILS:
+                whole = [_tally(level, plane)]
+            else:
+                whole = _tallied(plane, level, len(_FACTORS[number]))
+                if usual < _SETTLED:
+                    rest = _tallied(mean, level, len(_FACTORS[number]))
+                    pairs = zip(rest, whole, strict=True)
+                    ratio = float(np.median([np.median(a / b) for a, b in pairs]))
+                    power = math.log(max(ratio, 1e-3)) / math.log(usual)
+                    self._power[number] = min(max(power, 0.0), 1.0)
+            if self._noise:
                 whole = [
                     as_floats(old + np.float32(_NEW) * (now - old))
-                    for old, now in zip(before[number], whole, strict=False)
+                    for old, now in zip(self._noise[number], whole, strict=False)
                 ]
             found.append(whole)
         self._noise = found
 
 
-def _tallied(plane: Floats, level: Floats) -> list[Floats]:
+def _tally(level: Floats, details: Floats) -> Floats:
+    """The variance of noise in details, by 256 roots of levels."""
+    energy = _energy(details, level.shape)
+    tally = Tally()
+    tally.add(_sized(level, energy.shape), energy)
+    return tally.noise()
+
+
+def _tallied(plane: Floats, level: Floats, scales: int) -> list[Floats]:
     """The variance of noise by scale, each by 256 roots of levels."""
     found: list[Floats] = []
-    for _ in range(_SCALES):
-        if min(plane.shape) < 2 * _SMALLEST:
+    for _ in range(scales):
+        if found and min(plane.shape) < 2 * _SMALLEST:
             break
         small = _halved(plane)
-        energy = _energy(plane - _sized(small, plane.shape))
-        tally = Tally()
-        tally.add(_sized(level, energy.shape), energy)
-        found.append(tally.noise())
+        found.append(_tally(level, as_floats(cv2.subtract(plane, _sized(small, plane.shape)))))
         plane = small
     return found
 
@@ -152,20 +158,27 @@ def _shrunk(values: Floats, noise: Sequence[Floats]) -> Floats:
         return values
     small = _halved(values)
     details = as_floats(cv2.subtract(values, _sized(small, values.shape)))
-    # The finest luma's energy is found at half its size, as are all others at theirs.
-    energy = _energy(details, noise[0].shape)
-    kept = np.float32(1.0) - _sized(noise[0], energy.shape) / energy
-    kept = _blurred(np.maximum(kept, np.float32(0.0), out=kept))
-    details *= _sized(kept, values.shape)
+    details = _kept(details, noise[0])
     rest = _sized(_shrunk(small, noise[1:]), values.shape)
     return as_floats(cv2.add(rest, details, dst=details))
 
 
-def _energy(details: Floats, most: tuple[int, ...] | None = None) -> Floats:
+def _kept(details: Floats, noise: Floats) -> Floats:
+    """What of `details` is no noise of that variance; they are overwritten."""
+    # Luma's finest are judged at half their size, all others at theirs.
+    energy = _energy(details, noise.shape)
+    share: Any = cv2.divide(_sized(noise, energy.shape), energy, dst=energy)
+    cv2.subtract(_ONE, share, dst=share)
+    share = _blurred(np.maximum(share, np.float32(0.0), out=share))
+    return as_floats(cv2.multiply(details, _sized(share, details.shape), dst=details))
+
+
+def _energy(details: Floats, most: tuple[int, ...]) -> Floats:
     square = as_floats(cv2.multiply(details, details))
-    if most is not None and square.shape[0] > most[0]:
+    if square.shape[0] > most[0]:
         square = _sized(square, most)
-    return np.maximum(_blurred(square), _TINY)
+    square = _blurred(square)
+    return np.maximum(square, _TINY, out=square)
 
 
 def _blurred(values: Floats) -> Floats:
