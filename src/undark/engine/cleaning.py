@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-import cv2
 import numpy as np
 
 from undark.engine.temporal import TemporalSmoother
-from undark.pixels.arrays import Floats, as_floats
+from undark.pixels.arrays import Floats
 from undark.pixels.averaging import Averager
-from undark.pixels.planenoise import PlaneCleaner
+from undark.pixels.planenoise import PlaneCleaner, added
 from undark.pixels.planes import Planes
 
 __all__ = ["Cleaner"]
 
 _GONE: Final = np.float32(1e-6)
-# Luma of more pixels is averaged over time at half its size; finer details are cleaned in space.
-_LARGE: Final = 1_300_000
 
 
 class Cleaner:
@@ -30,6 +27,7 @@ class Cleaner:
 
     def __init__(self, amount: float, *, in_space: bool) -> None:
         """Begin with nothing seen."""
+        self.amount: float = amount
         self._averager = Averager(amount)
         self._space = PlaneCleaner(amount) if in_space else None
 
@@ -44,19 +42,11 @@ class Cleaner:
         """
         if seen.cut:
             self._averager.reset()
-        share = None
-        if slopes is not None:
-            steep = np.maximum(slopes, np.float32(1.0))
-            share = as_floats(1.0 - 1.0 / np.square(steep))
-            if float(share.max()) < _GONE:
-                return source
+        share = None if slopes is None else added(slopes)
+        if share is not None and float(share.max()) < _GONE:
+            return source
         colours = source.colours
         luma, u, v = (plane.astype(np.float32) for plane in (source.y, source.u, source.v))
-        details: list[Floats] = []
-        if luma.size > _LARGE:
-            half = _sized(luma, source.height // 2, source.width // 2)
-            details = [as_floats(cv2.subtract(luma, _sized(half, *luma.shape), dst=luma))]
-            luma = half
         averaged = self._averager.average(
             (luma, u, v),
             black=colours.black,
@@ -66,17 +56,6 @@ class Cleaner:
         )
         planes = averaged.planes
         if self._space is not None:
-            new = (luma, u, v, *details)
-            planes = self._space.clean(
-                [*planes, *details], new, averaged.weight, colours, share, cut=seen.cut
-            )
-            planes, details = planes[:3], planes[3:]
-        y, *others = planes
-        if details:
-            y = as_floats(cv2.add(_sized(y, *details[0].shape), details[0], dst=details[0]))
-        return source.deeper((y, *others))
-
-
-def _sized(plane: Floats, rows: int, columns: int) -> Floats:
-    mode = cv2.INTER_AREA if rows < plane.shape[0] else cv2.INTER_LINEAR
-    return as_floats(cv2.resize(plane, (columns, rows), interpolation=mode))
+            new = (luma, u, v)
+            planes = self._space.clean(planes, new, averaged.weight, colours, share, cut=seen.cut)
+        return source.deeper(planes)

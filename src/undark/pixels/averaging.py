@@ -162,8 +162,8 @@ class Averager:
             self._noise = self._measured(new, changes, bins, least)
         surely = np.zeros(bins.shape, np.float32)
         for change, noise in zip(changes, self._noise, strict=True):
-            change *= as_floats(cv2.LUT(bins, _table(1.0 / ((_MOVED - _STILL) * noise))))
-            np.maximum(surely, change, out=surely)
+            by_noise = as_floats(cv2.LUT(bins, _table(1.0 / ((_MOVED - _STILL) * noise))))
+            np.maximum(surely, change * by_noise, out=surely)
         surely -= np.float32(_STILL / (_MOVED - _STILL))
         return np.clip(surely, 0.0, 1.0, out=surely)
 

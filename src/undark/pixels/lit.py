@@ -28,16 +28,26 @@ from undark.pixels.guided import guided_coefficients
 from undark.pixels.planes import Colours, Planes, Samples
 from undark.pixels.tone import KNEE
 
-__all__ = ["SLOPES", "CurvesOnPlanes", "GridOnPlanes", "PlaneLight", "Tone", "relight_planes"]
+__all__ = [
+    "SLOPES",
+    "CurvesOnPlanes",
+    "MARGIN",
+    "GridOnPlanes",
+    "PlaneLight",
+    "Tone",
+    "relight_planes",
+    "store",
+]
 
 SLOPES: Final = 256
 """Levels of luma for which a tone tells its slope."""
 
+MARGIN: Final = 6 / 255
+"""Added to levels of luma whose ratio says how much more light a place gets: that of black is 1."""
+
 _TOP: Final = 65535
 # Greys at which light is computed; between them it is interpolated.
 _GREYS: Final = 2048
-# Levels of luma whose ratio says how much more or less light a place gets: that of black is 1.
-_MARGIN: Final = 6 / 255
 _MOST_RATIO: Final = 8.0
 _ONE: Final = np.float32(1.0)
 # Largest channel at which half of a colour is taken to be there: below, it is mostly rounding.
@@ -189,7 +199,7 @@ class Tone:
         shown = (samples - colours.black) / colours.luma_span
         even = np.linspace(0.0, 1.0, SLOPES, dtype=np.float32)
         slopes = np.gradient(np.interp(even, levels, luma), even)
-        lifted = as_floats(np.interp(shown, levels, luma) + _MARGIN)
+        lifted = as_floats(np.interp(shown, levels, luma) + MARGIN)
         return cls(light, colours, lifted, as_floats(slopes))
 
 
@@ -208,21 +218,21 @@ def relight_planes(source: Planes, target: Planes, light: PlaneLight, tone: Tone
     coarse = fine if is_same else cv2.resize(fine, (columns, rows), interpolation=cv2.INTER_AREA)
     rgb = _rgb(coarse, source)
     y, u, v = _planes(light.colours(rgb), rgb, out)
-    _store(u, out.middle, target.u, out)
-    _store(v, out.middle, target.v, out)
+    store(u, out.middle, target.u, out)
+    store(v, out.middle, target.v, out)
     span = np.float32(out.luma_span)
     if is_same:
         y *= span
-        _store(y, out.black, target.y, out)
+        store(y, out.black, target.y, out)
         return
     # What the place gets more or less than a grey of its level would on average.
     usual = as_floats(cv2.LUT(np.ascontiguousarray(coarse), tone.lifted))
-    y += np.float32(_MARGIN)
+    y += np.float32(MARGIN)
     y /= usual
     np.minimum(y, np.float32(_MOST_RATIO), out=y)
     ratio: Any = cv2.resize(y, (fine.shape[1], fine.shape[0]), interpolation=cv2.INTER_LINEAR)
     wide = cv2.multiply(cv2.LUT(fine, tone.lifted), ratio, dst=ratio, scale=float(span))
-    _store(wide, out.black - _MARGIN * float(span), target.y, out)
+    store(wide, out.black - MARGIN * float(span), target.y, out)
 
 
 def _rgb(y: Samples, source: Planes) -> NDArray[np.uint16]:
@@ -260,8 +270,8 @@ def _planes(lit: FloatImage, rgb: NDArray[np.uint16], out: Colours) -> tuple[Flo
     return as_floats(y), u, v
 
 
-def _store(values: Any, zero: float, plane: Samples, colours: Colours) -> None:
-    """Add `zero` and round to samples."""
+def store(values: Any, zero: float, plane: Samples, colours: Colours) -> None:
+    """Add `zero` to `values`, which may be overwritten, and round to samples of `plane`."""
     start: Any = float(zero)
     if colours.depth not in (8, 16):
         np.minimum(values, np.float32(colours.top - zero), out=values)

@@ -19,21 +19,18 @@ from undark.pixels.arrays import Floats, as_floats
 from undark.pixels.noise import Tally
 from undark.pixels.planes import Colours
 
-__all__ = ["PlaneCleaner"]
+__all__ = ["PlaneCleaner", "added", "by_roots", "energy_of", "kept_share", "sized", "tally_of"]
 
-# How much of the noise that is found goes by scale: of luma, of both colours, and of the details
-# that luma at half its size lacks.
-_FACTORS: Final = ((1.5, 0.4), (2.0, 2.0, 1.0), (2.0, 2.0, 1.0), (1.5,))
-_PLANES: Final = 3
-_DETAILS: Final = 3
+# How much of the noise that is found goes by scale: of luma, and of both colours.
+_FACTORS: Final = ((1.5, 0.4), (2.0, 2.0, 1.0), (2.0, 2.0, 1.0))
+_PLANES: Final = len(_FACTORS)
 _RADIUS: Final = 2
 # Frames from one measurement to the next, and how much a new one counts.
 _PERIOD: Final = 12
 _NEW: Final = 0.5
 # Smallest side of a scale.
 _SMALLEST: Final = 12
-_TINY: Final = np.float32(1e-3)
-_ONE: Final[Any] = 1.0
+_TINY: Final = np.float32(1e-12)
 # A new frame that counts for less than this has been averaged with some.
 _SETTLED: Final = 0.5
 # Share of noise that is left where a frame is one of eight, as a power of its weight, at first.
@@ -67,8 +64,7 @@ class PlaneCleaner:
         """The planes without what is left of their noise.
 
         Args:
-            averaged: y, u and v, float32 in samples; luma may be of half its size. What was not
-                averaged may follow: the details that luma at half its size lacks.
+            averaged: y, u and v, float32 in samples.
             new: The same before they were averaged.
             weight: How much the new frame counts at each place, at half of luma's size.
             colours: What the samples mean.
@@ -89,8 +85,7 @@ class PlaneCleaner:
         index = cv2.convertScaleAbs(level, alpha=255.0)
         asked = np.full(256, self._amount, np.float32)
         if share is not None:
-            roots = np.square(np.linspace(0.0, 1.0, 256))
-            asked *= np.interp(roots, np.linspace(0.0, 1.0, len(share)), share).astype(np.float32)
+            asked *= by_roots(share)
         return [
             self._cleaned(number, plane, index, asked, weight)
             for number, plane in enumerate(averaged)
@@ -99,12 +94,12 @@ class PlaneCleaner:
     def _cleaned(
         self, number: int, plane: Floats, index: Any, asked: Floats, weight: Floats
     ) -> Floats:
-        left = None if number == _DETAILS else as_floats(cv2.pow(weight, self._power[number]))
+        left = as_floats(cv2.pow(weight, self._power[number]))
         noise: list[Floats] = []
         for table, factor in zip(self._noise[number], _FACTORS[number], strict=False):
-            found = as_floats(cv2.LUT(index, as_floats(table * asked * np.float32(factor))))
-            noise.append(found if left is None else as_floats(cv2.multiply(found, left, dst=found)))
-        return _kept(plane, noise[0]) if number == _DETAILS else _shrunk(plane, noise)
+            found = cv2.LUT(index, as_floats(table * asked * np.float32(factor)))
+            noise.append(as_floats(cv2.multiply(found, left, dst=found)))
+        return _shrunk(plane, noise)
 
     def _measure(
         self, averaged: Sequence[Floats], new: Sequence[Floats], level: Floats, weight: Floats
@@ -113,16 +108,13 @@ class PlaneCleaner:
         usual = float(np.median(weight))
         found: list[list[Floats]] = []
         for number, (mean, plane) in enumerate(zip(averaged, new, strict=True)):
-            if number == _DETAILS:
-                whole = [_tally(level, plane)]
-            else:
-                whole = _tallied(plane, level, len(_FACTORS[number]))
-                if usual < _SETTLED:
-                    rest = _tallied(mean, level, len(_FACTORS[number]))
-                    pairs = zip(rest, whole, strict=True)
-                    ratio = float(np.median([np.median(a / b) for a, b in pairs]))
-                    power = math.log(max(ratio, 1e-3)) / math.log(usual)
-                    self._power[number] = min(max(power, 0.0), 1.0)
+            whole = _tallied(plane, level, len(_FACTORS[number]))
+            if usual < _SETTLED:
+                rest = _tallied(mean, level, len(_FACTORS[number]))
+                pairs = zip(rest, whole, strict=True)
+                ratio = float(np.median([np.median(a / b) for a, b in pairs]))
+                power = math.log(max(ratio, 1e-3)) / math.log(usual)
+                self._power[number] = min(max(power, 0.0), 1.0)
             if self._noise:
                 whole = [
                     as_floats(old + np.float32(_NEW) * (now - old))
@@ -132,11 +124,21 @@ class PlaneCleaner:
         self._noise = found
 
 
-def _tally(level: Floats, details: Floats) -> Floats:
-    """The variance of noise in details, by 256 roots of levels."""
-    energy = _energy(details, level.shape)
+def added(slopes: Floats) -> Floats:
+    """Which share of the noise of light's result it has added, by level, for its slopes there."""
+    return as_floats(1.0 - 1.0 / np.square(np.maximum(slopes, np.float32(1.0))))
+
+
+def by_roots(table: Floats) -> Floats:
+    """What a table by levels has at the squares of 256 fractions."""
+    roots = np.square(np.linspace(0.0, 1.0, 256))
+    return as_floats(np.interp(roots, np.linspace(0.0, 1.0, len(table)), table))
+
+
+def tally_of(level: Floats, energy: Floats) -> Floats:
+    """The variance of noise by 256 roots of levels, of details of that local mean square."""
     tally = Tally()
-    tally.add(_sized(level, energy.shape), energy)
+    tally.add(sized(level, energy.shape), energy)
     return tally.noise()
 
 
@@ -147,7 +149,8 @@ def _tallied(plane: Floats, level: Floats, scales: int) -> list[Floats]:
         if found and min(plane.shape) < 2 * _SMALLEST:
             break
         small = _halved(plane)
-        found.append(_tally(level, as_floats(cv2.subtract(plane, _sized(small, plane.shape)))))
+        details = as_floats(cv2.subtract(plane, sized(small, plane.shape)))
+        found.append(tally_of(level, energy_of(details, level.shape)))
         plane = small
     return found
 
@@ -157,26 +160,26 @@ def _shrunk(values: Floats, noise: Sequence[Floats]) -> Floats:
     if not noise or min(values.shape) < 2 * _SMALLEST:
         return values
     small = _halved(values)
-    details = as_floats(cv2.subtract(values, _sized(small, values.shape)))
-    details = _kept(details, noise[0])
-    rest = _sized(_shrunk(small, noise[1:]), values.shape)
+    details = as_floats(cv2.subtract(values, sized(small, values.shape)))
+    # Luma's finest are judged at half their size, all others at theirs.
+    share = kept_share(energy_of(details, noise[0].shape), noise[0])
+    details = cv2.multiply(details, sized(share, values.shape), dst=details)
+    rest = sized(_shrunk(small, noise[1:]), values.shape)
     return as_floats(cv2.add(rest, details, dst=details))
 
 
-def _kept(details: Floats, noise: Floats) -> Floats:
-    """What of `details` is no noise of that variance; they are overwritten."""
-    # Luma's finest are judged at half their size, all others at theirs.
-    energy = _energy(details, noise.shape)
-    share: Any = cv2.divide(_sized(noise, energy.shape), energy, dst=energy)
-    cv2.subtract(_ONE, share, dst=share)
-    share = _blurred(np.maximum(share, np.float32(0.0), out=share))
-    return as_floats(cv2.multiply(details, _sized(share, details.shape), dst=details))
+def kept_share(energy: Floats, noise: Floats) -> Floats:
+    """Which share of details is no noise, by their local mean square, which is overwritten."""
+    share: Any = cv2.divide(sized(noise, energy.shape), energy, dst=energy)
+    share = np.subtract(np.float32(1.0), share, out=share)
+    return _blurred(np.maximum(share, np.float32(0.0), out=share))
 
 
-def _energy(details: Floats, most: tuple[int, ...]) -> Floats:
+def energy_of(details: Floats, most: tuple[int, ...]) -> Floats:
+    """The local mean square of details, at their size or `most` where they are larger."""
     square = as_floats(cv2.multiply(details, details))
     if square.shape[0] > most[0]:
-        square = _sized(square, most)
+        square = sized(square, most)
     square = _blurred(square)
     return np.maximum(square, _TINY, out=square)
 
@@ -187,10 +190,10 @@ def _blurred(values: Floats) -> Floats:
 
 
 def _halved(values: Floats) -> Floats:
-    return _sized(values, (values.shape[0] // 2, values.shape[1] // 2))
+    return sized(values, (values.shape[0] // 2, values.shape[1] // 2))
 
 
-def _sized(values: Floats, shape: tuple[int, ...]) -> Floats:
+def sized(values: Floats, shape: tuple[int, ...]) -> Floats:
     """At another size: by area where that is smaller."""
     if values.shape == shape:
         return values
