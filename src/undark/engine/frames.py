@@ -24,7 +24,7 @@ from undark.pixels import tone
 from undark.pixels.curves import SAMPLES, look_up, sample_points, tables
 from undark.pixels.dither import dithered
 from undark.pixels.grid import mean_light
-from undark.pixels.halves import Details, halved, is_large
+from undark.pixels.halves import Details, halved, halvings
 from undark.pixels.lit import PlaneLight, Tone, relight_planes
 from undark.pixels.planes import Planes
 
@@ -121,7 +121,8 @@ class _Asking(Way):
         self._asked = -math.inf
         self._wanted: Light = ToneCurves(np.zeros((3, 2), np.float32))
         self._tone: Tone | None = None
-        self._details = Details(0.0 if cleaner is None else cleaner.amount)
+        amount = 0.0 if cleaner is None else cleaner.amount
+        self._details = [Details(amount), Details(amount)]
 
     def _light(self, moment: Moment) -> Light:
         """The light that was last decided, at the pace of the changes of light."""
@@ -169,14 +170,21 @@ class _OnPlanes(_Asking):
 
     def planes(self, source: Planes, target: Planes, moment: Moment) -> None:
         light, lights_tone = self._on_planes(self._light(moment), moment, source)
-        if not is_large(source):
-            relight_planes(self._prepared(source, lights_tone, moment), target, light, lights_tone)
-            return
-        half = halved(source)
-        lit = Planes.blank(half.y.shape, half.colours)
-        relight_planes(self._prepared(half, lights_tone, moment), lit, light, lights_tone)
-        cut = self._smoother.cut
-        self._details.carry(source, half, lit, target, lights_tone, cut=cut)
+        sizes = [source]
+        for _ in range(halvings(source)):
+            sizes.append(halved(sizes[-1]))
+        results = [target, *(size.blank_copy() for size in sizes[1:])]
+        small = self._prepared(sizes[-1], lights_tone, moment)
+        relight_planes(small, results[-1], light, lights_tone)
+        for i in range(len(sizes) - 2, -1, -1):
+            self._details[i].carry(
+                sizes[i],
+                sizes[i + 1],
+                results[i + 1],
+                results[i],
+                lights_tone,
+                cut=self._smoother.cut,
+            )
 
 
 class _ByLight(_Asking):

@@ -1,8 +1,7 @@
-"""Large frames: all is done at half of luma's size, and its finest details are carried over.
+"""Large frames: all is done at half of their size or a quarter, and details are carried over.
 
-A frame of two megapixels in 4:2:0 holds its colours at half of luma's size. Noise is cleaned and light
-is done there, at a quarter of the cost; luma's finest details get the light of their place, less what
-of them is noise.
+Noise is cleaned and light is done where that costs least; details finer than that get the light of
+their place, less what of them is noise. In 4:2:0 colours lie at half of luma's size anyway.
 """
 
 from __future__ import annotations
@@ -17,32 +16,42 @@ from undark.pixels.lit import MARGIN, Tone, store
 from undark.pixels.planenoise import added, by_roots, energy_of, kept_share, sized, tally_of
 from undark.pixels.planes import Planes
 
-__all__ = ["Details", "halved", "is_large"]
+__all__ = ["Details", "halved", "halvings"]
 
-_LARGE: Final = 800_000
-# How much of the noise that is found goes.
-_FACTOR: Final = 1.5
+# Frames of more pixels than these are done at half their size, and at a quarter.
+_LARGE: Final = (800_000, 1_800_000)
+# How much of the noise that is found goes, of luma and of colour.
+_LUMA: Final = np.float32(1.5)
+_COLOUR: Final = np.float32(3.0)
 _PERIOD: Final = 12
 _NEW: Final = 0.5
 _MOST_RATIO: Final = 4.0
+_MOST_OF_COLOUR: Final = 6.0
 
 
-def is_large(frame: Planes) -> bool:
-    """Whether a frame has so many pixels that it is done at half its size, and can be."""
-    half = (frame.height // 2, frame.width // 2)
-    even = frame.height % 2 == frame.width % 2 == 0
-    return even and frame.u.shape == half and frame.y.size > _LARGE
+def halvings(frame: Planes) -> int:
+    """How often a frame is halved: 0 to 2 times."""
+    times = sum(frame.y.size > large for large in _LARGE)
+    parts = 1 << times
+    whole = frame.height % parts == frame.width % parts == 0
+    is_420 = frame.u.shape == (frame.height // 2, frame.width // 2)
+    return times if whole and is_420 else 0
 
 
 def halved(frame: Planes) -> Planes:
-    """The frame, of 16 bits in 4:2:0, with luma at the size of its colours."""
-    size = (frame.width // 2, frame.height // 2)
-    y: Any = cv2.resize(frame.y, size, interpolation=cv2.INTER_AREA)
-    return Planes(y, frame.u, frame.v, frame.colours)
+    """The frame with luma at half its size, and colours no larger than that."""
+    shape = (frame.height // 2, frame.width // 2)
+    y, u, v = (
+        plane
+        if plane.shape == shape
+        else cv2.resize(plane, shape[::-1], interpolation=cv2.INTER_AREA)
+        for plane in (frame.y, frame.u, frame.v)
+    )
+    return Planes(y, u, v, frame.colours)
 
 
 class Details:
-    """Carries details from luma to what became of its half.
+    """Carries details from a frame to what became of its half.
 
     Args:
         amount: How much of their noise goes, from 0 to 1.
@@ -51,8 +60,8 @@ class Details:
     def __init__(self, amount: float) -> None:
         """Begin with nothing measured."""
         self._amount = np.float32(amount)
-        self._noise: Floats | None = None
-        self._age = 0
+        self._luma = _Judge(self._amount * _LUMA)
+        self._colour = _Judge(self._amount * _COLOUR)
 
     def carry(
         self, source: Planes, half: Planes, lit: Planes, target: Planes, tone: Tone, *, cut: bool
@@ -61,7 +70,7 @@ class Details:
 
         Args:
             source: The frame, 16 bits a sample.
-            half: The same at half its size.
+            half: The same, halved.
             lit: What became of that, in 16 bits.
             target: A frame of the source's shape, of any depth.
             tone: Of the light.
@@ -71,41 +80,84 @@ class Details:
         usual = as_floats(cv2.LUT(half.y, tone.lifted))
         fine = cv2.LUT(source.y, tone.lifted)
         details = as_floats(cv2.subtract(fine, sized(usual, source.y.shape), dst=fine))
-        light = lit.y.astype(np.float32)
-        light -= np.float32(deep.black)
-        light *= np.float32(1.0 / deep.luma_span)
+        light = _level(lit)
+        level = _level(half)
         # Of neighbours together, or the grain of one would be in the other.
-        gain = cv2.blur(light, (3, 3)) + np.float32(MARGIN)
-        gain /= cv2.blur(usual, (3, 3))
+        bright = cv2.blur(light, (3, 3)) + np.float32(MARGIN)
+        gain = bright / cv2.blur(usual, (3, 3))
         np.minimum(gain, np.float32(_MOST_RATIO), out=gain)
+        colour = half.u.shape != source.u.shape
+        if colour:
+            bright /= cv2.blur(level, (3, 3)) + np.float32(MARGIN)
+            np.minimum(bright, np.float32(_MOST_OF_COLOUR), out=bright)
+        roots = np.sqrt(np.clip(level, 0.0, 1.0, out=level), out=level)
         if self._amount > 0.0:
-            gain *= self._kept(half, details, tone, cut=cut)
+            gain *= self._luma.kept(roots, [details], tone, cut=cut)
         wide = cv2.multiply(details, sized(as_floats(gain), details.shape), dst=details)
         wide: Any = cv2.add(wide, sized(light, details.shape), dst=wide)
         wide *= np.float32(out.luma_span)
         store(wide, out.black, target.y, out)
-        factor = out.colour_span / deep.colour_span
-        for plane, result in ((lit.u, target.u), (lit.v, target.v)):
-            values = plane.astype(np.float32)
-            values -= np.float32(deep.middle)
-            values *= np.float32(factor)
-            store(values, out.middle, result, out)
+        factor = np.float32(out.colour_span / deep.colour_span)
+        results = (target.u, target.v)
+        shown = [plane.astype(np.float32) - np.float32(deep.middle) for plane in (lit.u, lit.v)]
+        if colour:
+            shape = source.u.shape
+            finest = [
+                as_floats(
+                    cv2.subtract(one.astype(np.float32), sized(two.astype(np.float32), shape))
+                )
+                for one, two in ((source.u, half.u), (source.v, half.v))
+            ]
+            if self._amount > 0.0:
+                bright *= self._colour.kept(roots, finest, tone, cut=cut)
+            bright = sized(as_floats(bright), shape)
+            shown = [
+                as_floats(cv2.add(cv2.multiply(one, bright, dst=one), sized(two, shape), dst=one))
+                for one, two in zip(finest, shown, strict=True)
+            ]
+        for shade, result in zip(shown, results, strict=True):
+            shade *= factor
+            store(shade, out.middle, result, out)
 
-    def _kept(self, half: Planes, details: Floats, tone: Tone, *, cut: bool) -> Floats:
-        """Which share of the details is no noise, at half size."""
-        level = half.y.astype(np.float32)
-        level -= np.float32(half.colours.black)
-        level *= np.float32(1.0 / half.colours.luma_span)
-        np.sqrt(np.clip(level, 0.0, 1.0, out=level), out=level)
-        energy = energy_of(details, level.shape)
+
+def _level(frame: Planes) -> Floats:
+    level = frame.y.astype(np.float32)
+    level -= np.float32(frame.colours.black)
+    level *= np.float32(1.0 / frame.colours.luma_span)
+    return level
+
+
+class _Judge:
+    """Tells which share of details is no noise.
+
+    Args:
+        amount: How much of the noise goes.
+    """
+
+    def __init__(self, amount: np.float32) -> None:
+        self._amount = amount
+        self._noise: Floats | None = None
+        self._age = 0
+
+    def kept(self, roots: Floats, details: list[Floats], tone: Tone, *, cut: bool) -> Floats:
+        """The share, by place.
+
+        Args:
+            roots: Square roots of levels.
+            details: Of one plane or several, judged together, at that size or larger.
+            tone: Of the light; the noise that it adds goes.
+            cut: Whether a new scene begins.
+        """
+        energy = energy_of(details[0], roots.shape)
+        for other in details[1:]:
+            energy += energy_of(other, roots.shape)
         self._age += 1
         if cut or self._noise is None or self._age >= _PERIOD:
             self._age = 0
-            found = tally_of(level, energy)
+            found = tally_of(roots, energy)
             if self._noise is not None and not cut:
                 found = as_floats(self._noise + np.float32(_NEW) * (found - self._noise))
             self._noise = found
-        asked = by_roots(added(tone.slopes)) * (self._amount * np.float32(_FACTOR))
-        index = cv2.convertScaleAbs(level, alpha=255.0)
-        noise = as_floats(cv2.LUT(index, as_floats(self._noise * asked)))
+        table = self._noise * by_roots(added(tone.slopes)) * self._amount
+        noise = as_floats(cv2.LUT(cv2.convertScaleAbs(roots, alpha=255.0), as_floats(table)))
         return kept_share(energy, noise)

@@ -29,9 +29,9 @@ from undark.pixels.planes import Colours, Planes, Samples
 from undark.pixels.tone import KNEE
 
 __all__ = [
+    "MARGIN",
     "SLOPES",
     "CurvesOnPlanes",
-    "MARGIN",
     "GridOnPlanes",
     "PlaneLight",
     "Tone",

@@ -116,6 +116,11 @@ class Planes:
         y, u, v = (np.empty(shape, colours.dtype) for _ in range(3))
         return cls(y, u, v, colours)
 
+    def blank_copy(self) -> Planes:
+        """Another frame of the same shape and colours; it shows nothing yet."""
+        y, u, v = (np.empty_like(plane) for plane in (self.y, self.u, self.v))
+        return Planes(y, u, v, self.colours)
+
     @property
     def height(self) -> int:
         """Rows."""
