@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -170,21 +173,22 @@ class _OnPlanes(_Asking):
 
     def planes(self, source: Planes, target: Planes, moment: Moment) -> None:
         light, lights_tone = self._on_planes(self._light(moment), moment, source)
+        with _one_thread():
+            self._paint(source, target, moment, light, lights_tone)
+
+    def _paint(
+        self, source: Planes, target: Planes, moment: Moment, light: PlaneLight, lights_tone: Tone
+    ) -> None:
         sizes = [source]
         for _ in range(halvings(source)):
             sizes.append(halved(sizes[-1]))
         results = [target, *(size.blank_copy() for size in sizes[1:])]
         small = self._prepared(sizes[-1], lights_tone, moment)
         relight_planes(small, results[-1], light, lights_tone)
-        for i in range(len(sizes) - 2, -1, -1):
-            self._details[i].carry(
-                sizes[i],
-                sizes[i + 1],
-                results[i + 1],
-                results[i],
-                lights_tone,
-                cut=self._smoother.cut,
-            )
+        cut = self._smoother.cut
+        for i in reversed(range(len(sizes) - 1)):
+            whole, half = sizes[i : i + 2]
+            self._details[i].carry(whole, half, results[i + 1], results[i], lights_tone, cut=cut)
 
 
 class _ByLight(_Asking):
@@ -231,6 +235,17 @@ def way_of(
     if enhancer.mode.decides:
         kind = _ByLight if quality == "best" else _OnPlanes
     return kind(enhancer, adjust, smoother, cleaner)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """OpenCV's own threads would wait for small work and take time from decoder and encoder."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def _gains(before: FloatImage, after: FloatImage) -> Curves:

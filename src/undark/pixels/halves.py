@@ -6,7 +6,7 @@ their place, less what of them is noise. In 4:2:0 colours lie at half of luma's 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -93,9 +93,10 @@ class Details:
         roots = np.sqrt(np.clip(level, 0.0, 1.0, out=level), out=level)
         if self._amount > 0.0:
             gain *= self._luma.kept(roots, [details], tone, cut=cut)
+        gain *= np.float32(out.luma_span)
+        light *= np.float32(out.luma_span)
         wide = cv2.multiply(details, sized(as_floats(gain), details.shape), dst=details)
-        wide: Any = cv2.add(wide, sized(light, details.shape), dst=wide)
-        wide *= np.float32(out.luma_span)
+        wide = cv2.add(wide, sized(light, details.shape), dst=wide)
         store(wide, out.black, target.y, out)
         factor = np.float32(out.colour_span / deep.colour_span)
         results = (target.u, target.v)
@@ -116,8 +117,7 @@ class Details:
                 for one, two in zip(finest, shown, strict=True)
             ]
         for shade, result in zip(shown, results, strict=True):
-            shade *= factor
-            store(shade, out.middle, result, out)
+            store(shade * factor, out.middle, result, out)
 
 
 def _level(frame: Planes) -> Floats:
