@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -52,6 +51,8 @@ _STEEPEST: Final = 14.0
 _STEEPEST_CLEANED: Final = 40.0
 # A light whose steps are no larger than this is not dithered.
 _GENTLE: Final = 1.5
+# Bytes: what a frame takes is less.
+_KEPT: Final = 31 << 20
 _TINY: Final = np.float32(1e-9)
 # Of finding the bend that gives a gain; each leaves a fraction of the error.
 _STEPS: Final = 4
@@ -124,6 +125,8 @@ class _Asking(Way):
         self._asked = -math.inf
         self._wanted: Light = ToneCurves(np.zeros((3, 2), np.float32))
         self._tone: Tone | None = None
+        # glibc keeps what it frees once this much was freed, instead of asking for it each frame.
+        np.empty(_KEPT, np.uint8)
         amount = 0.0 if cleaner is None else cleaner.amount
         self._details = [Details(amount), Details(amount)]
 
@@ -173,7 +176,7 @@ class _OnPlanes(_Asking):
 
     def planes(self, source: Planes, target: Planes, moment: Moment) -> None:
         light, lights_tone = self._on_planes(self._light(moment), moment, source)
-        with _one_thread():
+        with _OneThread():
             self._paint(source, target, moment, light, lights_tone)
 
     def _paint(
@@ -237,15 +240,15 @@ def way_of(
     return kind(enhancer, adjust, smoother, cleaner)
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
+class _OneThread(AbstractContextManager[None]):
     """OpenCV's own threads would wait for small work and take time from decoder and encoder."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
+
+    def __enter__(self) -> None:
+        self._before = cv2.getNumThreads()
+        cv2.setNumThreads(1)
+
+    def __exit__(self, *_: object) -> None:
+        cv2.setNumThreads(self._before)
 
 
 def _gains(before: FloatImage, after: FloatImage) -> Curves:

@@ -6,7 +6,7 @@ their place, less what of them is noise. In 4:2:0 colours lie at half of luma's 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -50,6 +50,20 @@ def halved(frame: Planes) -> Planes:
     return Planes(y, u, v, frame.colours)
 
 
+class Judged(NamedTuple):
+    """By what noise is told from details.
+
+    Attributes:
+        roots: Square roots of levels, at half size.
+        tone: Of the light; the noise that it adds goes.
+        cut: Whether a new scene begins.
+    """
+
+    roots: Floats
+    tone: Tone
+    cut: bool
+
+
 class Details:
     """Carries details from a frame to what became of its half.
 
@@ -60,6 +74,8 @@ class Details:
     def __init__(self, amount: float) -> None:
         """Begin with nothing measured."""
         self._amount = np.float32(amount)
+        self._fine: Floats = np.empty((0, 0), np.float32)
+        self._wide: Floats = self._fine
         self._luma = _Judge(self._amount * _LUMA)
         self._colour = _Judge(self._amount * _COLOUR)
 
@@ -76,48 +92,75 @@ class Details:
             tone: Of the light.
             cut: Whether a new scene begins.
         """
-        deep, out = source.colours, target.colours
-        usual = as_floats(cv2.LUT(half.y, tone.lifted))
-        fine = cv2.LUT(source.y, tone.lifted)
-        details = as_floats(cv2.subtract(fine, sized(usual, source.y.shape), dst=fine))
-        light = _level(lit)
-        level = _level(half)
+        if self._fine.shape != source.y.shape:
+            self._fine, self._wide = (np.empty(source.y.shape, np.float32) for _ in range(2))
+        light, level = _level(lit), _level(half)
         # Of neighbours together, or the grain of one would be in the other.
         bright = cv2.blur(light, (3, 3)) + np.float32(MARGIN)
+        plain = cv2.blur(level, (3, 3)) + np.float32(MARGIN)
+        roots = np.sqrt(np.clip(level, 0.0, 1.0, out=level), out=level)
+        more = np.minimum(bright / plain, np.float32(_MOST_OF_COLOUR))
+        judged = Judged(roots, tone, cut)
+        self._carry_luma(source, half, target, light=light, bright=bright, judged=judged)
+        self._carry_colours(source, half, target, lit=lit, more=more, judged=judged)
+
+    def _carry_luma(
+        self,
+        source: Planes,
+        half: Planes,
+        target: Planes,
+        *,
+        light: Floats,
+        bright: Floats,
+        judged: Judged,
+    ) -> None:
+        """What greys of the levels of both sizes become differs by the details."""
+        rows, columns = source.y.shape
+        span, size = np.float32(target.colours.luma_span), (columns, rows)
+        usual = as_floats(cv2.LUT(half.y, judged.tone.lifted))
+        fine, wide = self._fine, self._wide
+        cv2.LUT(source.y, judged.tone.lifted, dst=fine)
+        cv2.resize(usual, size, dst=wide)
+        cv2.subtract(fine, wide, dst=fine)
         gain = bright / cv2.blur(usual, (3, 3))
         np.minimum(gain, np.float32(_MOST_RATIO), out=gain)
-        colour = half.u.shape != source.u.shape
-        if colour:
-            bright /= cv2.blur(level, (3, 3)) + np.float32(MARGIN)
-            np.minimum(bright, np.float32(_MOST_OF_COLOUR), out=bright)
-        roots = np.sqrt(np.clip(level, 0.0, 1.0, out=level), out=level)
         if self._amount > 0.0:
-            gain *= self._luma.kept(roots, [details], tone, cut=cut)
-        gain *= np.float32(out.luma_span)
-        light *= np.float32(out.luma_span)
-        wide = cv2.multiply(details, sized(as_floats(gain), details.shape), dst=details)
-        wide = cv2.add(wide, sized(light, details.shape), dst=wide)
-        store(wide, out.black, target.y, out)
-        factor = np.float32(out.colour_span / deep.colour_span)
-        results = (target.u, target.v)
-        shown = [plane.astype(np.float32) - np.float32(deep.middle) for plane in (lit.u, lit.v)]
-        if colour:
-            shape = source.u.shape
+            gain *= self._luma.kept([fine], judged)
+        gain *= span
+        cv2.resize(as_floats(gain), size, dst=wide)
+        cv2.multiply(fine, wide, dst=fine)
+        cv2.resize(as_floats(light * span), size, dst=wide)
+        store(cv2.add(fine, wide, dst=fine), target.colours.black, target.y, target.colours)
+
+    def _carry_colours(
+        self,
+        source: Planes,
+        half: Planes,
+        target: Planes,
+        *,
+        lit: Planes,
+        more: Floats,
+        judged: Judged,
+    ) -> None:
+        """Colours are as much stronger as their place is brighter."""
+        out, shape = target.colours, source.u.shape
+        factor = np.float32(out.colour_span / source.colours.colour_span)
+        middle = np.float32(source.colours.middle)
+        shown = [(plane.astype(np.float32) - middle) * factor for plane in (lit.u, lit.v)]
+        if half.u.shape != shape:
             finest = [
-                as_floats(
-                    cv2.subtract(one.astype(np.float32), sized(two.astype(np.float32), shape))
-                )
+                as_floats(cv2.subtract(one.astype(np.float32), sized(as_floats(two), shape)))
                 for one, two in ((source.u, half.u), (source.v, half.v))
             ]
             if self._amount > 0.0:
-                bright *= self._colour.kept(roots, finest, tone, cut=cut)
-            bright = sized(as_floats(bright), shape)
+                more *= self._colour.kept(finest, judged)
+            wide = sized(as_floats(more * factor), shape)
             shown = [
-                as_floats(cv2.add(cv2.multiply(one, bright, dst=one), sized(two, shape), dst=one))
+                as_floats(cv2.add(cv2.multiply(one, wide, dst=one), sized(two, shape), dst=one))
                 for one, two in zip(finest, shown, strict=True)
             ]
-        for shade, result in zip(shown, results, strict=True):
-            store(shade * factor, out.middle, result, out)
+        store(shown[0], out.middle, target.u, out)
+        store(shown[1], out.middle, target.v, out)
 
 
 def _level(frame: Planes) -> Floats:
@@ -139,25 +182,24 @@ class _Judge:
         self._noise: Floats | None = None
         self._age = 0
 
-    def kept(self, roots: Floats, details: list[Floats], tone: Tone, *, cut: bool) -> Floats:
+    def kept(self, details: list[Floats], judged: Judged) -> Floats:
         """The share, by place.
 
         Args:
-            roots: Square roots of levels.
-            details: Of one plane or several, judged together, at that size or larger.
-            tone: Of the light; the noise that it adds goes.
-            cut: Whether a new scene begins.
+            details: Of one plane or several, judged together, at the size of the levels or larger.
+            judged: By what.
         """
+        roots = judged.roots
         energy = energy_of(details[0], roots.shape)
         for other in details[1:]:
             energy += energy_of(other, roots.shape)
         self._age += 1
-        if cut or self._noise is None or self._age >= _PERIOD:
+        if judged.cut or self._noise is None or self._age >= _PERIOD:
             self._age = 0
             found = tally_of(roots, energy)
-            if self._noise is not None and not cut:
+            if self._noise is not None and not judged.cut:
                 found = as_floats(self._noise + np.float32(_NEW) * (found - self._noise))
             self._noise = found
-        table = self._noise * by_roots(added(tone.slopes)) * self._amount
+        table = self._noise * by_roots(added(judged.tone.slopes)) * self._amount
         noise = as_floats(cv2.LUT(cv2.convertScaleAbs(roots, alpha=255.0), as_floats(table)))
         return kept_share(energy, noise)
