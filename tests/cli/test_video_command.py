@@ -301,3 +301,19 @@ def test_ctrl_c_leaves_a_playable_part(tmp_path: Path, curve_model: Path) -> Non
     assert 0 < len(pictures(part)) < 400
     with av.open(str(part)) as video:
         assert video.streams.audio
+
+
+def test_a_quality_of_videos_and_one_of_photos(undark: Undark, tmp_path: Path) -> None:
+    source = write_video(tmp_path / "clip.mp4", grainy(scene(14), 6))
+    sizes = []
+    for quality in ("fast", "balanced"):
+        target = tmp_path / f"{quality}.mp4"
+        done = undark(source, "--quality", quality, "--quality", "90", "-o", target)
+        assert done.exit_code == 0, done.stderr
+        sizes.append(target.stat().st_size)
+    # Noise is what takes most room.
+    assert sizes[1] < 0.8 * sizes[0]
+    for wrong in ("good", "0", "101", "9.5"):
+        done = undark(source, "--quality", wrong)
+        assert done.exit_code == 2
+        assert "--quality must be fast, balanced, best (videos) or 1 to 100" in done.stderr

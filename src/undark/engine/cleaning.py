@@ -57,5 +57,5 @@ class Cleaner:
         planes = averaged.planes
         if self._space is not None:
             new = (luma, u, v)
-            planes = self._space.clean(planes, new, averaged.weight, colours, share, cut=seen.cut)
+            planes = self._space.clean(averaged, new, colours, share, cut=seen.cut)
         return source.deeper(planes)

@@ -49,10 +49,12 @@ class Averaged:
     Attributes:
         planes: Luma and colours, float32 in the unit of the samples.
         weight: At half of luma's size, which share of the noise's variance is left.
+        change: How the planes differed from the mean of those before; None for the first.
     """
 
     planes: list[Floats]
     weight: Floats
+    change: list[Floats] | None = None
 
 
 class Averager:
@@ -133,9 +135,11 @@ class Averager:
             index = cv2.convertScaleAbs(level, alpha=255.0)
             moved = np.maximum(moved, cv2.LUT(index, as_floats(1.0 - share)))
         self._weight = as_floats(np.maximum(weight, moved))
-        pairs = zip(self._means, new, strict=True)
-        self._means = [self._blend(mean, plane) for mean, plane in pairs]
-        return Averaged(self._means, self._weight)
+        pairs = zip(new, self._means, strict=True)
+        change = [as_floats(cv2.subtract(plane, mean)) for plane, mean in pairs]
+        pairs = zip(self._means, change, strict=True)
+        self._means = [self._blend(mean, step) for mean, step in pairs]
+        return Averaged(self._means, self._weight, change)
 
     def _shrunk(self, luma: Floats) -> Floats:
         assert self._motion is not None
@@ -143,11 +147,10 @@ class Averager:
         small = _resized(luma, columns, rows, cv2.INTER_AREA)
         return as_floats(cv2.GaussianBlur(small, (3, 3), 0))
 
-    def _blend(self, mean: Floats, plane: Floats) -> Floats:
-        rows, columns = plane.shape
+    def _blend(self, mean: Floats, change: Floats) -> Floats:
+        rows, columns = mean.shape
         weight = _resized(self._weight, columns, rows, cv2.INTER_LINEAR)
-        step = cv2.subtract(plane, mean)
-        step = cv2.multiply(step, weight, dst=step)
+        step = cv2.multiply(change, weight)
         return as_floats(cv2.add(mean, step, dst=step))
 
     def _moved(self, new: list[Floats], old: list[Floats], level: Floats, least: float) -> Floats:

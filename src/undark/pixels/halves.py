@@ -21,7 +21,7 @@ __all__ = ["Details", "halved", "halvings"]
 # Frames of more pixels than these are done at half their size, and at a quarter.
 _LARGE: Final = (800_000, 1_800_000)
 # How much of the noise that is found goes, of luma and of colour.
-_LUMA: Final = np.float32(1.5)
+_LUMA: Final = np.float32(1.0)
 _COLOUR: Final = np.float32(3.0)
 _PERIOD: Final = 12
 _NEW: Final = 0.5

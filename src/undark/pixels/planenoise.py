@@ -16,13 +16,14 @@ import cv2
 import numpy as np
 
 from undark.pixels.arrays import Floats, as_floats
+from undark.pixels.averaging import Averaged
 from undark.pixels.noise import Tally
 from undark.pixels.planes import Colours
 
 __all__ = ["PlaneCleaner", "added", "by_roots", "energy_of", "kept_share", "sized", "tally_of"]
 
 # How much of the noise that is found goes by scale: of luma, and of both colours.
-_FACTORS: Final = ((1.5, 0.4), (2.0, 2.0, 1.0), (2.0, 2.0, 1.0))
+_FACTORS: Final = ((1.0, 0.4), (2.0, 2.0, 1.0), (2.0, 2.0, 1.0))
 _PLANES: Final = len(_FACTORS)
 _RADIUS: Final = 2
 # Frames from one measurement to the next, and how much a new one counts.
@@ -31,6 +32,8 @@ _NEW: Final = 0.5
 # Smallest side of a scale.
 _SMALLEST: Final = 12
 _TINY: Final = np.float32(1e-12)
+# Codecs repeat some noise: it is at most so many times what changes from frame to frame.
+_OF_CHANGE: Final = 1.0
 # A new frame that counts for less than this has been averaged with some.
 _SETTLED: Final = 0.5
 # Share of noise that is left where a frame is one of eight, as a power of its weight, at first.
@@ -50,12 +53,13 @@ class PlaneCleaner:
         self._noise: list[list[Floats]] = []
         self._power = [_POWER] * _PLANES
         self._age = 0
+        # Whether it was seen from frame to frame what is noise.
+        self._sure = False
 
     def clean(
         self,
-        averaged: Sequence[Floats],
+        averaged: Averaged,
         new: Sequence[Floats],
-        weight: Floats,
         colours: Colours,
         share: Floats | None,
         *,
@@ -64,31 +68,30 @@ class PlaneCleaner:
         """The planes without what is left of their noise.
 
         Args:
-            averaged: y, u and v, float32 in samples.
-            new: The same before they were averaged.
-            weight: How much the new frame counts at each place, at half of luma's size.
+            averaged: The frame, float32 in samples.
+            new: The same before it was averaged.
             colours: What the samples mean.
             share: By 256 levels of luma, how much of noise is to go, in [0, 1]; by default all.
             cut: Whether a new scene begins.
         """
-        rows, columns = weight.shape
-        level = as_floats(cv2.resize(averaged[0], (columns, rows), interpolation=cv2.INTER_AREA))
+        weight = averaged.weight
+        level = np.array(sized(averaged.planes[0], weight.shape))
         level -= np.float32(colours.black)
         level *= np.float32(1.0 / colours.luma_span)
         np.sqrt(np.clip(level, 0.0, 1.0, out=level), out=level)
         self._age += 1
         if cut or not self._noise:
-            self._noise, self._power = [], [_POWER] * _PLANES
-        if not self._noise or self._age >= _PERIOD:
+            self._noise, self._power, self._sure = [], [_POWER] * _PLANES, False
+        if not self._noise or self._age >= (_PERIOD if self._sure else 2):
             self._age = 0
-            self._measure(averaged, new, level, weight)
+            self._measure(averaged, new, level)
         index = cv2.convertScaleAbs(level, alpha=255.0)
         asked = np.full(256, self._amount, np.float32)
         if share is not None:
             asked *= by_roots(share)
         return [
             self._cleaned(number, plane, index, asked, weight)
-            for number, plane in enumerate(averaged)
+            for number, plane in enumerate(averaged.planes)
         ]
 
     def _cleaned(
@@ -101,14 +104,20 @@ class PlaneCleaner:
             noise.append(as_floats(cv2.multiply(found, left, dst=found)))
         return _shrunk(plane, noise)
 
-    def _measure(
-        self, averaged: Sequence[Floats], new: Sequence[Floats], level: Floats, weight: Floats
-    ) -> None:
+    def _measure(self, averaged: Averaged, new: Sequence[Floats], level: Floats) -> None:
         """Take note of what the frame shows of noise."""
-        usual = float(np.median(weight))
+        usual = float(np.median(averaged.weight))
+        sure, self._sure = self._sure, averaged.change is not None
+        if sure != self._sure:
+            self._noise = []
         found: list[list[Floats]] = []
-        for number, (mean, plane) in enumerate(zip(averaged, new, strict=True)):
+        for number, (mean, plane) in enumerate(zip(averaged.planes, new, strict=True)):
             whole = _tallied(plane, level, len(_FACTORS[number]))
+            if averaged.change is not None:
+                # Texture that fills the frame looks like noise, but it does not change.
+                change = _tallied(averaged.change[number], level, len(whole))
+                pairs = zip(whole, change, strict=True)
+                whole = [np.minimum(one, np.float32(_OF_CHANGE) * other) for one, other in pairs]
             if usual < _SETTLED:
                 rest = _tallied(mean, level, len(_FACTORS[number]))
                 pairs = zip(rest, whole, strict=True)
