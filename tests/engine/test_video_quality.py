@@ -92,7 +92,7 @@ def test_texture_survives_a_moving_camera() -> None:
     middle = (slice(16, -16), slice(16, -16))
     contrast = cleaned[middle].std() / ideal[middle].std()
     assert 0.85 < contrast < 1.1
-    assert np.corrcoef(cleaned[middle].ravel(), ideal[middle].ravel())[0, 1] > 0.98
+    assert np.corrcoef(cleaned[middle].ravel(), ideal[middle].ravel())[0, 1] > 0.95
 
 
 @pytest.mark.parametrize("quality", ["fast", "balanced"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from undark.pixels.curves import SAMPLES, sample_points
-from undark.pixels.halves import Details, halved, halvings
+from undark.pixels.halves import Details, Known, halved, halvings
 from undark.pixels.lit import CurvesOnPlanes, Tone, relight_planes
 from undark.pixels.planes import Colours, Planes
 
@@ -51,8 +51,8 @@ def test_details_and_edges_are_those_of_the_full_size() -> None:
     quarter = halved(half)
     middle, small = half.blank_copy(), quarter.blank_copy()
     relight_planes(quarter, small, light, tone)
-    Details(0.0).carry(half, quarter, small, middle, tone, cut=True)
-    Details(0.0).carry(deep, half, middle, found, tone, cut=True)
+    Details(0.0).carry(half, quarter, small, middle, tone=tone, known=Known(cut=True))
+    Details(0.0).carry(deep, half, middle, found, tone=tone, known=Known(cut=True))
     for mine, its in ((found.y, ideal.y), (found.u, ideal.u), (found.v, ideal.v)):
         off = np.abs(mine.astype(int) - its.astype(int))
         assert off.mean() < 1.0

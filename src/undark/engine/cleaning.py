@@ -31,6 +31,10 @@ class Cleaner:
         self._averager = Averager(amount)
         self._space = PlaneCleaner(amount) if in_space else None
 
+    def finest(self) -> tuple[Floats, Floats] | None:
+        """What is known of the finest noise; see :meth:`PlaneCleaner.finest`."""
+        return None if self._space is None else self._space.finest()
+
     def clean(self, source: Planes, slopes: Floats | None, seen: TemporalSmoother) -> Planes:
         """The next frame, without noise.
 

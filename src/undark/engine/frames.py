@@ -26,7 +26,7 @@ from undark.pixels import tone
 from undark.pixels.curves import SAMPLES, look_up, sample_points, tables
 from undark.pixels.dither import dithered
 from undark.pixels.grid import mean_light
-from undark.pixels.halves import Details, halved, halvings
+from undark.pixels.halves import Details, Known, halved, halvings
 from undark.pixels.lit import PlaneLight, Tone, relight_planes
 from undark.pixels.planes import Planes
 
@@ -188,10 +188,14 @@ class _OnPlanes(_Asking):
         results = [target, *(size.blank_copy() for size in sizes[1:])]
         small = self._prepared(sizes[-1], lights_tone, moment)
         relight_planes(small, results[-1], light, lights_tone)
-        cut = self._smoother.cut
+        most = None if self._cleaner is None else self._cleaner.finest()
+        known = Known(self._smoother.cut, most)
         for i in reversed(range(len(sizes) - 1)):
+            known = known.finer()
             whole, half = sizes[i : i + 2]
-            self._details[i].carry(whole, half, results[i + 1], results[i], lights_tone, cut=cut)
+            self._details[i].carry(
+                whole, half, results[i + 1], results[i], tone=lights_tone, known=known
+            )
 
 
 class _ByLight(_Asking):

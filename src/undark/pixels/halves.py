@@ -16,13 +16,14 @@ from undark.pixels.lit import MARGIN, Tone, store
 from undark.pixels.planenoise import added, by_roots, energy_of, kept_share, sized, tally_of
 from undark.pixels.planes import Planes
 
-__all__ = ["Details", "halved", "halvings"]
+__all__ = ["Details", "Known", "halved", "halvings"]
 
 # Frames of more pixels than these are done at half their size, and at a quarter.
 _LARGE: Final = (800_000, 1_800_000)
 # How much of the noise that is found goes, of luma and of colour.
 _LUMA: Final = np.float32(1.0)
 _COLOUR: Final = np.float32(3.0)
+_WHITE: Final = np.float32(4.0)
 _PERIOD: Final = 12
 _NEW: Final = 0.5
 _MOST_RATIO: Final = 4.0
@@ -50,6 +51,27 @@ def halved(frame: Planes) -> Planes:
     return Planes(y, u, v, frame.colours)
 
 
+class Known(NamedTuple):
+    """What is known before details are looked at.
+
+    Attributes:
+        cut: Whether a new scene begins.
+        most: The most that noise's variance can be in details of luma and of both colours together,
+            by roots of levels, in squares of samples; None where nothing is known. Texture that
+            fills a frame looks like noise.
+    """
+
+    cut: bool
+    most: tuple[Floats, Floats] | None = None
+
+    def finer(self) -> Known:
+        """What that says of details half as large: white noise has four times the variance."""
+        if self.most is None:
+            return self
+        luma, colour = self.most
+        return Known(self.cut, (as_floats(_WHITE * luma), as_floats(_WHITE * colour)))
+
+
 class Judged(NamedTuple):
     """By what noise is told from details.
 
@@ -57,11 +79,13 @@ class Judged(NamedTuple):
         roots: Square roots of levels, at half size.
         tone: Of the light; the noise that it adds goes.
         cut: Whether a new scene begins.
+        most: More noise than this there is not, by roots of levels.
     """
 
     roots: Floats
     tone: Tone
     cut: bool
+    most: Floats | None = None
 
 
 class Details:
@@ -80,7 +104,7 @@ class Details:
         self._colour = _Judge(self._amount * _COLOUR)
 
     def carry(
-        self, source: Planes, half: Planes, lit: Planes, target: Planes, tone: Tone, *, cut: bool
+        self, source: Planes, half: Planes, lit: Planes, target: Planes, *, tone: Tone, known: Known
     ) -> None:
         """Write what `lit` shows to `target`, with the details of `source`.
 
@@ -90,7 +114,7 @@ class Details:
             lit: What became of that, in 16 bits.
             target: A frame of the source's shape, of any depth.
             tone: Of the light.
-            cut: Whether a new scene begins.
+            known: What is known already.
         """
         if self._fine.shape != source.y.shape:
             self._fine, self._wide = (np.empty(source.y.shape, np.float32) for _ in range(2))
@@ -100,9 +124,17 @@ class Details:
         plain = cv2.blur(level, (3, 3)) + np.float32(MARGIN)
         roots = np.sqrt(np.clip(level, 0.0, 1.0, out=level), out=level)
         more = np.minimum(bright / plain, np.float32(_MOST_OF_COLOUR))
-        judged = Judged(roots, tone, cut)
-        self._carry_luma(source, half, target, light=light, bright=bright, judged=judged)
-        self._carry_colours(source, half, target, lit=lit, more=more, judged=judged)
+        judged = Judged(roots, tone, known.cut)
+        span = np.float32(source.colours.luma_span)
+        slopes = by_roots(tone.slopes) / span
+        luma, colour = known.most or (None, None)
+        most = None if luma is None else as_floats(luma * np.square(slopes))
+        self._carry_luma(
+            source, half, target, light=light, bright=bright, judged=judged._replace(most=most)
+        )
+        self._carry_colours(
+            source, half, target, lit=lit, more=more, judged=judged._replace(most=colour)
+        )
 
     def _carry_luma(
         self,
@@ -200,6 +232,7 @@ class _Judge:
             if self._noise is not None and not judged.cut:
                 found = as_floats(self._noise + np.float32(_NEW) * (found - self._noise))
             self._noise = found
-        table = self._noise * by_roots(added(judged.tone.slopes)) * self._amount
+        noise = self._noise if judged.most is None else np.minimum(self._noise, judged.most)
+        table = noise * by_roots(added(judged.tone.slopes)) * self._amount
         noise = as_floats(cv2.LUT(cv2.convertScaleAbs(roots, alpha=255.0), as_floats(table)))
         return kept_share(energy, noise)

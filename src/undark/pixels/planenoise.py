@@ -56,6 +56,17 @@ class PlaneCleaner:
         # Whether it was seen from frame to frame what is noise.
         self._sure = False
 
+    def finest(self) -> tuple[Floats, Floats] | None:
+        """The variance of noise in the finest details of luma, and of both colours together.
+
+        By 256 roots of levels, in squares of samples; None where it was not seen from frame to
+        frame what is noise.
+        """
+        if not (self._noise and self._sure):
+            return None
+        luma, blue, red = (scales[0] for scales in self._noise)
+        return luma, as_floats(blue + red)
+
     def clean(
         self,
         averaged: Averaged,
