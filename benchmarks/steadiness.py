@@ -24,6 +24,8 @@ from time import process_time
 from typing import Any
 
 import av
+import av.error
+import av.filter
 import cv2
 import numpy as np
 from skimage import data
