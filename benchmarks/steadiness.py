@@ -127,7 +127,11 @@ def filtered(name: str, arguments: str, *, deep: bool) -> Way:
     def enhance(clip: Clip) -> Iterator[np.ndarray]:
         graph = av.filter.Graph()
         source = graph.add_buffer(
-            width=SIZE[0], height=SIZE[1], format=form, time_base=Fraction(1, 1000), name="in"
+            width=SIZE[0],
+            height=SIZE[1],
+            format=av.VideoFormat(form),
+            time_base=Fraction(1, 1000),
+            name="in",
         )
         denoiser, sink = graph.add(name, arguments), graph.add("buffersink")
         source.link_to(denoiser)
