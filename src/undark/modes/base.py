@@ -106,8 +106,8 @@ class Mode(ABC):
         exact: Whether all is computed in float32, whatever precision is asked for: what decides
             for the whole photo takes no time.
         decides: Whether :meth:`decide` gives a light.
-        by_tables: Whether the light that it decides is tone curves and all that it does, so that it
-            can be done to video by tables, in real time.
+        by_tables: Whether the light that it decides is tone curves, done by tables: its network is
+            tiny.
         in_steps: Whether it edits in steps, which :meth:`steps` tells.
 
     Args:
