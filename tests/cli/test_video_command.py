@@ -329,3 +329,19 @@ def test_rounded_delays_add_up(undark: Undark, tmp_path: Path) -> None:
             picture.seek(number)
             total += picture.info["duration"]
     assert total == pytest.approx(31 / 30 * 1000, abs=10)
+
+
+def test_a_quality_of_videos_and_one_of_photos(undark: Undark, tmp_path: Path) -> None:
+    source = write_video(tmp_path / "clip.mp4", grainy(scene(14), 6))
+    sizes = []
+    for quality in ("fast", "balanced"):
+        target = tmp_path / f"{quality}.mp4"
+        done = undark(source, "--quality", quality, "--quality", "90", "-o", target)
+        assert done.exit_code == 0, done.stderr
+        sizes.append(target.stat().st_size)
+    # Noise is what takes most room.
+    assert sizes[1] < 0.8 * sizes[0]
+    for wrong in ("good", "0", "101", "9.5"):
+        done = undark(source, "--quality", wrong)
+        assert done.exit_code == 2
+        assert "--quality must be fast, balanced, best (videos) or 1 to 100" in done.stderr

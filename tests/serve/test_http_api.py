@@ -264,7 +264,7 @@ def test_a_job_that_waits_can_be_cancelled_and_its_upload_removed_meanwhile(
 
 def test_models_and_what_the_server_takes_are_told(client):
     told = client.get("v1/models").json()
-    assert told["default"] == "relight" and told["default_video"] == "curve"
+    assert told["default"] == "relight" and told["default_video"] == "relight"
     by_name = {item["name"]: item for item in told["models"]}
     assert set(by_name) == set(undark.models.names())
     assert by_name["relight"]["controls"] == ["strength", "exposure", "denoise", "local"]

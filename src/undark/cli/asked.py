@@ -18,7 +18,31 @@ if TYPE_CHECKING:
     from undark.io.record import Record
     from undark.modes import Mode
 
-__all__ = ["Asked"]
+__all__ = ["Asked", "qualities"]
+
+_PERCENT = range(1, 101)
+
+
+def qualities(given: Sequence[str] | None) -> tuple[int | None, str]:
+    """Of photos in lossy formats, and of videos, from what is given for ``--quality``.
+
+    Raises:
+        UsageError: One is neither a number from 1 to 100 nor a quality of videos.
+    """
+    from undark.engine.frames import QUALITIES
+
+    photos, videos = None, "balanced"
+    for text in given or ():
+        if text in QUALITIES:
+            videos = text
+        elif text.isdecimal() and int(text) in _PERCENT:
+            photos = int(text)
+        else:
+            raise UsageError(
+                f"--quality must be {', '.join(QUALITIES)} (videos) or 1 to 100 (photos),"
+                f" not {text}"
+            )
+    return photos, videos
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +57,7 @@ class Asked:
     local: float
     explain: bool
     save_steps: Path | None
+    video_quality: str = "balanced"
 
     @property
     def in_steps(self) -> bool:
@@ -80,10 +105,11 @@ class Asked:
         return open_video(
             self.model,
             self.engine,
+            quality=self.video_quality,
             shared=shared,
             strength=self.strength,
             exposure=self.exposure,
-            denoise=self.denoise or 0.0,
+            denoise=1.0 if self.denoise is None else self.denoise,
             local=self.local,
         )
 

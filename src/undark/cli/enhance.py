@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from undark.adjust import CONTROLS
-from undark.cli.asked import Asked
+from undark.cli.asked import Asked, qualities
 from undark.cli.clock import seconds
 from undark.cli.editing import keep_steps, run_job
 from undark.cli.feed import STDOUT, Piping, is_photo
@@ -44,7 +44,7 @@ from undark.cli.options import (
     Precision,
     Preset,
     Preview,
-    Quality,
+    Qualities,
     Recursive,
     Runtime,
     Salvage,
@@ -106,7 +106,7 @@ def enhance(
     jobs: Jobs = 1,
     threads: Threads = None,
     format: Format = None,
-    quality: Quality = None,
+    quality: Qualities = None,
     no_record: NoRecord = False,
     no_times: NoTimes = False,
     strip: Strip = None,
@@ -124,13 +124,15 @@ def enhance(
     from undark.jobs import Options
 
     written = None if format is None else format_named(format)
+    of_photos, of_videos = qualities(quality)
     engine = Engine(runtime=runtime, device=device, threads=threads, precision=precision)
     asked = Asked(model, engine, strength, exposure, denoise, local, explain, save_steps)
+    asked = replace(asked, video_quality=of_videos)
     if like is not None:
         asked = asked.like(like, {name for name in _LIKE if _is_given(context, name)})
     options = Options(
         format=written,
-        quality=quality,
+        quality=of_photos,
         overwrite=overwrite,
         salvage=salvage,
         record=not no_record,

@@ -15,7 +15,6 @@ import typer
 
 from undark.cli.asked import Asked
 from undark.cli.editing import record
-from undark.cli.opening import open_video
 from undark.cli.progress import progress_bar
 from undark.cli.shell import INTERRUPTED, result, result_json, say
 from undark.errors import DamagedError, OutputError, UnsupportedError, UsageError
@@ -104,14 +103,7 @@ class Piping:
                 argument="overwrite",
             )
         begin = perf_counter()
-        video = open_video(
-            asked.model,
-            asked.engine,
-            strength=asked.strength,
-            exposure=asked.exposure,
-            denoise=asked.denoise or 0.0,
-            local=asked.local,
-        )
+        video = asked.open_videos()
         with progress_bar(timed=False) as show, self._stoppable():
 
             def progress(done: Progress) -> None:

@@ -38,6 +38,7 @@ __all__ = [
     "Precision",
     "Preset",
     "Preview",
+    "Qualities",
     "Quality",
     "Recursive",
     "Runtime",
@@ -47,6 +48,7 @@ __all__ = [
     "Strength",
     "Strip",
     "Threads",
+    "VideoQuality",
 ]
 
 
@@ -226,6 +228,16 @@ Preview = Annotated[
     ),
 ]
 
+Qualities = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--quality",
+        metavar="Q",
+        help="Videos: fast, balanced or best [default: balanced]. Photos: 1 to 100, of lossy "
+        "formats [default: chosen from the photo's own]. May be given twice, for both.",
+    ),
+]
+
 Quality = Annotated[
     int | None,
     typer.Option(
@@ -280,4 +292,8 @@ Threads = Annotated[
     typer.Option(
         "--threads", min=1, metavar="N", help="Processor threads for the model [default: all]."
     ),
+]
+
+VideoQuality = Annotated[
+    str, typer.Option("--quality", metavar="NAME", help="fast or balanced; best is slower.")
 ]

@@ -173,7 +173,7 @@ def _enhanced(
     (pair,) = plan([task.source], output=f"{task.folder}{os.sep}", format=task.format)
     editor: Editor | VideoEnhancer
     if is_video(task.source):
-        adjust = Adjust(**{"denoise": 0.0, **task.adjust})
+        adjust = Adjust(**task.adjust)
         editor = models.video(task.model, adjust)
         options = Options(
             strip=task.strip,

@@ -89,7 +89,7 @@ async def models(server: Here) -> Models:
                 bytes=model.path.stat().st_size,
                 sha256=card.sha256,
                 licence=card.licence,
-                steady=mode.by_tables,
+                steady=mode.decides,
             )
         )
     return Models(default=resolve("default").card.name, default_video=DEFAULT_MODEL, models=found)

@@ -120,7 +120,7 @@ async def get_preview(
     """
     upload = server.upload(id)
     video = upload.facts is not None and upload.facts.kind == "video"
-    asked = Adjust(**({"denoise": 0.0} if video else {}), **adjusted) if not before else Adjust()
+    asked = Adjust(**adjusted) if not before else Adjust()
     show = Show(
         source=upload.path,
         label=upload.label,
