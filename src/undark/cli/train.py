@@ -92,6 +92,26 @@ def train(
     device: Annotated[
         str, typer.Option("--device", metavar="NAME", help="Where to train: auto, cpu or cuda.")
     ] = "auto",
+    devices: Annotated[
+        int,
+        typer.Option(
+            "--devices", metavar="N", help="GPUs that share each batch; on a CPU, processes."
+        ),
+    ] = 1,
+    nodes: Annotated[
+        int,
+        typer.Option(
+            "--nodes", metavar="N", help="Machines that share each batch; each runs this command."
+        ),
+    ] = 1,
+    loggers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--logger",
+            metavar="NAME",
+            help="Log to wandb, mlflow or aim too, if it is installed; repeat for several.",
+        ),
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option(
@@ -129,14 +149,18 @@ def train(
                 start=start,
                 resume=resume,
                 device=device,
+                devices=devices,
+                nodes=nodes,
                 threads=threads,
+                loggers=loggers or (),
                 notify=say,
                 progress=_shown_on(bar) if sys.stderr.isatty() else None,
             )
     except KeyboardInterrupt as stop:
         say(_parting(getattr(stop, "folder", None), getattr(stop, "step", None), resume=resume))
         raise typer.Exit(INTERRUPTED) from None
-    result(str(done.weights))
+    if done.leads:
+        result(str(done.weights))
 
 
 def _check(recipe: str | None, **given: Any) -> None:

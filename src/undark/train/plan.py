@@ -39,6 +39,7 @@ USUAL = "unet"
 FREE = (
     "data.workers",
     "fit.checkpoint_minutes",
+    "fit.compile",
     "fit.lr",
     "fit.precision",
     "fit.steps",

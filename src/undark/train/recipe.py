@@ -187,6 +187,8 @@ class Fit:
         ema: Decay of the moving average of the weights that is validated and exported.
         precision: ``bf16-mixed``, ``16-mixed`` or ``32-true``, as Lightning names them; ``auto``
             is bfloat16 where the GPU or the processor really has it and float32 elsewhere.
+        compile: Whether PyTorch's compiler takes all that a step computes; ``auto`` compiles what
+            is known to gain by it, in runs that are long enough.
         validate_every: Steps between validations.
         validate_on: Images per validation during the run; the last one takes all.
         checkpoint_minutes: Minutes between checkpoints.
@@ -201,6 +203,7 @@ class Fit:
     clip: float = 1.0
     ema: float = 0.999
     precision: Precision = "auto"
+    compile: Literal["auto", True, False] = "auto"
     validate_every: int = 1000
     validate_on: int = 16
     checkpoint_minutes: float = 3.0

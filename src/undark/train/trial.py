@@ -16,8 +16,9 @@ from lightning.pytorch.callbacks import Callback
 from torch.utils.data import DataLoader, IterableDataset
 
 from undark.errors import DivergedError, UsageError
-from undark.train.fit import load_data, make_trainer
+from undark.train.fit import load_data
 from undark.train.history import Notify, quiet
+from undark.train.loop import make_trainer
 from undark.train.methods import make_method
 from undark.train.methods.base import Method
 from undark.train.plan import plan_run
