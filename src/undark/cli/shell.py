@@ -73,6 +73,8 @@ _OPTIONS: Final = {
     "recursive": "--recursive looks into sub-folders",
     "salvage": "--salvage takes what is there",
     "strip": "--strip",
+    "sweep": "--sweep",
+    "trials": "--trials",
     "token": "--token, or UNDARK_TOKEN",
     "workers": "--workers",
     "target": "-o - | ffplay -",

@@ -80,7 +80,7 @@ class History(Callback):
         notify: Notify,
         progress: Watch | None = None,
     ) -> None:
-        """Write into `folder` and `logs`, or nothing without logs; average losses over `every` steps.
+        """Write into `folder` and `logs`, or nothing without logs; means are over `every` steps.
 
         Lines about steps go to `notify`, or every step to `progress` where there is one.
         """

@@ -64,6 +64,7 @@ def _wandb_settings() -> Any:
 
 
 def _open_mlflow(folder: Path, name: str, run: str | None) -> Logger:
+    import mlflow  # pyright: ignore[reportMissingImports]
     from lightning.pytorch.loggers import MLFlowLogger
 
     del folder
@@ -71,7 +72,7 @@ def _open_mlflow(folder: Path, name: str, run: str | None) -> Logger:
     return MLFlowLogger(
         experiment_name=experiment,
         run_name=name,
-        tracking_uri=os.environ.get("MLFLOW_TRACKING_URI"),
+        tracking_uri=mlflow.get_tracking_uri(),
         run_id=run,
     )
 
@@ -137,7 +138,7 @@ def check_loggers(names: Sequence[str]) -> None:
 def open_logs(names: Sequence[str], folder: Path, recipe: Recipe, *, resume: bool) -> Logs:
     """The logs of a run, with its recipe as their hyperparameters.
 
-    A run that goes on goes on in each logger too.
+    A run that goes on goes on in each logger too, with the recipe that it was begun by.
 
     Raises:
         TrainError: A logger cannot start.
@@ -149,7 +150,8 @@ def open_logs(names: Sequence[str], folder: Path, recipe: Recipe, *, resume: boo
         try:
             with _hushed():
                 logger = kind.open(folder, folder.resolve().name, known.get(name))
-                logger.log_hyperparams(recipe.to_dict())
+                if name not in known:
+                    logger.log_hyperparams(recipe.to_dict())
                 known[name] = kind.run(logger)
         except Exception as error:
             reason = " ".join(str(error).split())[:300]

@@ -63,6 +63,7 @@ class Relight(Method[RelightNet, Options]):
     """Exposure learned from whole photos, restoration from crops told the truth's brightness."""
 
     kind = "supervised"
+    compiles: ClassVar[bool] = True
     papers: ClassVar[tuple[str, ...]] = (
         "Ronneberger et al., U-Net, MICCAI 2015",
         "Perez et al., FiLM, AAAI 2018",
