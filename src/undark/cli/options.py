@@ -10,6 +10,7 @@ import typer
 from undark.adjust import CONTROLS
 
 __all__ = [
+    "Ab",
     "Begin",
     "Codec",
     "Crf",
@@ -43,6 +44,18 @@ __all__ = [
     "Strength",
     "Strip",
     "Threads",
+]
+
+
+Ab = Annotated[
+    str,
+    typer.Option(
+        "--ab",
+        metavar="HALF",
+        help="Each image holds both sides, and its left or right half is the dark one "
+        "[default: such images are recognised, and the darker half taken].",
+        show_default=False,
+    ),
 ]
 
 

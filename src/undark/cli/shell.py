@@ -60,6 +60,7 @@ _OPTIONS: Final = {
     "fps": "--fps",
     "idle": "--idle",
     "in_place": "--in-place",
+    "dark_half": "--ab",
     "devices": "--devices",
     "loggers": "--logger",
     "nodes": "--nodes",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from undark.cli.opening import learning
-from undark.cli.options import Debug
+from undark.cli.options import Ab, Debug
 from undark.cli.progress import progress_bar
 from undark.cli.shell import FAILED, INTERRUPTED, command, result, say
 from undark.errors import UsageError
@@ -53,6 +53,7 @@ def train(
         Path | None,
         typer.Option("--light", metavar="DIR", help="A stack of light photos, without pairs."),
     ] = None,
+    dark_half: Ab = "",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -148,12 +149,14 @@ def train(
             if resume or axes or (check and find_lr):
                 raise UsageError("--check, --find-lr, --sweep and --resume exclude each other")
             given = {"data": data, "dark": dark, "light": light, "start": start, "device": device}
-            (_check if check else _find)(recipe, overrides=changes or (), notify=say, **given)
+            given |= {"dark_half": dark_half or None, "overrides": changes or ()}
+            (_check if check else _find)(recipe, notify=say, **given)
             return
         given = {
             "data": data,
             "dark": dark,
             "light": light,
+            "dark_half": dark_half or None,
             "overrides": changes or (),
             "steps": steps,
             "start": start,

@@ -22,6 +22,7 @@ import torch
 
 from undark.errors import RecipeError, UsageError
 from undark.io.atomic import write_atomically
+from undark.io.halves import DarkHalf
 from undark.train.callbacks import Average, Schedule, Scored, Stop, Validate
 from undark.train.compiling import compile_losses
 from undark.train.data.datasets import Dataset, load_datasets
@@ -84,6 +85,7 @@ def run(
     data: Path | None = None,
     dark: Path | None = None,
     light: Path | None = None,
+    dark_half: DarkHalf | None = None,
     out: Path | None = None,
     overrides: Sequence[str] = (),
     steps: int | None = None,
@@ -109,6 +111,7 @@ def run(
             that goes on knows its own.
         dark: A stack of dark photos that takes the place of the recipe's sources.
         light: The same with light photos.
+        dark_half: Of images that hold both sides, for all sources; by default as each says.
         out: Folder of the run; by default ``runs/NAME``.
         overrides: ``key=value`` settings put into the recipe, such as ``fit.steps=100``.
         steps: The same as ``fit.steps``: steps in all, those of before a resume among them.
@@ -154,6 +157,7 @@ def run(
         data=data,
         dark=dark,
         light=light,
+        dark_half=dark_half,
         out=out,
         overrides=[*overrides, *([] if steps is None else [f"fit.steps={steps}"])],
         origin=origin,
