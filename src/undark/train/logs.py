@@ -58,7 +58,7 @@ def _open_wandb(folder: Path, name: str, run: str | None) -> Logger:
 
 
 def _wandb_settings() -> Any:
-    import wandb
+    import wandb  # pyright: ignore[reportMissingImports]
 
     return wandb.Settings(console="off", silent=True)
 

@@ -23,7 +23,8 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
 import torch
-from lightning.pytorch.plugins.environments import ClusterEnvironment, SLURMEnvironment
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.strategies import DDPStrategy
 from torch import distributed
 

@@ -62,6 +62,7 @@ def plot_trials(
         One panel of the scores in their order with the best so far, and one for each key.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     keys = list(trials[0][3])
     columns = min(_COLUMNS, 1 + len(keys))
@@ -81,7 +82,7 @@ def plot_trials(
             if chosen:
                 axes.scatter(at, [trial[1] for trial in chosen], marker=mark, label=label)
         if not key:
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             best = list(accumulate((t[1] if t[2] else -math.inf for t in trials), max))
             known = [(t[0], b) for t, b in zip(trials, best, strict=True) if b > -math.inf]
             if known:

@@ -94,11 +94,11 @@ def dropout(x: Tensor, share: float, shape: tuple[int, ...]) -> Tensor:
 class Dropout(nn.Dropout):
     """PyTorch's, drawn for all parts of a batch."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Leave a share out while it learns."""
         if not self.training or not self.p:
-            return x
-        return dropout(x, self.p, tuple(x.shape[1:]))
+            return input
+        return dropout(input, self.p, tuple(input.shape[1:]))
 
 
 def _device() -> str:
