@@ -140,6 +140,16 @@ def test_a_search_stops_what_is_bad_and_goes_on_where_it_was_stopped(
     assert not any((Path(row["folder"]) / "weights.safetensors").exists() for row in pruned)
 
 
+def test_a_search_among_listed_values_tries_none_twice(pairs: Path, tmp_path: Path) -> None:
+    settings = (*TINY, "fit.steps=1")
+    axes = ["fit.lr=1e-4,1e-3", "fit.clip=0.5,1.0,2.0"]
+    given_ = {"data": pairs, "overrides": settings, "out": tmp_path}
+    assert len(sweep("unet", axes, trials=3, **given_).trials) == 3
+    found = sweep("unet", axes, trials=5, **given_).trials
+    assert len({trial.settings for trial in found}) == 5
+    assert len(sweep("unet", axes, **given_).trials) == 6
+
+
 def test_a_combination_that_cannot_be_is_named_and_the_others_run(
     pairs: Path, tmp_path: Path
 ) -> None:

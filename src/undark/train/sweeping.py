@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import random
 import time
 import warnings
 from collections.abc import Sequence
@@ -120,20 +121,19 @@ def sweep(
     )
     study = _open(out, found, overrides)
     grid = combinations(found)
-    if grid is not None and len(grid) > (_GRID if trials is None else trials):
-        grid = None
-    count = trials if grid is None else len(grid)
-    assert count is not None  # _read_axes asks for it where there is no grid
+    searched = grid is None or len(grid) > (_GRID if trials is None else trials)
+    count = trials if grid is None or searched else len(grid)
+    assert count is not None  # _read_axes asks for it where there is something to search
     _requeue(study)
-    if grid is not None:
-        for values in grid:
-            study.enqueue_trial(values, skip_if_exists=True)
+    for values in () if grid is None or searched else grid:
+        study.enqueue_trial(values, skip_if_exists=True)
     notify(
-        f"sweep: {count} trials, {'every combination' if grid is not None else 'a search'} of"
+        f"sweep: {count} trials, {'a search' if searched else 'every combination'} of"
         f" {', '.join(axis.key for axis in found)}"
     )
     while len(_counted(study)) < count:
-        _try(study, found, recipe, out, overrides=overrides, notify=notify, **given)
+        trial, settings = _next(study, found, grid)
+        _try(study, trial, settings, recipe, out, overrides=overrides, notify=notify, **given)
         _write(study, found, out)
     swept = _write(study, found, out)
     if all(trial.state == "failed" for trial in swept.trials):
@@ -202,9 +202,28 @@ def _counted(study: Any) -> list[Any]:
     return [trial for trial in study.get_trials(deepcopy=False) if _STATE in trial.user_attrs]
 
 
+def _next(
+    study: Any, axes: Sequence[Axis], grid: Sequence[dict[str, str]] | None
+) -> tuple[Any, list[str]]:
+    """A trial and its settings; of a `grid` none that came to an end already."""
+    from optuna.trial import TrialState
+
+    trial = study.ask()
+    settings = [f"{axis.key}={axis.ask(trial)}" for axis in axes]
+    known = [trial.params for trial in _counted(study)]
+    if grid is None or trial.params not in known:
+        return trial, settings
+    study.tell(trial, state=TrialState.FAIL)
+    untried = [values for values in grid if values not in known]
+    study.enqueue_trial(random.Random(trial.number).choice(untried))
+    trial = study.ask()
+    return trial, [f"{axis.key}={axis.ask(trial)}" for axis in axes]
+
+
 def _try(
     study: Any,
-    axes: Sequence[Axis],
+    trial: Any,
+    settings: Sequence[str],
     recipe: str | Path,
     out: Path,
     *,
@@ -215,8 +234,6 @@ def _try(
     """Run one trial, or what is left of it; raises `Stopped` where the user asked for that."""
     from optuna.trial import TrialState
 
-    trial = study.ask()
-    settings = [f"{axis.key}={axis.ask(trial)}" for axis in axes]
     name = trial.user_attrs.get(_FOLDER, f"{trial.number:03d}")
     trial.set_user_attr(_FOLDER, name)
     folder = out / name
