@@ -34,8 +34,8 @@ from undark.evaluate.report.report import Report
 from undark.evaluate.report.text import megabytes, written
 from undark.evaluate.run import BASELINES, Contender, contender, evaluate
 from undark.evaluate.samples import Samples, images_in
+from undark.io.halves import read_shot
 from undark.io.pairs import TrainingPair, find_pairs
-from undark.io.photo import read_photo
 from undark.train.data.split import scenes_by_likeness, split_by_scene
 
 HELD_OUT, RUN = 0.15, 4
@@ -59,7 +59,7 @@ def all_held_out(data: Path) -> list[TrainingPair]:
 
 def kept(data: Path) -> Samples:
     """Each light image once: several dark ones may share it."""
-    lights = dict.fromkeys(pair.high for pair in all_held_out(data))
+    lights = dict.fromkeys(pair.high for pair in all_held_out(data) if isinstance(pair.high, Path))
     return Samples.of_images("light sides of held-out pairs", list(lights), to_themselves=True)
 
 
@@ -92,7 +92,7 @@ def matched_psnr(samples: Samples, contenders: list[Contender], report: Report) 
     for sample in samples.items:
         if sample.name not in done or sample.truth is None:
             continue
-        dark, truth = read_photo(sample.dark), read_photo(sample.truth).pixels
+        dark, truth = read_shot(sample.dark), read_shot(sample.truth).pixels
         for item in contenders:
             found[item.name].append(psnr(prepare(item.enhance(dark).pixels, truth), truth))
     return {name: sum(values) / len(values) for name, values in found.items()}

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from undark.cli.opening import Engine, open_enhancer
-from undark.cli.options import Debug, Device, Json, Precision, Runtime, Threads
+from undark.cli.options import Ab, Debug, Device, Json, Precision, Runtime, Threads
 from undark.cli.progress import progress_bar
 from undark.cli.shell import FAILED, command, result, result_json, say
 
 if TYPE_CHECKING:
     from undark.evaluate.report.report import Report
+    from undark.io.halves import DarkHalf
 
 __all__ = ["evaluate"]
 
@@ -62,6 +63,7 @@ def evaluate(
             help="Write report.html, report.json, pictures.csv and grid.png here.",
         ),
     ] = None,
+    dark_half: Ab = "guess",
     as_json: Json = False,
     limit: Annotated[
         int | None,
@@ -90,6 +92,7 @@ def evaluate(
     from undark.evaluate import run
     from undark.evaluate.memory import Origin
     from undark.evaluate.metrics.features import find_features
+    from undark.evaluate.samples import find_samples
 
     protocols.protocol(protocol)
     metric = find_features(features)
@@ -104,7 +107,7 @@ def evaluate(
     contenders += run.BASELINES if baselines else ()
     with progress_bar() as show:
         found = run.evaluate(
-            data,
+            find_samples(data, cast("DarkHalf", dark_half)),
             contenders,
             protocol_name=protocol,
             limit=limit,

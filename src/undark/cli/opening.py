@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
@@ -35,6 +36,8 @@ def learning(name: str) -> Any:
     """
     from undark.errors import MissingExtraError
 
+    # PyTorch's own warnings, which its C++ part writes to stderr past Python, are not for users.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     try:
         import undark.train as package
 

@@ -10,6 +10,7 @@ import typer
 from undark.adjust import CONTROLS
 
 __all__ = [
+    "Ab",
     "Begin",
     "Codec",
     "Crf",
@@ -49,6 +50,18 @@ __all__ = [
     "Strip",
     "Threads",
     "VideoQuality",
+]
+
+
+Ab = Annotated[
+    str,
+    typer.Option(
+        "--ab",
+        metavar="HALF",
+        help="Each image holds both sides, and its left or right half is the dark one "
+        "[default: such images are recognised, and the darker half taken].",
+        show_default=False,
+    ),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,8 @@ from undark.evaluate.report.report import Report
 from undark.evaluate.report.results import ContenderResult, Failure, ImageResult
 from undark.evaluate.report.text import written
 from undark.evaluate.samples import Sample, Samples, find_samples
-from undark.io.photo import read_photo
+from undark.io.halves import Shot, read_shot
+from undark.io.photo import write_photo
 from undark.photo import Photo
 
 if TYPE_CHECKING:
@@ -138,11 +140,16 @@ def _check(contenders: Sequence[Contender], limit: int | None) -> None:
         raise UsageError(f"the limit must be at least 1 image, not {limit}")
 
 
-def _peaks(contenders: Sequence[Contender], photo: Path) -> dict[str, int | None]:
+def _peaks(contenders: Sequence[Contender], photo: Shot) -> dict[str, int | None]:
     """Peak memory on `photo` of each contender that another process can open."""
-    return {
-        item.name: peak_of(item.origin, photo) for item in contenders if item.origin is not None
-    }
+    with tempfile.TemporaryDirectory() as folder:
+        if not isinstance(photo, Path):  # the other process reads whole files
+            whole = Path(folder, "half.png")
+            write_photo(read_shot(photo), whole)
+            photo = whole
+        return {
+            item.name: peak_of(item.origin, photo) for item in contenders if item.origin is not None
+        }
 
 
 def _report(
@@ -192,7 +199,7 @@ class _Tally:
         self.failures: list[Failure] = []
         self.grid: list[tuple[str, Sequence[NDArray[np.uint8]]]] = []
         self.album = Album(count, len(self.shown))
-        self._largest: Path | None = None
+        self._largest: Shot | None = None
         self.size = ""
         self._score = "psnr" if truths else "niqe"
         self._pixels = 0
@@ -222,7 +229,7 @@ class _Tally:
         else:
             self._add(index, sample, measured, row)
 
-    def largest_in(self, samples: Samples) -> Path:
+    def largest_in(self, samples: Samples) -> Shot:
         """The largest image measured.
 
         Raises:
@@ -270,8 +277,8 @@ def _measure(
     chosen: Protocol,
     features: FeatureDistance | None,
 ) -> tuple[list[ImageResult], list[NDArray[np.uint8]]]:
-    dark = read_photo(sample.dark)
-    truth = None if sample.truth is None else read_photo(sample.truth).pixels
+    dark = read_shot(sample.dark)
+    truth = None if sample.truth is None else read_shot(sample.truth).pixels
     if truth is not None and dark.pixels.shape != truth.shape:
         raise DataError(
             f"{sample.dark} is {dark.width}×{dark.height} and {sample.truth} is"

@@ -23,6 +23,7 @@ from undark.graph import Graph
 from undark.models.card import Glance, Scaling
 from undark.modes import MODES, Light
 from undark.photo import Photo, from_float, to_float
+from undark.train import shares
 from undark.train.data.datasets import Dataset
 from undark.train.data.loading import LoadedPair
 from undark.train.data.stream import Batch, BatchStream
@@ -67,6 +68,8 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
         defaults: What differs from the recipe's own defaults, as ``table.key`` → value.
         places: Whether a step needs to know where in the photo its crops lie.
         guides: Whether it needs the level by which each pixel reads a grid of light.
+        divides: Whether several processes can share its batches.
+        compiles: Whether PyTorch's compiler can take its `losses` whole.
     """
 
     kind: ClassVar[str]
@@ -79,6 +82,8 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
     defaults: ClassVar[dict[str, Any]] = {}
     places: ClassVar[bool] = False
     guides: ClassVar[bool] = False
+    divides: ClassVar[bool] = True
+    compiles: ClassVar[bool] = False
 
     network: Network
     options: OptionsT
@@ -202,10 +207,13 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
             places=self.places,
             fresh=plan.data.fresh,
             parts=plan.fit.accumulate,
+            share=shares.place(),
         )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """A step, or a part; its randomness depends on seed and step alone: a resume is exact.
+
+        Where processes share a batch, `losses_now` are the means over all of them.
 
         Raises:
             DivergedError: The loss is not finite.
@@ -214,7 +222,8 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
         parts = self.recipe.fit.accumulate
         torch.manual_seed((self.recipe.seed << 32) + self.batches * parts + self.part)
         terms = self.losses(batch)
-        self.losses_now = {name: float(value.detach()) for name, value in terms.items()}
+        values = torch.stack([value.detach().float() for value in terms.values()]).tolist()
+        self.losses_now = dict(zip(terms, shares.means(values), strict=True))
         if not math.isfinite(self.losses_now["loss"]):
             raise DivergedError(
                 f"the loss became {self.losses_now['loss']} at step {self.batches};"
