@@ -284,12 +284,10 @@ def reproduce(
     held = Record.read(name, records)
     if held is None:
         raise UsageError(f"{name}: no curve is recorded; record one with --record")
-    plan = load_recipe(recipes / f"{name}.toml")
-    if digest(override(plan, held.stage.settings)) != held.recipe:
-        raise UsageError(
-            f"{name}: the recipe is not the one recorded; record it anew with --record"
-        )
-    plan = replace(plan, seed=seed)
+    path = recipes / f"{name}.toml"
+    if digest(path, held.stage) != held.recipe:
+        raise UsageError(f"{path}: not the recipe whose curve is recorded; record it with --record")
+    plan = replace(load_recipe(path), seed=seed)
     stage = replace(held.stage, settings=(*held.stage.settings, *changes))
     with tempfile.TemporaryDirectory() as place:
         points = compare(held, curves(learn(plan, [stage], data, Path(place)) / "history.csv"))

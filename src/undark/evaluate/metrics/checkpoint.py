@@ -104,7 +104,7 @@ class _Tensor:
         flat = np.frombuffer(arrays[key], kind, count, self.offset * kind.itemsize)
         strides = [step * kind.itemsize for step in self.strides]
         view = np.lib.stride_tricks.as_strided(flat, self.shape, strides, writeable=False)
-        return np.ascontiguousarray(view)
+        return view.copy()  # in order, and writeable
 
 
 class _Reader(pickle.Unpickler):
