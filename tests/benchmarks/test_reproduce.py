@@ -1,10 +1,9 @@
-"""`benchmarks/reproduce.py` on tiny pairs: a run like those recorded is on the curve, others not."""
+"""`benchmarks/reproduce.py` on tiny pairs: a run like those recorded is on the curve."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,12 +155,18 @@ def test_the_shipped_records_are_of_the_shipped_recipes(reproduce: ModuleType) -
         assert any(key.endswith("/psnr") for key in held.curves)
 
 
-def test_the_command_line_lists_records_and_asks_for_data() -> None:
-    listed = subprocess.run(
-        [sys.executable, SCRIPT, "--list"], capture_output=True, text=True, check=True
-    )
-    assert "curve: seeds (1, 2, 3); " in listed.stdout
-    assert "relight-open: no record" in listed.stdout
-    asked = subprocess.run([sys.executable, SCRIPT, "curve"], capture_output=True, text=True)
-    assert asked.returncode == 2
-    assert "--data is needed" in asked.stderr
+def test_the_command_line_lists_records_and_asks_for_data(
+    reproduce: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["reproduce.py", "--list"])
+    assert reproduce.main() == 0
+    listed = capsys.readouterr().out
+    assert "curve: seeds (1, 2, 3); " in listed
+    assert "relight-open: no record" in listed
+    monkeypatch.setattr(sys, "argv", ["reproduce.py", "relight-open", "--data", "here"])
+    assert reproduce.main() == 2
+    assert "relight-open: no curve is recorded" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", ["reproduce.py", "curve"])
+    with pytest.raises(SystemExit):
+        reproduce.main()
+    assert "--data is needed" in capsys.readouterr().err

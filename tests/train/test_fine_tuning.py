@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file
 from small_recipe import SMALL
 
-from undark.train import export_model, run
+from undark.train import run
 from undark.train.recipe import Source, load_recipe
 
 TINY = tuple(text for text in SMALL if not text.startswith("fit.warmup"))
@@ -61,21 +61,10 @@ def test_the_decision_hardly_moves_and_the_restoration_does(start: Path, tuned: 
     assert apart[False] > 0
 
 
-def test_what_the_run_is_told_counts_for_more(
-    start: Path, pairs: Path, tmp_path: Path
-) -> None:
+def test_what_the_run_is_told_counts_for_more(start: Path, pairs: Path, tmp_path: Path) -> None:
     told = ("fit.lr=1e-4", "fit.glance_lr=0.5", 'data.sources=[{kind="pairs"}]', *TINY[2:])
     done = run("relight", data=pairs, start=start, out=tmp_path / "run", overrides=told)
     recipe = load_recipe(done.folder / "recipe.toml")
     assert recipe.fit.lr == 1e-4
     assert recipe.fit.glance_lr == 0.5
     assert len(recipe.data.sources) == 1
-
-
-def test_its_export_enhances(tuned: Path, pairs: Path, tmp_path: Path) -> None:
-    from undark import Enhancer
-    from undark.io.photo import read_photo
-
-    made = export_model(tuned, tmp_path / "mine.onnx")
-    photo = read_photo(pairs / "dark" / "0.png")
-    assert Enhancer(str(made.model)).enhance(photo).pixels.shape == photo.pixels.shape
