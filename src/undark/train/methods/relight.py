@@ -94,13 +94,13 @@ class Relight(Method[RelightNet, Options]):
             {"kind": "keep", "weight": 0.15},
         ],
         "loss.matched": 0.5,
-        "fit.steps": 1500,
+        "fit.steps": 600,
         "fit.lr": 4e-4,
-        "fit.glance_lr": 0.01,
+        "fit.glance_lr": 0.001,
         "fit.warmup": 50,
         "fit.clip": 0.4,
         "fit.ema": 0.99,
-        "fit.validate_every": 500,
+        "fit.validate_every": 200,
     }
 
     def __init__(self, recipe: Recipe) -> None:
