@@ -80,7 +80,7 @@ SHORT: dict[str, Stage] = {
     "relight-open": _short(200, 30, *_SMALL),
     "unet": _short(200, 30, *_SMALL),
 }
-"""How a run is shortened, so that it takes two to four minutes of one CPU core."""
+"""How a run is shortened, so that it takes about a minute of one CPU core."""
 
 _SPLIT = "data.held_out=0.15"
 _LARGER = (_SPLIT, "fit.lr=4e-4", "fit.warmup=200", "data.crop=160", "data.batch=6")
