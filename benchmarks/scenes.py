@@ -25,10 +25,10 @@ from pathlib import Path
 from statistics import median
 
 from undark.engine.enhancer import Enhancer
+from undark.evaluate.choice import bring_metrics
 from undark.evaluate.machine import hardware, versions
 from undark.evaluate.memory import Origin
 from undark.evaluate.metrics import psnr
-from undark.evaluate.metrics.features import find_features
 from undark.evaluate.protocol import protocol
 from undark.evaluate.report.report import Report
 from undark.evaluate.report.text import megabytes, written
@@ -39,7 +39,17 @@ from undark.io.pairs import TrainingPair, find_pairs
 from undark.train.data.split import scenes_by_likeness, split_by_scene
 
 HELD_OUT, RUN = 0.15, 4
-COLUMNS = ("ssim", "ms_ssim", "delta_e2000", "feature_distance", "niqe", "brisque", "blown_added")
+COLUMNS = (
+    "ssim",
+    "ms_ssim",
+    "delta_e2000",
+    "feature_distance",
+    "lpips",
+    "dists",
+    "niqe",
+    "brisque",
+    "blown_added",
+)
 
 
 def held_out(folder: Path, *, likeness: bool = False) -> list[TrainingPair]:
@@ -133,12 +143,16 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="images of a set, evenly spread")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--features", type=Path, help="weights of MobileNetV2")
+    for name in ("--lpips-weights", "--dists-weights"):
+        parser.add_argument(name, type=Path, nargs="+", default=[])
     parser.add_argument("--report", type=Path, help="folder for a report of each set")
     options = parser.parse_args()
 
     contenders = [opened(model, options.threads) for model in options.model]
     contenders += BASELINES if options.baselines else ()
-    features = find_features(options.features)
+    brought = bring_metrics(
+        features=options.features, lpips=options.lpips_weights, dists=options.dists_weights
+    )
     print(f"{hardware()}\n{versions()}")
     for name in options.only:
         samples = SETS[name](options.data)
@@ -146,7 +160,7 @@ def main() -> None:
             samples,
             contenders,
             limit=options.limit,
-            features=features,
+            brought=brought,
             memory=True,
             images=options.report is not None,
         )

@@ -77,6 +77,32 @@ def evaluate(
             help="Weights of MobileNetV2 for its feature distance: the file or its folder.",
         ),
     ] = None,
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metrics",
+            metavar="NAMES",
+            help="Measure only these, with commas between them, such as psnr,ssim,lpips; repeat "
+            "[default: all whose weights are there].",
+        ),
+    ] = None,
+    lpips_weights: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--lpips-weights",
+            metavar="PATH",
+            help="Weights of AlexNet, VGG-16 or SqueezeNet 1.1 for LPIPS: torchvision's .pth or "
+            "its folder; repeat to add linear layers of your own.",
+        ),
+    ] = None,
+    dists_weights: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--dists-weights",
+            metavar="PATH",
+            help="Weights of VGG-16 for DISTS, likewise; repeat to add alpha and beta.",
+        ),
+    ] = None,
     no_memory: Annotated[
         bool,
         typer.Option("--no-memory", help="Do not measure peak memory (a process per model)."),
@@ -90,12 +116,13 @@ def evaluate(
     """Measure models on dark images, with or without their well-lit truths."""
     from undark.evaluate import protocol as protocols
     from undark.evaluate import run
+    from undark.evaluate.choice import bring_metrics
     from undark.evaluate.memory import Origin
-    from undark.evaluate.metrics.features import find_features
     from undark.evaluate.samples import find_samples
 
     protocols.protocol(protocol)
-    metric = find_features(features)
+    names = [name.strip() for item in metrics or () for name in item.split(",") if name.strip()]
+    brought = bring_metrics(features=features, lpips=lpips_weights or (), dists=dists_weights or ())
     engine = Engine(runtime=runtime, device=device, threads=threads, precision=precision)
     contenders: list[run.Contender] = []
     for name in model or ["default"]:
@@ -111,7 +138,8 @@ def evaluate(
             contenders,
             protocol_name=protocol,
             limit=limit,
-            features=metric,
+            metrics=names or None,
+            brought=brought,
             memory=not no_memory,
             images=report is not None,
             progress=show,

@@ -304,8 +304,10 @@ def _read(recipe: str | Path | Recipe, origin: Weights | None) -> Recipe:
             return _completed(plan)
         except RecipeError as error:
             raise RecipeError(f"{text}: {error}") from error
-    plan = method_class(text).default_recipe(text)
-    return plan if origin is None else replace(plan, net=origin.recipe.net)
+    method = method_class(text)
+    if origin is None:
+        return method.default_recipe(text)
+    return replace(method.default_recipe(text, tuning=True), net=origin.recipe.net)
 
 
 def _completed(plan: Recipe) -> Recipe:

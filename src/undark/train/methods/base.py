@@ -66,6 +66,7 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
         needs: Kinds of sources that it cannot do without.
         diet: The same in words, with the arguments of :func:`undark.train.run` that give it.
         defaults: What differs from the recipe's own defaults, as ``table.key`` → value.
+        tuning: What differs further where a run starts from weights, which it must not spoil.
         places: Whether a step needs to know where in the photo its crops lie.
         guides: Whether it needs the level by which each pixel reads a grid of light.
         divides: Whether several processes can share its batches.
@@ -80,6 +81,7 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
     needs: ClassVar[tuple[str, ...]] = ()
     diet: ClassVar[str] = "pairs of dark and light images in one folder (data)"
     defaults: ClassVar[dict[str, Any]] = {}
+    tuning: ClassVar[dict[str, Any]] = {}
     places: ClassVar[bool] = False
     guides: ClassVar[bool] = False
     divides: ClassVar[bool] = True
@@ -104,10 +106,13 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
         self.losses_now: dict[str, float] = {}
 
     @classmethod
-    def default_recipe(cls, name: str) -> Recipe:
-        """The recipe of a run that names only the method, `name`."""
+    def default_recipe(cls, name: str, *, tuning: bool = False) -> Recipe:
+        """The recipe of a run that names only the method, `name`.
+
+        With `tuning`, it is that of a run that goes on from weights which can do much already.
+        """
         raw: dict[str, Any] = {"name": name, "method": name}
-        for path, value in cls.defaults.items():
+        for path, value in {**cls.defaults, **(cls.tuning if tuning else {})}.items():
             table, _, key = path.partition(".")
             raw.setdefault(table, {})[key] = value
         return parse(raw)
