@@ -10,6 +10,7 @@ from undark.io.strip import stripped_tags
 from undark.io.video.containers import muxer_of
 from undark.io.video.encoding import Encoding
 from undark.io.video.libav import libav
+from undark.io.video.scheduling import start_encoding
 from undark.io.video.streams import Companions, copy_chapters, own_tags
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class VideoWriter:
         end = float("inf") if options.end is None else options.end
         if options.strip != "all":
             copy_chapters(reader.container, self._file, options.begin, end)
-        self._file.start_encoding()
+        start_encoding(self._file)
 
     def drain(self, channel: Source) -> None:
         """Write what comes through `channel` until None, then bring the file to its end."""
