@@ -348,9 +348,25 @@ def test_video(visit: Visit, server: Any, tmp_path: Path) -> None:
     page.fill("#moment", "0.8")
     settle(page)
     assert any("at=0.8" in url for url in moments)
-    assert page.input_value("#model") == "curve"
+    assert page.input_value("#model") == "relight"
     assert page.locator("#format").count() == 0
-    assert download(page, tmp_path).name == "clip.undark.mp4"
+    # Noise is cleaned off unless one says otherwise, as by the command line.
+    assert page.input_value("#control-denoise") == "1"
+    made = download(page, tmp_path).read_bytes()
+    run_undark("enhance", "clip.mp4", "-o", "by-command.mp4", cwd=tmp_path)
+    assert made == (tmp_path / "by-command.mp4").read_bytes()
+    page.select_option("#video-quality", "best")
+    settle(page)
+    made = download(page, tmp_path).read_bytes()
+    run_undark("enhance", "clip.mp4", "-o", "best.mp4", "--quality", "best", cwd=tmp_path)
+    assert made == (tmp_path / "best.mp4").read_bytes()
+    page.select_option("#video-quality", "fast")
+    settle(page)
+    assert any("video_quality=fast" in url for url in moments)
+    assert page.locator("#control-denoise").count() == 0
+    page.reload()
+    settle(page)
+    assert page.input_value("#video-quality") == "fast"
 
 
 def test_under_a_path_of_a_proxy(visit: Visit, start: Callable[..., Any], nights: Path) -> None:

@@ -1,7 +1,7 @@
 /** The batch outlives a reload of the page: names and wishes are kept by the tab, files by the server. */
 
 import { effect } from "@preact/signals";
-import type { Edit, Output } from "../edit";
+import { DEFAULT_OUTPUT, type Edit, type Output } from "../edit";
 import { isEnded, Refusal } from "../engine";
 import { kept } from "../kept";
 import { type Item, items, output, patch, scope, selectedId, unguessable } from "../state";
@@ -77,7 +77,7 @@ export async function restore() {
   items.value = [...before, ...items.value];
   selectedId.value = content.selected;
   scope.value = content.scope;
-  output.value = content.output;
+  output.value = { ...DEFAULT_OUTPUT, ...content.output };
   keep();
   for (const { id, upload, job, failed } of content.items) {
     if (failed) continue;
