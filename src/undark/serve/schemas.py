@@ -28,7 +28,7 @@ __all__ = [
 
 VIDEO_QUALITY: Final = (
     "Of a video: `fast`, the light alone; `balanced`, noise cleaned off, too; `best`, each frame as"
-    " photos are done, many times slower."
+    " photos are done, several times slower."
 )
 
 

@@ -91,6 +91,8 @@ export function follow(id: string) {
     if (news instanceof Refusal) {
       stopFollowing(id);
       patch(id, { job: null, made: null });
+      // The server was started anew: what it was to make is ordered again.
+      if (news.gone && find(id)) return void make(id);
       unwant(id);
       failed(id, line(news));
     } else heard(id, news);

@@ -79,13 +79,14 @@ export async function restore() {
   scope.value = content.scope;
   output.value = { ...DEFAULT_OUTPUT, ...content.output };
   keep();
-  for (const { id, upload, job, failed } of content.items) {
+  for (const { id, upload, edit, job, failed } of content.items) {
     if (failed) continue;
     try {
       arrived(id, await engine.recall(upload));
     } catch (error) {
       const isGone = error instanceof Refusal && error.gone;
-      fail(id, isGone ? t("error_interrupted") : line(error));
+      const gone = t(edit ? "error_gone" : "error_interrupted");
+      fail(id, isGone ? gone : line(error));
       continue;
     }
     if (!job) continue;
