@@ -59,6 +59,39 @@ def test_a_video_job_gives_what_the_command_line_writes(client, clip, tmp_path):
     assert result.content == Path(done.stdout.strip()).read_bytes()
 
 
+@pytest.mark.parametrize("quality", ["fast", "balanced", "best"])
+def test_a_quality_gives_what_the_command_line_writes(client, clip, tmp_path, quality):
+    sent = upload(client, clip)
+    job = begin(client, sent["id"], video_quality=quality, end=0.4)
+    assert wait(client, job["id"])["status"] == "done"
+    done = subprocess.run(
+        [sys.executable, "-m", "undark", "enhance", clip, "-o", f"{tmp_path}/out/",
+         "--quality", quality, "--to", "0.4"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    expected = Path(done.stdout.strip()).read_bytes()
+    assert client.get(f"v1/jobs/{job['id']}/result").content == expected
+
+
+def test_a_quality_changes_what_is_made_and_shown(client, tmp_path):
+    path = tmp_path / "noisy.mp4"
+    random = np.random.default_rng(0)
+    frames = [random.normal(30, 8, (SIZE[1], SIZE[0], 3)).clip(0, 255) for _ in range(6)]
+    write_video(path, [frame.astype(np.uint8) for frame in frames])
+    sent = upload(client, path)
+    shown, made = set(), set()
+    for quality in ("fast", "balanced", "best"):
+        query = {"video_quality": quality}
+        answer = client.get(f"v1/uploads/{sent['id']}/preview", params=query)
+        shown.add(answer.content)
+        body = {"name": path.name, **query}
+        made.add(client.post("v1/enhance", params=body, content=path.read_bytes()).content)
+    assert len(made) == 3
+    assert len(shown) >= 2
+    answer = client.post("v1/jobs", json={"upload": sent["id"], "video_quality": "finest"})
+    assert answer.status_code == 422 and "'fast', 'balanced' or 'best'" in answer.json()["detail"]
+
+
 def test_a_video_in_one_request(client, clip):
     answer = client.post(
         "v1/enhance", params={"name": clip.name, "exposure": 0.5}, content=clip.read_bytes()

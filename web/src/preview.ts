@@ -5,7 +5,7 @@ import { lost } from "./actions/add";
 import { thumbFrom } from "./actions/thumbs";
 import { asked } from "./edit";
 import { type Part, type PreviewOrder, Refusal } from "./engine";
-import { about, find, type Item, modelNamed, selected } from "./state";
+import { about, find, type Item, modelNamed, output, selected } from "./state";
 import { engine } from "./undark";
 import { line } from "./words";
 
@@ -62,10 +62,10 @@ function wishes(item: Item, shownParts: Part[]): Wish[] {
   const { id, upload, source, edit } = item;
   const isVideo = source.kind === "video";
   const limit = Math.min(MOST_PIXELS, about.value.limits.preview_pixels);
-  const adjust = asked(about.value, modelNamed(edit.model), edit, source.kind);
-  // The noise of videos is averaged over time, which one frame cannot show.
-  if (isVideo) delete adjust.denoise;
-  const looks = { before: null, after: { model: edit.model, adjust } };
+  const adjust = asked(about.value, modelNamed(edit.model), edit, source.kind, output.value);
+  const { videoQuality } = output.value;
+  const look = { model: edit.model, adjust, ...(isVideo ? { videoQuality } : {}) };
+  const looks = { before: null, after: look };
   const wish = (side: Side, part?: Part, isDraft = false): Wish => {
     const order: PreviewOrder = {
       look: looks[side],

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from undark.adjust import Adjust
 from undark.engine.enhancer import Enhancer
+from undark.engine.frames import Quality
 from undark.engine.video import VideoEnhancer
 from undark.errors import UnsupportedError, UsageError
 from undark.io.formats import FORMATS
@@ -94,7 +95,7 @@ class Previews:
     def __init__(
         self,
         open_photos: Callable[[str], Enhancer],
-        open_videos: Callable[[str, Adjust], VideoEnhancer],
+        open_videos: Callable[[str, Adjust, Quality], VideoEnhancer],
         limits: Limits,
     ) -> None:
         """Nothing is kept yet."""
@@ -162,7 +163,7 @@ class Previews:
             self._whole = (key, self._read(task))
         if task.before:
             return self._whole[1]
-        asked = (key, task.model, task.adjust)
+        asked = (key, task.model, task.adjust, task.video_quality)
         if self._result is None or self._result[0] != asked:
             self._result = None
             self._result = (asked, self._enhanced(self._whole[1], task, progress))
@@ -170,7 +171,7 @@ class Previews:
 
     def _enhanced(self, photo: Photo, task: Show, progress: Callable[[float], None]) -> Photo:
         if is_video(task.source):
-            video = self._open_videos(task.model, task.adjust)
+            video = self._open_videos(task.model, task.adjust, task.video_quality)
             return photo.with_pixels(video.enhance_frame(photo.pixels))
         model = self._open_photos(task.model)
         return model.enhance(photo, adjust=task.adjust, progress=progress)
