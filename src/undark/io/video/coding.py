@@ -18,6 +18,7 @@ __all__ = [
     "CODECS",
     "Coding",
     "Kind",
+    "check_bits",
     "check_coding",
     "codec_for",
     "is_planar",
@@ -57,6 +58,7 @@ _USUAL: Final = {
     "vp9": ("6", 30),
     "av1": ("10", 30),
 }
+_BITS: Final = (8, 10)
 _MOST_CRF: Final = {"h264": 51, "hevc": 51, "vp9": 63, "av1": 63}
 # Codecs that keep transparency and files that do, and codecs that keep two fields in a frame.
 _WITH_ALPHA: Final = ("prores", "vp9", "ffv1")
@@ -104,9 +106,10 @@ class Coding:
             ``proxy`` to ``4444xq``.
         encoder: ``nvenc``, ``qsv``, ``vaapi`` or ``videotoolbox`` where that works, and else, or
             with None, an encoder that runs on the processor.
+        bits: 8 or 10, of each sample; by default as many as the source has, and HDR has 10.
 
     Raises:
-        UsageError: No such codec or encoder.
+        UsageError: No such codec or encoder, or another number of bits.
     """
 
     def __init__(
@@ -115,6 +118,7 @@ class Coding:
         crf: int | None = None,
         preset: str | None = None,
         encoder: str | None = None,
+        bits: int | None = None,
     ) -> None:
         """Check the names."""
         self.encoder: str | None = None if encoder is None else encoder.strip().lower()
@@ -126,14 +130,18 @@ class Coding:
         self.codec: str | None = _ALSO.get(name or "", name)
         if self.codec is not None and self.codec not in CODECS:
             raise UsageError(f"{codec!r} is not a codec; choose one of {', '.join(CODECS)}")
+        if bits is not None and bits not in _BITS:
+            raise UsageError(f"bits must be 8 or 10, not {bits}", argument="bits")
         self.crf = crf
         self.preset = preset
+        self.bits = bits
         if self.codec is not None:
             self.check(self.codec)
 
     def __repr__(self) -> str:
         """What was asked for."""
-        return f"Coding({self.codec!r}, {self.crf!r}, {self.preset!r}, {self.encoder!r})"
+        said = (self.codec, self.crf, self.preset, self.encoder, self.bits)
+        return f"Coding({', '.join(map(repr, said))})"
 
     def check(self, codec: str) -> None:
         """See that the codec has the preset and the quality asked for.
@@ -150,6 +158,8 @@ class Coding:
             raise UsageError(f"{codec} has no crf; leave it out", argument="crf")
         if self.crf is not None and most is not None and not 0 <= self.crf <= most:
             raise UsageError(f"crf must be 0 to {most} for {codec}, not {self.crf}", argument="crf")
+        if codec == "prores" and self.bits == _BITS[0]:
+            raise UsageError("prores has always 10 bits; leave this out", argument="bits")
 
     def quality(self, codec: str) -> int:
         """Of what is encoded, as constant quality counts it."""
@@ -228,7 +238,32 @@ def codec_for(destination: Path, coding: Coding, kind: Kind) -> str:
             " or SDR",
             argument="sdr",
         )
+    if kind.hdr and kind.depth <= _BITS[0]:
+        raise UsageError(
+            f"{destination}: HDR takes 10 bits; leave that out, or have SDR", argument="bits"
+        )
     return codec
+
+
+def check_bits(destination: Path, coding: Coding, codec: str, format: str) -> None:
+    """See that what is encoded has the bits asked for.
+
+    Args:
+        destination: Of the file.
+        coding: What is asked for.
+        codec: A key of `CODECS`.
+        format: As `pixel_format` gives it.
+
+    Raises:
+        UsageError: It has not.
+    """
+    if coding.bits is None or (coding.bits > _BITS[0]) == format.endswith("le"):
+        return
+    if coding.bits == _BITS[0]:
+        raise UsageError(f"{destination}: {codec} has always 10 bits", argument="bits")
+    what = f"{codec} with transparency" if format.startswith("yuva") else codec
+    others = "prores or ffv1" if format.startswith("yuva") else "hevc, av1, prores or ffv1"
+    raise UsageError(f"{destination}: {what} has no 10 bits here; choose {others}", argument="bits")
 
 
 def _is_deep(codec: str) -> bool:
