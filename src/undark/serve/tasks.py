@@ -49,6 +49,7 @@ class Enhance:
         codec: Of a video, or None.
         crf: Likewise.
         preset: Likewise.
+        bits: Likewise.
     """
 
     source: Path
@@ -66,6 +67,7 @@ class Enhance:
     codec: str | None = None
     crf: int | None = None
     preset: str | None = None
+    bits: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

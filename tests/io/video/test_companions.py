@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,58 @@ def test_matroska_takes_all_sound_as_it_is(
     first = before[0][0], after[0][0]
     for (was, _), (now, _) in zip(before, after, strict=True):
         assert float(now - first[1]) == pytest.approx(float(was - first[0]), abs=1.1e-3)
+    assert loudness(target) > 0.05
+
+
+def ebml(data: bytes, begin: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """The elements of Matroska between two places: id, and where the content begins and ends."""
+    while begin < end:
+        width = 9 - data[begin].bit_length()
+        name = int.from_bytes(data[begin : begin + width], "big")
+        begin += width
+        width = 9 - data[begin].bit_length()
+        size = int.from_bytes(data[begin : begin + width], "big") & (1 << 7 * width) - 1
+        begin += width
+        last = end if size == (1 << 7 * width) - 1 else begin + size
+        assert last <= end, f"element {name:x} at {begin} goes beyond the one that holds it"
+        yield name, begin, last
+        begin = last
+
+
+SEGMENT, TRACKS, TRACK, SOUND, PRIVATE = 0x18538067, 0x1654AE6B, 0xAE, 0xE1, 0x63A2
+
+
+@pytest.mark.parametrize("piped", [False, True])
+@pytest.mark.parametrize(
+    ("rate", "layout", "private"),
+    [(48000, "stereo", b"\x11\x90"), (44100, "mono", b"\x12\x08"), (48000, "5.1", b"\x11\xb0")],
+)
+def test_aac_of_a_broadcast_in_matroska(
+    tmp_path: Path, rate: int, layout: str, private: bytes, *, piped: bool
+) -> None:
+    source = with_sound(tmp_path / "a.ts", "aac", rate=rate, layout=layout)
+    target = tmp_path / "b.mkv"
+    if piped:
+        with target.open("wb") as file:
+            transcode(source, target, as_it_is, Transcoding(QUICK), pipe=file)
+    else:
+        assert told(source, target) == []
+    data = target.read_bytes()
+    found: list[bytes] = []
+    for name, begin, end in ebml(data, 0, len(data)):
+        for part, start, stop in ebml(data, begin, end) if name == SEGMENT else ():
+            if part != TRACKS:
+                continue
+            for kind, *track in ebml(data, start, stop):
+                if kind != TRACK:
+                    continue
+                content = {name: data[a:b] for name, a, b in ebml(data, *track)}
+                if SOUND in content:
+                    found.append(content[PRIVATE])
+                    list(ebml(content[SOUND], 0, len(content[SOUND])))
+    assert found == [private]
+    before, after = packets(source, "audio"), packets(target, "audio")
+    assert [bytes(data) for _, data in after] == [bytes(data)[7:] for _, data in before]
     assert loudness(target) > 0.05
 
 

@@ -137,6 +137,10 @@ class Coding:
         self.bits = bits
         if self.codec is not None:
             self.check(self.codec)
+        elif preset is not None and not any(preset in known for known in _PRESETS.values()):
+            raise UsageError(
+                f"{preset!r} is a preset of no codec; ultrafast to veryslow are of h264"
+            )
 
     def __repr__(self) -> str:
         """What was asked for."""
@@ -150,7 +154,8 @@ class Coding:
             UsageError: It has not.
         """
         known = _PRESETS[codec]
-        if self.preset is not None and self.preset not in known:
+        # Where files of several kinds are written, it is meant for those that know it.
+        if self.codec is not None and not self.knows_preset(codec):
             choice = f"choose one of {', '.join(known)}" if known else "it has none"
             raise UsageError(f"{self.preset!r} is not a preset of {codec}; {choice}")
         most = _MOST_CRF.get(codec)
@@ -160,6 +165,10 @@ class Coding:
             raise UsageError(f"crf must be 0 to {most} for {codec}, not {self.crf}", argument="crf")
         if codec == "prores" and self.bits == _BITS[0]:
             raise UsageError("prores has always 10 bits; leave this out", argument="bits")
+
+    def knows_preset(self, codec: str) -> bool:
+        """Whether the preset asked for, if one is, is one of the codec's."""
+        return self.preset is None or self.preset in _PRESETS[codec]
 
     def quality(self, codec: str) -> int:
         """Of what is encoded, as constant quality counts it."""

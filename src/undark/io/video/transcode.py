@@ -304,6 +304,8 @@ def _canvas(
         first, kind, codec, preview=options.preview, turned=turned, plain=plain, hdr=hdr
     )
     check_bits(destination, options.coding, codec, canvas.format)
+    if not options.coding.knows_preset(codec):
+        notice(f"{options.coding.preset} is no preset of {codec}, which takes its usual one")
     coarser = "420" in canvas.format and "420" not in kind.format
     if plain and coarser and kind.depth > 8 and is_planar(kind.format):
         notice("its colours become 4:2:0, which devices play; name a codec to keep them finer")

@@ -39,7 +39,7 @@ _FILE: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}
 async def post_job(server: Here, asked: JobRequest, response: Response) -> JobState:
     """Have an upload enhanced."""
     upload = server.upload(asked.upload)
-    server.coding(asked.codec, asked.crf, asked.preset)
+    server.coding(asked.codec, asked.crf, asked.preset, asked.bits)
     if asked.end is not None and asked.end <= asked.begin:
         raise UsageError("end must be later than begin", argument="end")
     task = Enhance(
@@ -58,6 +58,7 @@ async def post_job(server: Here, asked: JobRequest, response: Response) -> JobSt
         codec=asked.codec,
         crf=asked.crf,
         preset=asked.preset,
+        bits=asked.bits,
     )
     job = server.jobs.begin(upload, task)
     response.headers["Location"] = f"{server.settings.root_path}/v1/jobs/{job.id}"
