@@ -168,9 +168,8 @@ def _through_rendition(change: Change, hdr: Hdr, colours: Colours) -> Change:
 
     def changed(source: Planes, target: Planes, *, time: float) -> None:
         before = rendering.rendition(source)
-        y, u, v = (np.empty_like(plane) for plane in (before.y, before.u, before.v))
-        after = Planes(y, u, v, before.colours)
-        change(before, after, time=time)
+        after = before.planes.blank_copy()
+        change(before.planes, after, time=time)
         rendering.relit(source, before, after, target)
 
     return changed

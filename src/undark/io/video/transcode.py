@@ -285,10 +285,13 @@ def _canvas(
     notice: Callable[[str], None],
 ) -> tuple[Canvas, str]:
     """What frames such as the first become, and the codec that they are written in."""
+    is_mapped = options.sdr and hdr is not None
     if options.sdr:
         hdr = None
     fields = options.keep_interlaced and first.interlaced_frame
     kind = Kind.of(first, fields=fields, hdr=hdr is not None)
+    if is_mapped:
+        kind = replace(kind, depth=8)
     if options.coding.bits is not None:
         kind = replace(kind, depth=options.coding.bits)
     codec = codec_for(destination, options.coding, kind)
