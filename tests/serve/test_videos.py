@@ -45,7 +45,7 @@ def test_a_frame_is_shown_before_and_after(client, clip):
 
 def test_a_video_job_gives_what_the_command_line_writes(client, clip, tmp_path):
     sent = upload(client, clip)
-    job = begin(client, sent["id"], adjust={"exposure": 0.5}, crf=30, begin=0.4, end=1.2)
+    job = begin(client, sent["id"], adjust={"exposure": 0.5}, crf=30, bits=10, begin=0.4, end=1.2)
     state = wait(client, job["id"])
     assert state["status"] == "done", state
     assert state["name"] == "at night.undark.mp4"
@@ -53,7 +53,7 @@ def test_a_video_job_gives_what_the_command_line_writes(client, clip, tmp_path):
     assert result.headers["content-type"] == "video/mp4"
     done = subprocess.run(
         [sys.executable, "-m", "undark", "enhance", clip, "-o", f"{tmp_path}/out/",
-         "--exposure", "0.5", "--crf", "30", "--from", "0.4", "--to", "1.2"],
+         "--exposure", "0.5", "--crf", "30", "--bits", "10", "--from", "0.4", "--to", "1.2"],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     assert result.content == Path(done.stdout.strip()).read_bytes()
@@ -111,7 +111,8 @@ def test_a_video_job_is_cancelled(client, tmp_path):
 
 
 @pytest.mark.parametrize("asked", [{"codec": "vp7"}, {"crf": 60}, {"begin": 5, "end": 4},
-                                   {"codec": "vp9", "preset": "fast"}])  # fmt: skip
+                                   {"codec": "vp9", "preset": "fast"},
+                                   {"bits": 9}, {"codec": "prores", "bits": 8}])  # fmt: skip
 def test_what_cannot_be_encoded_is_told_at_once(client, clip, asked):
     sent = upload(client, clip)
     answer = client.post("v1/jobs", json={"upload": sent["id"], **asked})

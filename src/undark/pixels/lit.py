@@ -36,6 +36,7 @@ __all__ = [
     "PlaneLight",
     "Tone",
     "relight_planes",
+    "rgb_of",
     "store",
 ]
 
@@ -216,7 +217,7 @@ def relight_planes(source: Planes, target: Planes, light: PlaneLight, tone: Tone
     fine, out = source.y, target.colours
     is_same = fine.shape == source.u.shape
     coarse = fine if is_same else cv2.resize(fine, (columns, rows), interpolation=cv2.INTER_AREA)
-    rgb = _rgb(coarse, source)
+    rgb = rgb_of(coarse, source)
     y, u, v = _planes(light.colours(rgb), rgb, out)
     store(u, out.middle, target.u, out)
     store(v, out.middle, target.v, out)
@@ -235,7 +236,7 @@ def relight_planes(source: Planes, target: Planes, light: PlaneLight, tone: Tone
     store(wide, out.black - MARGIN * float(span), target.y, out)
 
 
-def _rgb(y: Samples, source: Planes) -> NDArray[np.uint16]:
+def rgb_of(y: Samples, source: Planes) -> NDArray[np.uint16]:
     """H×W×3 in 16 bits of planes of 16 bits; what lies outside is clipped."""
     colours = source.colours
     unit = np.eye(3, dtype=np.float32)[:, None]

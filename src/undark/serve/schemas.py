@@ -98,6 +98,7 @@ class JobRequest(BaseModel):
     codec: str | None = Field(None, max_length=20, description="Of a video: h264, hevc, vp9, av1.")
     crf: int | None = Field(None, ge=0, le=63, description="Of a video: less is better.")
     preset: str | None = Field(None, max_length=20, description="Of a video: the encoder's effort.")
+    bits: Literal[8, 10] | None = Field(None, description="Of a video's samples; as the source.")
     video_quality: Quality = Field("balanced", description=VIDEO_QUALITY)
 
 

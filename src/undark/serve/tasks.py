@@ -50,6 +50,7 @@ class Enhance:
         codec: Of a video, or None.
         crf: Likewise.
         preset: Likewise.
+        bits: Likewise.
         video_quality: How much is done to each frame of a video.
     """
 
@@ -68,6 +69,7 @@ class Enhance:
     codec: str | None = None
     crf: int | None = None
     preset: str | None = None
+    bits: int | None = None
     video_quality: Quality = "balanced"
 
 

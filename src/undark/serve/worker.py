@@ -179,7 +179,7 @@ def _enhanced(
         options = Options(
             strip=task.strip,
             transcoding=Transcoding(
-                Coding(task.codec, task.crf, task.preset), task.begin, task.end
+                Coding(task.codec, task.crf, task.preset, bits=task.bits), task.begin, task.end
             ),
         )
     else:

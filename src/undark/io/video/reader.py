@@ -80,7 +80,7 @@ class VideoReader:
         self.stream: VideoStream = main_stream(container, str(source))
         self.dolby: tuple[int, int] | None = dolby_vision(self.stream, self.source)
         self.hdr: Hdr | None = None
-        self._sdr = sdr
+        self._sdr, self._deep = sdr, options.sdr
         self._resume = max(options.begin, resume)
         self.stream.thread_type = "AUTO"  # pyright: ignore[reportAttributeAccessIssue]
         base = self.stream.time_base
@@ -293,7 +293,10 @@ class VideoReader:
         frame = self._turned(frame)
         if self.hdr is None:
             self.hdr = hdr_of(frame, self.dolby)
-        return shown_in_sdr(frame, self.hdr) if self._sdr and self.hdr is not None else frame
+        if not self._sdr or self.hdr is None:
+            return frame
+        # What becomes brighter later shows what 8 bits have lost.
+        return shown_in_sdr(frame, self.hdr, deep=self._deep)
 
     def _frames(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
         self._damage.sent += packet.size > 0

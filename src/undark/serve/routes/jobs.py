@@ -40,7 +40,7 @@ _FILE: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}
 async def post_job(server: Here, asked: JobRequest, response: Response) -> JobState:
     """Have an upload enhanced."""
     upload = server.upload(asked.upload)
-    server.coding(asked.codec, asked.crf, asked.preset)
+    server.coding(asked.codec, asked.crf, asked.preset, asked.bits)
     if asked.end is not None and asked.end <= asked.begin:
         raise UsageError("end must be later than begin", argument="end")
     task = Enhance(
@@ -59,6 +59,7 @@ async def post_job(server: Here, asked: JobRequest, response: Response) -> JobSt
         codec=asked.codec,
         crf=asked.crf,
         preset=asked.preset,
+        bits=asked.bits,
         video_quality=asked.video_quality,
     )
     job = server.jobs.begin(upload, task)
