@@ -97,7 +97,7 @@ class History(Callback):
         self._mark = self._said = time.monotonic()
         self._drawn = self._mark  # a plot takes a second
         self._logs = logs
-        self.begun = False  # until there is a step to do
+        self.begun: bool = False  # until there is a step to do
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin the logs, and say where a resumed run goes on."""
