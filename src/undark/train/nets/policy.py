@@ -50,6 +50,21 @@ class Policy(nn.Module):
         self.eyes: _Eyes = _Eyes(state, width)
         self.choose: nn.Linear = _settle(nn.Linear(width, actions), 0.01)
 
+    def grown(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """`state` of a policy with fewer actions, made to fit: the new ones stand before the last.
+
+        They begin as rare as the rarest that it knew, whatever is seen.
+        """
+        weight, bias = state.get("choose.weight"), state.get("choose.bias")
+        if weight is None or bias is None or weight.shape[1] != self.choose.in_features:
+            return state
+        more = self.choose.out_features - len(bias)
+        if more <= 0:
+            return state
+        rows = torch.cat((weight[:-1], weight.new_zeros(more, weight.shape[1]), weight[-1:]))
+        biases = torch.cat((bias[:-1], bias.min().expand(more), bias[-1:]))
+        return {**state, "choose.weight": rows, "choose.bias": biases}
+
     def forward(self, glance: Tensor, state: Tensor) -> Tensor:
         """A logit for each action, N×actions.
 
