@@ -17,7 +17,8 @@ from undark.errors import DivergedError, RecipeError, UsageError
 from undark.evaluate.metrics import psnr
 from undark.models import Card
 from undark.photo import Photo
-from undark.pixels.steps import ACTIONS, LIMIT, STOP, Look, Step, apply_steps, cut_patches
+from undark.pixels.look import ACTIONS, LIMIT, STOP, Look, cut_patches
+from undark.pixels.steps import Step, apply_steps
 from undark.train import export_model, run
 from undark.train.callbacks import Stop
 from undark.train.data.datasets import load_datasets
