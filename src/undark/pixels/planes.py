@@ -22,6 +22,8 @@ __all__ = ["Colours", "Planes", "Samples"]
 Samples = NDArray[Any]
 """H×W uint8, or uint16 of which `Planes.depth` bits are used."""
 
+# Of limited range, samples of 8 bits are multiplied by this for 16.
+_BYTE: Final = 256.0
 # Pixels that a glance's cell is at least the mean of.
 _ROWS_OF_A_CELL: Final = 4
 _COLUMNS_OF_A_CELL: Final = 8
@@ -229,6 +231,9 @@ def _put(plane: Samples, values: FloatImage, zero: int, span: int, top: int) -> 
 def _scaled(plane: NDArray[Any], factor: float, shift: float, new: Colours) -> Samples:
     scale: Any = factor
     kind = cv2.CV_8U if new.depth == 8 else cv2.CV_16U
+    if plane.dtype == np.uint8 and not shift and factor == _BYTE:
+        wide = plane.astype(np.uint16)
+        return np.left_shift(wide, 8, out=wide)
     if shift:
         scaled: Any = cv2.addWeighted(plane, factor, plane, 0.0, shift, dtype=kind)
     else:

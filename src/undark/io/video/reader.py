@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from undark.errors import DamagedError, UsageError
+from undark.errors import DamagedError, UnreadableError, UsageError
 from undark.io.video.clock import Timeline
 from undark.io.video.damage import Damage
 from undark.io.video.feed import Feed
@@ -95,6 +95,9 @@ class VideoReader:
         self._least = max(1, round(_LEAST / self.base))
         self._damage = Damage()
         self._early: list[Packet[Any]] = []
+        # A stream that ends in the middle of nothing.
+        self._stalls = (self._av.error.ExitError, self._av.error.TimeoutError)
+        self.stalled: bool = False
         self.covers: dict[int, bytes] = {}
         length = _length(container, self.stream)
         self.length: float = min(length, self.end or length) - self.begin
@@ -134,6 +137,8 @@ class VideoReader:
             if self.is_frame(item):
                 return item
             self._early.append(item)
+        if self.stalled:
+            raise UnreadableError(f"{self.source}: cannot be read: nothing came for a while")
         part = " in the part asked for" if self.begin or self.end else ""
         raise DamagedError(f"{self.source}: is damaged or truncated: no frame can be read{part}")
 
@@ -258,6 +263,9 @@ class VideoReader:
             try:
                 packet = next(demuxed)
             except StopIteration:
+                return
+            except self._stalls:
+                self.stalled = True
                 return
             except self._av.error.FFmpegError:
                 failures += 1

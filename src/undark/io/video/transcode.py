@@ -10,8 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from undark.errors import InputError, OutputError
+from undark.errors import InputError, OutputError, UnreadableError
 from undark.io.atomic import finish, not_written, open_part
+from undark.io.video import network
 from undark.io.video.animation import ANIMATIONS
 from undark.io.video.canvas import Canvas
 from undark.io.video.coding import (
@@ -120,6 +121,9 @@ def transcode(
         except libav().error.FFmpegError as error:
             reason = error.strerror or error
             raise OutputError(f"{destination}: could not be written: {reason}") from error
+    if reader.stalled:
+        kept = "" if pipe is not None else f"; {partial_path(destination)} has what came before"
+        raise UnreadableError(f"{source}: nothing came for {network.PATIENCE:g} s{kept}")
     if reader.is_deinterlaced:
         notice("its frames were interlaced; each is made whole")
     for line in reader.damages():
@@ -182,6 +186,9 @@ class _Task:
                     with contextlib.suppress(Exception):
                         writer.close()
                     raise
+                if reader.stalled:
+                    finish(part, partial_path(destination))
+                    return
                 finish(part, destination)
             except BaseException:
                 part.unlink(missing_ok=True)
