@@ -32,6 +32,8 @@ interface Wish {
 }
 
 const MOST_PIXELS = 1_000_000;
+/** Sizes of previews differ by at least this much: a window that is drawn larger asks seldom. */
+const STEP_PIXELS = 125_000;
 const KEPT = 48;
 /** Where a preview takes longer than this, a smaller one is shown first. */
 const QUICK_MS = 250;
@@ -47,6 +49,8 @@ export const isBusy = signal(false);
 export const previewError = signal<string | null>(null);
 /** Parts that are seen larger than the preview shows them; the viewer sets them. */
 export const parts = signal<Part[]>([]);
+/** Pixels of the screen that the whole photo takes; fewer are made more quickly. Set by the viewer. */
+export const room = signal(MOST_PIXELS);
 
 const cache = new Map<string, Picture>();
 const refused = new Map<string, string>();
@@ -61,7 +65,7 @@ function wishes(item: Item, shownParts: Part[]): Wish[] {
   if (!item.source || !item.edit || !about.value) return [];
   const { id, upload, source, edit } = item;
   const isVideo = source.kind === "video";
-  const limit = Math.min(MOST_PIXELS, about.value.limits.preview_pixels);
+  const limit = Math.min(MOST_PIXELS, about.value.limits.preview_pixels, room.value);
   const adjust = asked(about.value, modelNamed(edit.model), edit, source.kind, output.value);
   const { videoQuality } = output.value;
   const look = { model: edit.model, adjust, ...(isVideo ? { videoQuality } : {}) };
@@ -76,7 +80,7 @@ function wishes(item: Item, shownParts: Part[]): Wish[] {
     return { key: JSON.stringify([upload, order]), id, upload, side, order, isDraft };
   };
   const whole = wish("after");
-  const isLarge = source.width * source.height > 2 * DRAFT_PIXELS;
+  const isLarge = Math.min(source.width * source.height, limit) > 1.5 * DRAFT_PIXELS;
   const needsDraft = isSlow && isLarge && !cache.has(whole.key);
   return [
     wish("before"),
@@ -84,6 +88,12 @@ function wishes(item: Item, shownParts: Part[]): Wish[] {
     whole,
     ...shownParts.flatMap((part) => [wish("after", part), wish("before", part)]),
   ];
+}
+
+/** Says how large the whole photo is seen, in pixels of the screen. */
+export function seenAs(width: number, height: number) {
+  const wanted = Math.ceil((width * height) / STEP_PIXELS) * STEP_PIXELS;
+  room.value = Math.min(MOST_PIXELS, Math.max(DRAFT_PIXELS, wanted));
 }
 
 /** Starts following what is selected. */

@@ -136,11 +136,13 @@ class Previews:
 
     def _source(self, task: Show) -> Photo:
         pixels = min(task.pixels, self._pixels)
-        key = (task.source, task.at, self._pixels)
-        if key not in self._small:
-            self._remember(key, _shrunk(self._read(task), self._pixels))
-        self._small.move_to_end(key)
-        return _shrunk(self._small[key], pixels)
+        key, largest = ((task.source, task.at, size) for size in (pixels, self._pixels))
+        found = self._small.get(key) or self._small.get(largest)
+        if found is None:
+            found = _shrunk(self._read(task), self._pixels)
+            self._remember(largest, found)
+        self._remember(key, _shrunk(found, pixels))
+        return self._small[key]
 
     def _read(self, task: Show) -> Photo:
         key = (task.source, task.at)
@@ -178,6 +180,7 @@ class Previews:
 
     def _remember(self, key: tuple[Path, float, int], photo: Photo) -> None:
         self._small[key] = photo
+        self._small.move_to_end(key)
         while len(self._small) > 1 and sum(map(_size, self._small.values())) > _KEPT_BYTES:
             self._small.popitem(last=False)
 
