@@ -124,7 +124,7 @@ def main() -> None:
     method = make_method(weights.recipe)
     load_into(method.network, weights)
     method.network.eval()
-    encoder = method.network.encoder
+    encoder = getattr(method.network, "encoder", None)
     if not isinstance(encoder, GlanceEncoder):
         parser.error(f"{asked.run}: its network does not guess by a glance")
     plan = weights.recipe
