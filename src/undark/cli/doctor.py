@@ -38,6 +38,7 @@ _PURPOSES: Final[Mapping[str, str]] = {
     "jxl": "JPEG XL files",
     "video": "video files, undark live",
     "evaluate": "undark evaluate",
+    "fleet": "undark fleet",
     "train": "undark train, undark export",
     "dev": "",
 }

@@ -43,10 +43,11 @@ __all__ = [
     "Strength",
     "Strip",
     "Threads",
+    "control",
 ]
 
 
-def _control(name: str) -> Any:
+def control(name: str) -> Any:
     """The option of a control of :class:`undark.adjust.Adjust`, as its table has it."""
     control = CONTROLS[name]
     return typer.Option(
@@ -82,7 +83,7 @@ Crf = Annotated[
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
-Denoise = Annotated[float | None, _control("denoise")]
+Denoise = Annotated[float | None, control("denoise")]
 
 Device = Annotated[
     str,
@@ -97,9 +98,9 @@ Explain = Annotated[
     bool, typer.Option("--explain", help="Show the steps of a model that edits in steps.")
 ]
 
-Exposure = Annotated[float, _control("exposure")]
+Exposure = Annotated[float, control("exposure")]
 
-Local = Annotated[float, _control("local")]
+Local = Annotated[float, control("local")]
 
 Format = Annotated[
     str | None,
@@ -234,7 +235,7 @@ SaveSteps = Annotated[
     ),
 ]
 
-Strength = Annotated[float, _control("strength")]
+Strength = Annotated[float, control("strength")]
 
 Strip = Annotated[
     str | None,

@@ -22,7 +22,14 @@ try:
 except ImportError:  # Windows, where a file that is open cannot be removed anyway
     fcntl = None
 
-__all__ = ["PART_SUFFIX", "finish", "not_written", "remove_leftovers", "write_atomically"]
+__all__ = [
+    "PART_SUFFIX",
+    "finish",
+    "not_written",
+    "remove_leftovers",
+    "sync_folder",
+    "write_atomically",
+]
 
 PART_SUFFIX = ".undark-part"
 """How the name of an unfinished file ends; folder scans skip it."""
@@ -84,7 +91,7 @@ def write_atomically(
             raise
     except OSError as error:
         raise not_written(path, error) from error
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def finish(part: Path, path: Path) -> None:
@@ -100,7 +107,7 @@ def finish(part: Path, path: Path) -> None:
         part.replace(path)
     except OSError as error:
         raise not_written(path, error) from error
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def remove_leftovers(folders: Iterable[Path]) -> list[Path]:
@@ -190,7 +197,7 @@ def _hand_on_permissions(path: Path, part: Path) -> None:
             part.chmod(stat.S_IMODE(old.st_mode))
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the rename itself durable, where the system knows how."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
