@@ -32,7 +32,7 @@ _PAGE: Final = 1000
 
 
 class Bucket(Store):
-    """A part of a bucket: ``s3://``, ``gs://`` or ``az://``; or of a web server, which is read only.
+    """A part of a bucket: ``s3://``, ``gs://`` or ``az://``; or of a web server, read only.
 
     Put-if-absent is the store's own: ``If-None-Match: *`` (S3), ``ifGenerationMatch=0`` (Google),
     ``overwrite=False`` (Azure).
@@ -101,7 +101,7 @@ class Bucket(Store):
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         """Everything below, streamed a page at a time."""
         top = f"{self._root}/{prefix}".rstrip("/")
-        base = self._fs._strip_protocol(self._root).rstrip("/") + "/"  # noqa: SLF001
+        base = self._fs._strip_protocol(self._root).rstrip("/") + "/"
         pages = {"s3": self._pages_of_s3, "gs": self._pages_of_google}.get(
             self._scheme, self._pages_of_folders
         )
@@ -153,7 +153,7 @@ class Bucket(Store):
         return self._try(name, once)
 
     def _pages_of_s3(self, top: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        bucket, _, prefix = self._fs._strip_protocol(top).partition("/")  # noqa: SLF001
+        bucket, _, prefix = self._fs._strip_protocol(top).partition("/")
         more: dict[str, str] = {}
         while True:
             asked = {"Bucket": bucket, "Prefix": f"{prefix}/" if prefix else "", **more}
@@ -165,7 +165,7 @@ class Bucket(Store):
             more = {"ContinuationToken": found["NextContinuationToken"]}
 
     def _pages_of_google(self, top: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        bucket, _, prefix = self._fs._strip_protocol(top).partition("/")  # noqa: SLF001
+        bucket, _, prefix = self._fs._strip_protocol(top).partition("/")
         more: dict[str, str] = {}
         while True:
             asked = {"prefix": f"{prefix}/" if prefix else "", "maxResults": _PAGE, **more}
@@ -180,7 +180,7 @@ class Bucket(Store):
             more = {"pageToken": found["nextPageToken"]}
 
     def _pages_of_folders(self, top: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        waiting = [self._fs._strip_protocol(top)]  # noqa: SLF001
+        waiting = [self._fs._strip_protocol(top)]
         while waiting:
             here = waiting.pop()
             found: list[dict[str, Any]] = self._try("", lambda: self._fs.ls(here, detail=True))  # noqa: B023

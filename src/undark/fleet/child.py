@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from undark.fleet.messages import (
@@ -74,7 +75,7 @@ def main(link: Connection, settings: Settings, limits: Limits) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides
     talk = _Talk(link, limits.grace)
-    signal.signal(signal.SIGTERM, lambda *_: talk.stop())
+    signal.signal(signal.SIGTERM, talk.on_signal)
     try:
         if limits.threads is not None:
             import cv2
@@ -109,6 +110,9 @@ class _Talk:
         # A supervisor that is gone hears nothing; what is published is found again.
         with suppress(OSError), self._sending:
             self._link.send(message)
+
+    def on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.stop()
 
     def stop(self) -> None:
         """End after the photo in hand; or, if that takes longer than the grace, at once."""
@@ -170,7 +174,7 @@ class _Line:
                 item = self._ahead.popleft()
                 try:
                     self._make(item, publishing)
-                except Exception as error:  # noqa: BLE001 - all that is not a photo's fault
+                except Exception as error:
                     self._break(error)
             for item in self._ahead:
                 item.fetched.cancel()
@@ -252,7 +256,7 @@ class _Line:
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except Exception as error:  # noqa: BLE001 - told in the end
+        except Exception as error:
             self._break(error)
 
     def _break(self, error: Exception) -> None:

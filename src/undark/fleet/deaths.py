@@ -1,4 +1,4 @@
-"""Deaths: how often a worker died with a key in hand, kept with the plan so that it is not forgotten."""
+"""Deaths: how often a worker died with a key in hand, kept with the plan."""
 
 from __future__ import annotations
 

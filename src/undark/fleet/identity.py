@@ -80,7 +80,8 @@ class Recipe:
             UsageError: It is of another version of undark, whose results are others.
         """
         try:
-            return cls(**{**content, "adjust": Adjust(**content["adjust"])})
+            values: dict[str, Any] = {**content, "adjust": Adjust(**content["adjust"])}
+            return cls(**values)
         except (TypeError, KeyError) as error:
             raise UsageError(
                 f"the plan's run is of undark {content.get('version')}, which this one does not"

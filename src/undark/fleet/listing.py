@@ -13,16 +13,16 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from undark.errors import DataError, UnreadableError
-from undark.fleet.extra import package
 from undark.fleet.identity import is_taken
 from undark.fleet.opening import local_path, open_store
 from undark.fleet.stores import Store, is_remote, without_secrets
+from undark.fleet.tables import stream
 
 __all__ = ["Key", "Listing", "list_source"]
 
 _KEYS: Final = ("key", "address", "url", "path", "file", "image")
 _TABLES: Final = (".parquet", ".csv", ".tsv", ".txt")
-_BATCH: Final = 4096
+_KNOWN: Final = frozenset((*_KEYS, "name", "size", "version", "etag", "mtime", "truth"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,11 @@ class Listing:
 
     Attributes:
         root: Address that relative keys are relative to.
-        keys: Gives them, in the source's order.
+        read: Gives its keys, in the source's order.
     """
 
     root: str
-    keys: Callable[[], Iterator[Key]]
+    read: Callable[[], Iterator[Key]]
 
 
 def list_source(source: str) -> Listing:
@@ -99,7 +99,10 @@ def _table(store: Store, name: str, root: str, suffix: str) -> Listing:
     shown = f"{store.address}/{name.partition('?')[0]}"
 
     def keys() -> Iterator[Key]:
-        rows = _parquet(store, name) if suffix == ".parquet" else _lines(store, name, suffix)
+        if suffix == ".parquet":
+            rows: Iterator[Mapping[str, Any]] = stream(store.path(name) or store.get(name), _KNOWN)
+        else:
+            rows = _lines(store, name, suffix)
         for number, row in enumerate(rows, 1):
             column = next((item for item in _KEYS if item in row), None)
             if column is None:
@@ -123,17 +126,6 @@ def _size(value: Any) -> int | None:
     with suppress(TypeError, ValueError, OverflowError):
         return int(value)
     return None
-
-
-def _parquet(store: Store, name: str) -> Iterator[Mapping[str, Any]]:
-    """The rows of a Parquet file, a batch at a time."""
-    path = store.path(name)
-    origin = str(path) if path is not None else io.BytesIO(store.get(name))
-    file = package("pyarrow.parquet").ParquetFile(origin)
-    known = {*_KEYS, "name", "size", "version", "etag", "mtime", "truth"}
-    columns = [item for item in file.schema_arrow.names if item in known]
-    for batch in file.iter_batches(batch_size=_BATCH, columns=columns):
-        yield from batch.to_pylist()
 
 
 def _lines(store: Store, name: str, suffix: str) -> Iterator[Mapping[str, Any]]:

@@ -10,19 +10,18 @@ A plan's folder, which may lie in a bucket, holds everything that a fleet knows:
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from undark.errors import DataError, UnreadableError, UsageError
-from undark.fleet.extra import package
 from undark.fleet.hashes import Hashes, short_hash
 from undark.fleet.identity import result_name
 from undark.fleet.listing import Key, list_source
 from undark.fleet.opening import open_store
 from undark.fleet.stores import Store, without_secrets
+from undark.fleet.tables import decoded, encoded
 from undark.io.record import this_version
 
 __all__ = ["PER_SHARD", "Plan", "Row", "as_dict", "make_plan", "open_plan"]
@@ -31,6 +30,14 @@ PER_SHARD: Final = 1000
 """Keys in a shard, by default."""
 
 _SCHEMA: Final = 1
+_COLUMNS: Final = {
+    "key": "string",
+    "name": "string",
+    "size": "int64",
+    "version": "string",
+    "twin": "bool",
+    "truth": "string",
+}
 _MD5: Final = 32
 
 
@@ -81,9 +88,8 @@ class Plan:
 
     def rows(self, shard: int) -> list[Row]:
         """The keys of a shard."""
-        data = self.store.get(_name(shard))
-        table = package("pyarrow.parquet").read_table(io.BytesIO(data))
-        return [Row(shard, row, **item) for row, item in enumerate(table.to_pylist())]
+        rows = decoded(self.store.get(_name(shard)))
+        return [Row(shard, row, **item) for row, item in enumerate(rows)]
 
     def count(self, shard: int) -> int:
         """How many keys a shard has."""
@@ -110,7 +116,7 @@ def make_plan(source: str, address: str, *, per_shard: int = PER_SHARD) -> Plan:
     names, contents = Hashes(), Hashes()
     shard: list[Key] = []
     count = total = shards = 0
-    for key in listing.keys():
+    for key in listing.read():
         shard.append(key)
         names.add(result_name(key.name, None))
         contents.add(_content(key))
@@ -173,21 +179,7 @@ def _name(shard: int) -> str:
 
 
 def _coded(keys: list[Key], twins: set[int]) -> bytes:
-    arrow = package("pyarrow")
-    schema = arrow.schema(
-        [
-            ("key", arrow.string()),
-            ("name", arrow.string()),
-            ("size", arrow.int64()),
-            ("version", arrow.string()),
-            ("twin", arrow.bool_()),
-            ("truth", arrow.string()),
-        ]
-    )
-    rows = [{**asdict(key), "twin": _is_twin(key, twins)} for key in keys]
-    target = io.BytesIO()
-    package("pyarrow.parquet").write_table(arrow.Table.from_pylist(rows, schema), target)
-    return target.getvalue()
+    return encoded([{**asdict(key), "twin": _is_twin(key, twins)} for key in keys], _COLUMNS)
 
 
 def _is_twin(key: Key, twins: set[int]) -> bool:

@@ -1,4 +1,4 @@
-"""A pool of worker processes that is watched: who dies is replaced, and what was in hand is told."""
+"""A pool of worker processes, watched: who dies is replaced, and what was in hand is told."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 The receipts of a shard are a log of numbered parts. A part is written by put-if-absent, by one who
 has read all parts before it, and holds no key that those hold; who loses a number reads what won it
-and goes on. So of two receipts for a key the first stands, and there is no second. When the shard is
-done its parts become one Parquet file, which from then on is what counts.
+and goes on. So of two receipts for a key the first stands, and there is no second. When the shard
+is done its parts become one Parquet file, which from then on is what counts.
 
 Keys that failed may be tried again in another round; its receipts are a log of their own, and stand
 in the place of those of the round before.
@@ -11,15 +11,14 @@ in the place of those of the round before.
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Final
+from typing import Final
 
-from undark.fleet.extra import package
 from undark.fleet.plan import Plan
 from undark.fleet.stores import Store
+from undark.fleet.tables import decoded, encoded
 
 __all__ = ["Ledger", "Receipt", "Standing", "standing"]
 
@@ -126,7 +125,9 @@ class Ledger:
         """Make one file of the parts; to be called when every key has its receipt."""
         if not self.packed:
             rows = [self.receipts[row] for row in sorted(self.receipts)]
-            self._store.put(f"{self._base}.parquet", _coded(rows))
+            self._store.put(
+                f"{self._base}.parquet", encoded([asdict(item) for item in rows], _COLUMNS)
+            )
             self.packed = True
         self._take_parts_away()
 
@@ -138,7 +139,7 @@ class Ledger:
         if not self.packed:
             data = self._store.find(f"{self._base}.parquet")
             if data is not None:
-                found = _decoded(data)
+                found = [Receipt(**item) for item in decoded(data)]
                 self.receipts = {item.row: item for item in found}
                 self.repeated = len(found) - len(self.receipts)
                 self.packed = True
@@ -194,21 +195,5 @@ def standing(plan: Plan, shard: int, rounds: int = 0) -> Standing:
     return Standing(stands, None, ())
 
 
-def _coded(rows: Sequence[Receipt]) -> bytes:
-    arrow = package("pyarrow")
-    kinds: dict[str, Any] = {
-        "int": arrow.int64(),
-        "str": arrow.string(),
-        "float": arrow.float64(),
-        "bool": arrow.bool_(),
-    }
-    schema = arrow.schema([(item.name, kinds[str(item.type)]) for item in fields(Receipt)])
-    target = io.BytesIO()
-    table = arrow.Table.from_pylist([asdict(item) for item in rows], schema)
-    package("pyarrow.parquet").write_table(table, target, compression="zstd")
-    return target.getvalue()
-
-
-def _decoded(data: bytes) -> list[Receipt]:
-    table = package("pyarrow.parquet").read_table(io.BytesIO(data))
-    return [Receipt(**item) for item in table.to_pylist()]
+_TYPES: Final = {"int": "int64", "str": "string", "float": "float64", "bool": "bool"}
+_COLUMNS: Final = {item.name: _TYPES[str(item.type)] for item in fields(Receipt)}

@@ -1,4 +1,4 @@
-"""Proof that all is done: each key has one receipt, each result its hash, and nothing is left over."""
+"""Proof that all is done: one receipt for each key, its hash for each result, nothing left over."""
 
 from __future__ import annotations
 

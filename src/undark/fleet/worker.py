@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import shutil
 import time
 from contextlib import suppress
@@ -22,6 +21,7 @@ from undark.fleet.plan import Row
 from undark.fleet.receipts import Receipt
 from undark.fleet.settings import Settings
 from undark.fleet.sources import Fetched, Sources
+from undark.fleet.twins import Original, Twins
 from undark.fleet.workshop import Workshop
 from undark.io.formats import FORMATS, suffix_format
 from undark.io.record import file_digest
@@ -80,7 +80,7 @@ class Worker:
         self._recipe = settings.recipe
         self._threads = threads
         self._sources = Sources(settings.source)
-        self._plan = open_store(settings.plan)
+        self._twins = Twins(open_store(settings.plan))
         self._to = open_store(settings.to) if settings.to else None
         at = self._to.path("") if self._to is not None else None
         self._workshop = Workshop(at)
@@ -140,7 +140,7 @@ class Worker:
             if there is not None:
                 return _stamped(there, begin)
             if row.twin:
-                found = self._of_twin(row, receipt, fetched, bench, patient, begin)
+                found = self._of_twin(row, receipt, fetched, bench, patient=patient)
                 if found is not None:
                     return found
             return self._enhanced(row, receipt, fetched, bench, begin)
@@ -217,9 +217,9 @@ class Worker:
         ended = enhance_one(Pair(fetched.path, target), editor, self._options)
         if isinstance(ended, Failed):
             cause = ended.error.__cause__
-            if isinstance(cause, OSError) and cause.errno in _TROUBLE:
-                if isinstance(ended.error, OutputError):
-                    raise TroubleError(str(ended.error)) from ended.error
+            broken = isinstance(cause, OSError) and cause.errno in _TROUBLE
+            if broken and isinstance(ended.error, OutputError):
+                raise TroubleError(str(ended.error)) from ended.error
             if row.twin:
                 self._tell_twins(replace(receipt, output=""))
             text = str(ended.error).replace(str(fetched.path), row.key)
@@ -248,15 +248,15 @@ class Worker:
         if isinstance(source, Made) and found == source.receipt.sha256:
             return replace(receipt, sha256=found, bytes=size)
         digest = source.sha256 if isinstance(source, Fetched) else source.digest
-        same = self._verdict(receipt, path, digest) == "same"
+        same = self._verdict(path, digest) == "same"
         return replace(receipt, sha256=found, bytes=size) if same else None
 
     def _is_ours(self, receipt: Receipt, made: Made, bench: Path) -> bool:
         """Whether undark wrote what is there, otherwise than is wanted now."""
         path = self._look(receipt, bench)
-        return path is not None and self._verdict(receipt, path, made.digest) == "other"
+        return path is not None and self._verdict(path, made.digest) == "other"
 
-    def _verdict(self, receipt: Receipt, path: Path, digest: str) -> str:
+    def _verdict(self, path: Path, digest: str) -> str:
         kind = self._recipe.format or suffix_format(path)
         mute = "" if kind is not None and FORMATS[kind].xmp and not is_animated(path) else "mute"
         recording = self._options.record
@@ -278,40 +278,31 @@ class Worker:
         return path
 
     def _of_twin(
-        self,
-        row: Row,
-        receipt: Receipt,
-        fetched: Fetched,
-        bench: Path,
-        patient: bool,
-        begin: float,
+        self, row: Row, receipt: Receipt, fetched: Fetched, bench: Path, *, patient: bool
     ) -> Made | Waiting | None:
         """The result of the same bytes under another key; None where this key is to make it."""
-        place = f"same/{receipt.identity[:2]}/{receipt.identity}"
-        data = self._plan.find(f"{place}.json")
-        if data is None:
-            claim = f"{row.shard}/{row.row}".encode()
-            won = self._plan.put(f"{place}.claim", claim)
-            return Waiting() if not won and patient else None
-        first = json.loads(data)
         assert self._to is not None
-        if first["output"] in ("", receipt.output):
+        begin = perf_counter()
+        first = self._twins.find(receipt.identity)
+        if first is None:
+            won = self._twins.claim(receipt.identity, row)
+            return Waiting() if not won and patient else None
+        if first.output in ("", receipt.output):
             return None
         target = bench / "made" / Path(receipt.output).name
         target.parent.mkdir(exist_ok=True)
         with suppress(FileNotFoundError):
-            self._to.fetch(first["output"], target)
-            if file_digest(target) == first["sha256"]:
+            self._to.fetch(first.output, target)
+            if file_digest(target) == first.sha256:
                 if self._options.times:
                     shutil.copystat(fetched.path, target)
-                copied = replace(receipt, sha256=first["sha256"], bytes=first["bytes"], copied=True)
+                copied = replace(receipt, sha256=first.sha256, bytes=first.bytes, copied=True)
                 return Made(_stamped(copied, begin), target, fetched.sha256, twin=False)
         return None
 
     def _tell_twins(self, receipt: Receipt) -> None:
-        content = {item: getattr(receipt, item) for item in ("output", "sha256", "bytes")}
-        place = f"same/{receipt.identity[:2]}/{receipt.identity}.json"
-        self._plan.put(place, json.dumps(content).encode())
+        made = Original(receipt.output, receipt.sha256, receipt.bytes)
+        self._twins.tell(receipt.identity, made)
 
     def _failed(self, row: Row, error: UndarkError, begin: float, identity: str = "") -> Receipt:
         text = " ".join(str(error).split())
