@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from undark.errors import UndarkError
+
 __all__ = ["Patience", "lasting"]
 
 T = TypeVar("T")
@@ -22,6 +24,7 @@ _LASTING: Final = (
     NotImplementedError,
     TypeError,
     AttributeError,
+    UndarkError,  # it was tried long enough
 )
 _NO_USE: Final = (
     "credential",
