@@ -30,22 +30,26 @@ class Told:
         receipts: Those that stand now and did not before, as far as they are known here.
         found: How many of its keys had receipts already; told once, as a shard is begun.
         died: A key that a worker died with, and how; it is tried again.
+        unnamed: Receipts that stand now too, and of which no more is known here.
+        unnamed_failed: How many of these are of errors.
     """
 
     shard: int
     receipts: tuple[Receipt, ...] = ()
     found: int = 0
     died: tuple[str, str] | None = None
+    unnamed: int = 0
+    unnamed_failed: int = 0
 
     @property
     def count(self) -> int:
         """How many receipts."""
-        return len(self.receipts)
+        return len(self.receipts) + self.unnamed
 
     @property
     def failed(self) -> int:
         """How many of them are of errors."""
-        return sum(not item.done for item in self.receipts)
+        return sum(not item.done for item in self.receipts) + self.unnamed_failed
 
 
 @dataclass(slots=True)
