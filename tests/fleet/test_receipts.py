@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -88,8 +91,6 @@ class Deaths(RuleBasedStateMachine):
 
     @initialize(torn=st.frozensets(st.integers(0, ROWS - 1), max_size=2))
     def begin(self, torn: frozenset[int]) -> None:
-        import tempfile
-
         self.folder = tempfile.TemporaryDirectory()
         self.store = Folder(Path(self.folder.name))
         self.plan = Plan(self.store, "", ROWS, 0, 1, ROWS)
@@ -113,12 +114,9 @@ class Deaths(RuleBasedStateMachine):
     )
     def one_is_killed(self, left: int, batch: int, upto: int) -> None:
         self.number += 1
-        try:
-            write_shard(
-                self.stepped(left), f"w{self.number}", batch=batch, upto=upto, torn=self.torn
-            )
-        except DeathError:
-            pass
+        plan, mark = self.stepped(left), f"w{self.number}"
+        with contextlib.suppress(DeathError):
+            write_shard(plan, mark, batch=batch, upto=upto, torn=self.torn)
 
     @rule(
         order=st.lists(st.integers(0, 2), max_size=80),
@@ -172,9 +170,6 @@ class Deaths(RuleBasedStateMachine):
         """Left to itself, a copy of the plan ends in the one set of receipts."""
         if not hasattr(self, "plan") or self.number % 4:
             return
-        import shutil
-        import tempfile
-
         with tempfile.TemporaryDirectory() as copy:
             shutil.copytree(self.store.root, copy, dirs_exist_ok=True)
             plan = Plan(Folder(Path(copy)), "", ROWS, 0, 1, ROWS)

@@ -1,12 +1,13 @@
 """A plan on a Ray cluster: Ray Data carries shards' numbers, actors do them.
 
-Pixels never enter Ray's object store, and nothing rests on Ray's own checkpoints: an actor, a node or
-the driver may be killed at any moment, since receipts alone say what is done. Each actor keeps one
-worker process that holds the model, so that a photo which kills it is found out and set aside.
+Pixels never enter Ray's object store, and nothing rests on Ray's own checkpoints: an actor, a node
+or the driver may be killed at any moment, since receipts alone say what is done. Each actor keeps
+one worker process that holds the model, so that a photo which kills it is found out and set aside.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict
@@ -63,12 +64,13 @@ class Cluster:
         self._processes = processes
         self._limits = limits
         self._longest = longest
-        here: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
+        here: dict[str, Any] = {}
+        if address == "local":
+            here = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        for name in ("ray", "ray.data"):
+            logging.getLogger(name).setLevel(logging.ERROR)
         try:
-            self._ray.init(
-                address=address, log_to_driver=False, logging_level="error", configure_logging=True,
-                **here,
-            )  # fmt: skip
+            self._ray.init(address=address, log_to_driver=False, logging_level="error", **here)
         except Exception as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise DeviceError(f"{address}: no Ray cluster there: {reason[:300]}") from error
@@ -96,11 +98,9 @@ class Cluster:
             _Shards,
             fn_constructor_args=(settings, self._limits, self._longest),
             batch_size=1,
-            concurrency=self._actors(gpu=gpu, shards=plan.shards),
+            compute=self._data.ActorPoolStrategy(size=self._actors(gpu=gpu, shards=plan.shards)),
             num_cpus=_SHARE,
             num_gpus=1 if gpu else 0,
-            max_restarts=-1,
-            max_task_retries=-1,
         )
         try:
             for row in done.iter_rows():
