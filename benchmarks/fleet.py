@@ -234,8 +234,13 @@ def calm_run(folder: Path, source: Path, environment: dict[str, str]) -> dict[st
     """The results of an undisturbed run."""
     plan, out = folder / "calm-plan", folder / "calm"
     said("fleet", "plan", source, "-o", plan)
-    counted = {"COUNTED": str(folder / "calm-counted")}
-    said("fleet", "run", plan, "--to", out, *MODEL, "--processes", 2, **environment, **counted)
+    process = undark(
+        *("fleet", "run", plan, "--to", out, *MODEL, "--processes", 2),
+        **{**environment, "COUNTED": str(folder / "calm-counted")},
+    )
+    told, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit(f"the undisturbed run failed: {told}")
     return digests(out)
 
 
@@ -319,8 +324,19 @@ def ray_chaos(folder: Path, photos: int, every: float, per_shard: int = 50) -> D
     (folder / "calm.json").write_text(json.dumps(calm_run(folder, source, environment)))
     numbers = (photos, every, per_shard)
     done = subprocess.run(
-        ["unshare", "-rn", "--pid", "--fork", "--mount-proc", "--kill-child", sys.executable]
-        + [__file__, "--in-namespace", str(folder), *(str(item) for item in numbers)],
+        [
+            "unshare",
+            "-rn",
+            "--pid",
+            "--fork",
+            "--mount-proc",
+            "--kill-child",
+            sys.executable,
+            __file__,
+            "--in-namespace",
+            str(folder),
+            *(str(item) for item in numbers),
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -388,11 +404,11 @@ def noop(folder: Path, receipts: int = 100_000) -> str:
 def million(folder: Path, keys: int = 1_000_000) -> str:
     """Planning a million files of a folder tree."""
     source = folder / "million"
-    for number in range(keys):
-        if number % 10_000 == 0:
-            here = source / f"{number // 10_000:03d}"
-            here.mkdir(parents=True)
-        (here / f"{number}.jpg").touch()  # pyright: ignore[reportPossiblyUnboundVariable]
+    for first in range(0, keys, 10_000):
+        here = source / f"{first // 10_000:03d}"
+        here.mkdir(parents=True)
+        for number in range(first, min(first + 10_000, keys)):
+            (here / f"{number}.jpg").touch()
     code = (
         "import sys, time; from undark.evaluate.machine import peak_memory\n"
         "from undark.fleet.plan import make_plan\n"
@@ -441,8 +457,21 @@ def throughput(folder: Path, model: str, counts: Sequence[int], photos: int) -> 
     def alone(part: Path, out: Path) -> None:
         # One core for all of it, as a fleet's process has.
         subprocess.run(
-            ["taskset", "-c", "0", sys.executable, "-m", "undark", "enhance", str(part)]
-            + ["-o", str(out), "--precision", "exact", *(str(item) for item in asked)],
+            [
+                "taskset",
+                "-c",
+                "0",
+                sys.executable,
+                "-m",
+                "undark",
+                "enhance",
+                str(part),
+                "-o",
+                str(out),
+                "--precision",
+                "exact",
+                *(str(item) for item in asked),
+            ],
             check=True,
             capture_output=True,
         )
@@ -466,7 +495,7 @@ def throughput(folder: Path, model: str, counts: Sequence[int], photos: int) -> 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     known = ("chaos", "race", "noop", "million", "throughput", "ray")
     parser.add_argument("what", nargs="*", metavar="WHAT", help=", ".join(known))
     parser.add_argument("--photos", type=int, default=2000, help="for chaos and ray")

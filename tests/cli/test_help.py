@@ -22,7 +22,9 @@ COMMANDS = sorted([*ROOT.commands, *dict(commands_in(ROOT))])
 HEAVY = {"numpy", "cv2", "PIL", "onnxruntime", "openvino", "torch", "skimage", "rich"}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], *([*name.split(), "--help"] for name in dict.fromkeys(COMMANDS))])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], *([*name.split(), "--help"] for name in dict.fromkeys(COMMANDS))]
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\n"
