@@ -43,6 +43,7 @@ from undark.evaluate.protocol import protocol
 from undark.evaluate.report.text import written
 from undark.evaluate.run import BASELINES, Contender, contender
 from undark.evaluate.samples import images_in
+from undark.io.halves import Shot, read_shot
 from undark.io.pairs import find_pairs
 from undark.photo import area_resize, from_float
 from undark.pixels.colour import luma
@@ -160,13 +161,13 @@ def on_photos(
 
 
 def on_pairs(
-    pairs: Sequence[tuple[Path, Path]], contenders: Sequence[Contender]
+    pairs: Sequence[tuple[Shot, Shot]], contenders: Sequence[Contender]
 ) -> dict[str, Values]:
     """The means of each contender over pairs of a dark photo and its truth."""
     prepare = protocol("plain").prepare
     rows: dict[str, list[Values]] = {item.name: [] for item in contenders}
     for low, high in pairs:
-        dark, truth = read_photo(low), read_photo(high).pixels
+        dark, truth = read_shot(low), read_shot(high).pixels
         for item in contenders:
             output = prepare(item.enhance(dark).pixels, None)
             rows[item.name].append({name: of(output, truth) for name, of in PAIRED.items()})

@@ -25,21 +25,31 @@ from pathlib import Path
 from statistics import median
 
 from undark.engine.enhancer import Enhancer
+from undark.evaluate.choice import bring_metrics
 from undark.evaluate.machine import hardware, versions
 from undark.evaluate.memory import Origin
 from undark.evaluate.metrics import psnr
-from undark.evaluate.metrics.features import find_features
 from undark.evaluate.protocol import protocol
 from undark.evaluate.report.report import Report
 from undark.evaluate.report.text import megabytes, written
 from undark.evaluate.run import BASELINES, Contender, contender, evaluate
 from undark.evaluate.samples import Samples, images_in
+from undark.io.halves import read_shot
 from undark.io.pairs import TrainingPair, find_pairs
-from undark.io.photo import read_photo
 from undark.train.data.split import scenes_by_likeness, split_by_scene
 
 HELD_OUT, RUN = 0.15, 4
-COLUMNS = ("ssim", "ms_ssim", "delta_e2000", "feature_distance", "niqe", "brisque", "blown_added")
+COLUMNS = (
+    "ssim",
+    "ms_ssim",
+    "delta_e2000",
+    "feature_distance",
+    "lpips",
+    "dists",
+    "niqe",
+    "brisque",
+    "blown_added",
+)
 
 
 def held_out(folder: Path, *, likeness: bool = False) -> list[TrainingPair]:
@@ -59,7 +69,7 @@ def all_held_out(data: Path) -> list[TrainingPair]:
 
 def kept(data: Path) -> Samples:
     """Each light image once: several dark ones may share it."""
-    lights = dict.fromkeys(pair.high for pair in all_held_out(data))
+    lights = dict.fromkeys(pair.high for pair in all_held_out(data) if isinstance(pair.high, Path))
     return Samples.of_images("light sides of held-out pairs", list(lights), to_themselves=True)
 
 
@@ -92,7 +102,7 @@ def matched_psnr(samples: Samples, contenders: list[Contender], report: Report) 
     for sample in samples.items:
         if sample.name not in done or sample.truth is None:
             continue
-        dark, truth = read_photo(sample.dark), read_photo(sample.truth).pixels
+        dark, truth = read_shot(sample.dark), read_shot(sample.truth).pixels
         for item in contenders:
             found[item.name].append(psnr(prepare(item.enhance(dark).pixels, truth), truth))
     return {name: sum(values) / len(values) for name, values in found.items()}
@@ -133,12 +143,16 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="images of a set, evenly spread")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--features", type=Path, help="weights of MobileNetV2")
+    for name in ("--lpips-weights", "--dists-weights"):
+        parser.add_argument(name, type=Path, nargs="+", default=[])
     parser.add_argument("--report", type=Path, help="folder for a report of each set")
     options = parser.parse_args()
 
     contenders = [opened(model, options.threads) for model in options.model]
     contenders += BASELINES if options.baselines else ()
-    features = find_features(options.features)
+    brought = bring_metrics(
+        features=options.features, lpips=options.lpips_weights, dists=options.dists_weights
+    )
     print(f"{hardware()}\n{versions()}")
     for name in options.only:
         samples = SETS[name](options.data)
@@ -146,7 +160,7 @@ def main() -> None:
             samples,
             contenders,
             limit=options.limit,
-            features=features,
+            brought=brought,
             memory=True,
             images=options.report is not None,
         )

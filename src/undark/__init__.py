@@ -12,6 +12,7 @@ and gives back the same type, size and depth; `Enhancer` is the same with the mo
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from undark.photo import Photo
 
     __version__: str
+
+# ONNX Runtime reports each use to its makers, over the network, unless it is told not to before it
+# is loaded; see also undark.runtime.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = [
     "Adjust",

@@ -64,8 +64,8 @@ class Adjust:
         0.0,
         1.0,
         "",
-        "How much noise is taken off: photos by a model that relights [default: 1, all], "
-        "videos over time [default: 0].",
+        "How much noise is taken off: of photos by a model that relights, of videos over time "
+        "and in space.",
     )
     local: float = _control(
         1.0,

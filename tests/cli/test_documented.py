@@ -58,7 +58,7 @@ def test_the_docs_name_no_command_that_is_not_there() -> None:
 def test_the_docs_name_no_option_that_is_not_there(name: str) -> None:
     section = DOCS.read_text(encoding="utf-8").partition(f"\n## undark {name}\n")[2]
     rows = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("| `-")]
-    known = {option for item in FOUND[name].params for option in item.opts}
+    known = {o for p in FOUND[name].params for o in (*p.opts, *p.secondary_opts)}
     for row in rows:
         named = [part.split()[0] for part in row.split("|")[1].split("`")[1::2]]
         assert set(named) <= known, row

@@ -65,6 +65,23 @@ def test_another_is_made_like_it_and_what_is_given_wins(undark: Undark, here: Pa
     assert shown(undark, "other.undark.jpg")["adjust"]["exposure"] == -1.0  # type: ignore[index]
 
 
+def test_a_recipe_file_is_followed_as_its_result_is(undark: Undark, here: Path) -> None:
+    undark("enhance", "night.jpg", "-m", "curve", "--strength", 0.5)
+    recipe = here / "night.json"
+    recipe.write_text(undark("show", "night.undark.jpg", "--json").stdout)
+    done = undark("enhance", "--like", "night.json", "other.jpg", "--exposure", 1)
+    assert done.exit_code == 0, done.stderr
+    record = shown(undark, "other.undark.jpg")
+    assert record["model"]["name"] == "curve"  # type: ignore[index]
+    assert record["adjust"] == {"strength": 0.5, "exposure": 1.0, "denoise": 1.0, "local": 1.0}
+    recipe.write_text(recipe.read_text().replace('"strength": 0.5', '"strength": 5'))
+    done = undark("enhance", "--like", "night.json", "other.jpg", "-o", "none.jpg")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "night.json: is no recipe: strength must be between 0 and 1, not 5" in done.stderr
+    assert not Path("none.jpg").exists()
+
+
 def test_what_cannot_be_followed_is_wrong_usage(
     undark: Undark, here: Path, gain_model: Path
 ) -> None:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -277,27 +273,75 @@ def test_without_pyav_the_way_to_it_is_told(
     assert "pip install 'undark[video]'" in done.stderr
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to send")
-def test_ctrl_c_leaves_a_playable_part(tmp_path: Path, curve_model: Path) -> None:
-    few = list(grainy(scene(14, size=(480, 270)), 10, sigma=6))
-    source = write_video(tmp_path / "a.mkv", few * 40, sound=True)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "undark", "enhance", str(source), "-m", str(curve_model),
-         "--runtime", "onnxruntime", "--preset", "veryfast"],
-        stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path,
-    )  # fmt: skip
-    part = tmp_path / "a.undark.partial.mkv"
-    begin = time.monotonic()
-    while not (part.exists() and part.stat().st_size > 3_000):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() - begin < 60
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert f"{part}: the part that was finished" in stderr
-    assert "Traceback" not in stderr
-    assert not (tmp_path / "a.undark.mkv").exists()
-    assert 0 < len(pictures(part)) < 400
-    with av.open(str(part)) as video:
-        assert video.streams.audio
+@pytest.mark.parametrize("fps", [10, 23.976, 60])
+def test_numbered_pictures_with_gaps(undark: Undark, tmp_path: Path, fps: float) -> None:
+    pattern = numbered(tmp_path / "it's in", count=9, first=1)
+    for number in (4, 5, 6, 8):
+        (tmp_path / "it's in" / f"f{number:04}.png").unlink()
+    for name in ("a.mp4", "out/%03d.png", "a.gif"):
+        done = undark(pattern, "-o", tmp_path / name)
+        assert done.exit_code == 1
+        assert "f0004.png to f0006.png are missing before f0007.png" in done.stderr
+        assert "(--gaps)" in done.stderr
+        assert not (tmp_path / name).exists()
+    done = undark(pattern, "-o", tmp_path / "a.mp4", "--gaps", "--fps", fps)
+    assert done.exit_code == 0, done.stderr
+    assert times(tmp_path / "a.mp4") == pytest.approx([n / fps for n in range(5)], abs=1e-3)
+    assert undark(pattern, "-o", tmp_path / "out" / "%03d.png", "--gaps").exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        f"{number:03}.png" for number in (1, 2, 3, 7, 9)
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+@pytest.mark.parametrize("loop", [None, 0, 1, 3])
+def test_delays_and_loops_of_animations_are_the_stored_ones(
+    undark: Undark, tmp_path: Path, suffix: str, loop: int | None
+) -> None:
+    frames = [Image.fromarray(frame) for frame in grainy(scene(14), 6)]
+    delays = [100, 200, 50, 10, 20, 300]
+    options = {} if loop is None else {"loop": loop}
+    source = tmp_path / f"a{suffix}"
+    frames[0].save(source, save_all=True, append_images=frames[1:], duration=delays, **options)
+    assert undark(source).exit_code == 0
+    with Image.open(source) as old, Image.open(tmp_path / f"a.undark{suffix}") as new:
+        assert new.info.get("loop") == old.info.get("loop")
+        found = []
+        for number in range(6):
+            new.seek(number)
+            new.load()
+            found.append(new.info["duration"])
+    assert found == delays
+    # As a video, each is shown as long.
+    done = undark(source, "-o", tmp_path / "b.mp4", "--preset", "ultrafast")
+    assert done.exit_code == 0, done.stderr
+    assert times(tmp_path / "b.mp4") == pytest.approx(np.cumsum([0, *delays[:-1]]) / 1000, abs=1e-3)
+    with av.open(str(tmp_path / "b.mp4")) as clip:
+        assert clip.duration == pytest.approx(1000 * sum(delays), abs=2000)
+
+
+def test_rounded_delays_add_up(undark: Undark, tmp_path: Path) -> None:
+    source = write_video(tmp_path / "a.mp4", grainy(scene(14), 31), rate=30)
+    assert undark(source, "-o", tmp_path / "a.gif").exit_code == 0
+    with Image.open(tmp_path / "a.gif") as picture:
+        total = 0
+        for number in range(picture.n_frames):
+            picture.seek(number)
+            total += picture.info["duration"]
+    assert total == pytest.approx(31 / 30 * 1000, abs=10)
+
+
+def test_a_quality_of_videos_and_one_of_photos(undark: Undark, tmp_path: Path) -> None:
+    source = write_video(tmp_path / "clip.mp4", grainy(scene(14), 6))
+    sizes = []
+    for quality in ("fast", "balanced"):
+        target = tmp_path / f"{quality}.mp4"
+        done = undark(source, "--quality", quality, "--quality", "90", "-o", target)
+        assert done.exit_code == 0, done.stderr
+        sizes.append(target.stat().st_size)
+    # Noise is what takes most room.
+    assert sizes[1] < 0.8 * sizes[0]
+    for wrong in ("good", "0", "101", "9.5"):
+        done = undark(source, "--quality", wrong)
+        assert done.exit_code == 2
+        assert "--quality must be fast, balanced, best (videos) or 1 to 100" in done.stderr

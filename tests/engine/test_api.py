@@ -18,7 +18,7 @@ from skimage import data
 
 import undark
 from small_models import make_model
-from undark import Enhancer, Photo
+from undark import Enhancer, Photo, read_photo, write_photo
 from undark.adjust import Adjust
 from undark.errors import (
     DeviceError,
@@ -229,6 +229,23 @@ def test_a_limit_of_pixels_is_kept(enhancer):
     for photo in (dark(20, 31), [dark(20, 31)], Photo(dark(20, 31))):
         with pytest.raises(UnsupportedError, match="31×20 pixels, more than the limit of 600"):
             enhancer.enhance(photo, max_pixels=600)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp", ".bmp", ".avif", ".heic"])
+def test_a_file_of_more_pixels_is_refused_by_its_header(enhancer, tmp_path, suffix):
+    path = tmp_path / f"large{suffix}"
+    write_photo(Photo(dark(64, 80)), path)
+    with pytest.raises(UnsupportedError, match=r"large.*80×64 pixels, more than the limit of 5000"):
+        enhancer.enhance(path, max_pixels=5000)
+    with pytest.raises(UnsupportedError, match="more than the limit of 5000"):
+        read_photo(path, max_pixels=5000)
+    # Cut right behind its header, it is still refused for its size, so nothing was decoded.
+    data = path.read_bytes()
+    (tmp_path / f"cut{suffix}").write_bytes(data[: len(data) // 2])
+    if suffix in (".png", ".jpg", ".bmp"):
+        with pytest.raises(UnsupportedError, match="more than the limit of 5000"):
+            read_photo(tmp_path / f"cut{suffix}", max_pixels=5000)
+    assert read_photo(path, max_pixels=5120).width == 80
 
 
 def test_what_is_asked_may_come_as_an_adjust(enhancer):

@@ -10,7 +10,9 @@ import pytest
 
 from small_models import make_model
 from undark import Enhancer, VideoEnhancer
-from undark.engine.temporal import TemporalDenoiser, TemporalSmoother
+from undark.engine.frames import Quality
+from undark.engine.temporal import TemporalSmoother
+from undark.pixels.averaging import Averager
 from video_files import grainy, scene
 
 __all__ = ["make_model"]
@@ -32,9 +34,8 @@ def changes(frames: Iterable[np.ndarray]) -> float:
     return float(np.abs(np.diff([frame.mean() for frame in frames])).mean())
 
 
-def test_a_static_noisy_clip_flickers_no_more_than_under_a_fixed_gain(
-    video: VideoEnhancer,
-) -> None:
+def test_a_static_noisy_clip_flickers_no_more_than_under_a_fixed_gain(curve_model: Path) -> None:
+    video = VideoEnhancer(curve_model, denoise=0.0, fps=FPS, runtime="onnxruntime", threads=1)
     source = list(grainy(scene(12), 60, sigma=4.0))
     result = through(video, source)
     # The curves of the first frame, done to all: a gain that is fixed.
@@ -42,7 +43,7 @@ def test_a_static_noisy_clip_flickers_no_more_than_under_a_fixed_gain(
         np.stack([_table(source[0], result[0], i)[frame[..., i]] for i in range(3)], axis=-1)
         for frame in source
     ]
-    np.testing.assert_allclose(held[0], result[0])
+    assert np.abs(held[0] - result[0]).mean() < 2.0
     assert result[0].mean() > 3 * source[0].mean()
     assert changes(result) <= 1.2 * changes(held)
 
@@ -165,7 +166,7 @@ def test_a_model_that_gives_no_curves_is_steadied_too(make_model) -> None:
 def test_noise_is_averaged_where_nothing_moves(curve_model: Path) -> None:
     source = list(grainy(scene(14), 30, sigma=4.0))
     options = {"fps": FPS, "runtime": "onnxruntime", "threads": 1}
-    plain = through(VideoEnhancer(curve_model, **options), source)  # type: ignore[arg-type]
+    plain = through(VideoEnhancer(curve_model, denoise=0.0, **options), source)  # type: ignore[arg-type]
     clean = through(VideoEnhancer(curve_model, denoise=1.0, **options), source)  # type: ignore[arg-type]
     half = through(VideoEnhancer(curve_model, denoise=0.5, **options), source)  # type: ignore[arg-type]
 
@@ -182,7 +183,7 @@ def test_noise_is_averaged_where_nothing_moves(curve_model: Path) -> None:
 def test_what_moves_leaves_no_ghost(bright: bool) -> None:
     """A square crosses a grainy wall: where it has been, there is wall."""
     random = np.random.default_rng(6)
-    averager = TemporalDenoiser()
+    averager = Averager()
     wall, square = (20.0, 60.0) if bright else (40.0, 14.0)
     height, width = 80, 160
     trails = []
@@ -196,7 +197,7 @@ def test_what_moves_leaves_no_ghost(bright: bool) -> None:
             [frame.astype(np.uint8), small.astype(np.uint8), small.astype(np.uint8)],
             black=16.0,
             span=219.0,
-        )[0]
+        ).planes[0]
         if left > 40:
             trails.append(float(result[32:48, left - 24 : left - 8].mean() - wall))
             # The square itself is where it is, not behind.
@@ -205,11 +206,12 @@ def test_what_moves_leaves_no_ghost(bright: bool) -> None:
 
 
 def test_bright_parts_are_left_as_they_are() -> None:
-    averager = TemporalDenoiser()
+    averager = Averager()
     random = np.random.default_rng(7)
+    share = np.where(np.arange(256) < 128, 1.0, 0.0).astype(np.float32)
     for _ in range(5):
         frame = random.integers(200, 220, (32, 32), dtype=np.uint8)
-        result = averager.average([frame], black=16.0, span=219.0)[0]
+        result = averager.average([frame], black=16.0, span=219.0, share=share).planes[0]
     np.testing.assert_allclose(result, frame, atol=1e-3)
 
 
@@ -217,21 +219,27 @@ def test_a_moving_camera_smears_nothing() -> None:
     """All of a textured, grainy scene moves: the result is no farther from it than the source."""
     random = np.random.default_rng(9)
     texture = np.kron(random.uniform(20, 46, (10, 27)), np.ones((12, 12)))
-    averager = TemporalDenoiser()
+    averager = Averager()
     for number in range(25):
         clean = texture[:, 3 * number : 3 * number + 200]
         frame = (clean + random.normal(0, 2, clean.shape)).clip(0, 255).round().astype(np.uint8)
-        result = averager.average([frame], black=16.0, span=219.0)[0]
+        result = averager.average([frame], black=16.0, span=219.0).planes[0]
         if number > 2:
             assert np.square(result - clean).mean() < 1.1 * np.square(frame - clean).mean()
 
 
-def test_one_sample_does_not_become_a_step(video: VideoEnhancer) -> None:
-    """However dark it is, levels that are one sample apart stay within some 14 of each other."""
-    ramp = np.repeat(np.arange(12, dtype=np.uint8).repeat(8)[None, :, None], 64, axis=0)
-    result = video.enhance_frame(np.repeat(ramp, 3, axis=2)).astype(int)
-    assert np.abs(np.diff(result, axis=1)).max() <= 15
-    deep = np.repeat(ramp.astype(np.uint16) * 257, 3, axis=2)
-    video.reset()
-    # Sixteen bits have no such steps, and are lifted as the model says.
-    assert video.enhance_frame(deep).mean() / 257 > result.mean()
+@pytest.mark.parametrize("quality", ["fast", "balanced", "best"])
+def test_a_dark_ramp_does_not_become_bands(quality: Quality) -> None:
+    """33 levels, each 20 pixels wide, of which light makes 13 or more apart."""
+    levels = np.linspace(0, 32, 640).round().astype(np.uint8)
+    ramp = np.repeat(np.repeat(levels[None, :, None], 120, axis=0), 3, axis=2)
+    video = VideoEnhancer("curve", quality=quality, runtime="onnxruntime", threads=1)
+    for _ in range(3):
+        result = video.enhance_frame(ramp).astype(float).mean(axis=2)
+    gain = np.ptp(result.mean(axis=0)) / 32
+    assert gain > 4.0
+    # Columns, less their grain: what is one sample in the source is many small steps.
+    columns = result[:, 20:-20].mean(axis=0)
+    assert np.abs(np.diff(columns)).max() < 0.35 * gain
+    assert result[:, 20:-20].std(axis=0).max() < gain
+    np.testing.assert_array_equal(video.enhance_frame(ramp), video.enhance_frame(ramp))

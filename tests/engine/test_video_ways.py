@@ -36,7 +36,7 @@ def test_relight_decides_for_video_now_and_then_and_its_light_is_steady(
     monkeypatch.setattr(Relight, "bands", seen)
     levels = 14 * (1 + 0.05 * np.sin(np.arange(24) * 2.1))
     frames = [scene(level) for level in levels]
-    video = VideoEnhancer("relight", fps=30, exposure=0.5, **OPTIONS)
+    video = VideoEnhancer("relight", quality="best", fps=30, exposure=0.5, **OPTIONS)
     assert not video.is_fast
     steady = [video.enhance_frame(frame).mean() for frame in frames]
     assert asked == [0.5] * 2  # at the first frame, and 0.4 s later
@@ -74,6 +74,6 @@ def test_options_are_checked_as_for_photos(curve_model: Path) -> None:
         (name,) = options
         with pytest.raises(UsageError, match=f"{name} must be between"):
             VideoEnhancer(curve_model, **options, **OPTIONS)
-    plain = VideoEnhancer(curve_model, strength=0.5, **OPTIONS)
-    same = VideoEnhancer(curve_model, adjust=Adjust(strength=0.5, denoise=0.0), **OPTIONS)
+    plain = VideoEnhancer(curve_model, strength=0.5, denoise=0.5, **OPTIONS)
+    same = VideoEnhancer(curve_model, adjust=Adjust(strength=0.5, denoise=0.5), **OPTIONS)
     np.testing.assert_array_equal(plain.enhance_frame(DIM), same.enhance_frame(DIM))

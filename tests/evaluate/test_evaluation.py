@@ -59,7 +59,7 @@ def test_the_right_answer_scores_full_marks(data: Path) -> None:
 
 def test_means_are_means_over_pictures(data: Path) -> None:
     result = evaluate(data, [IDENTITY]).contenders[0]
-    assert set(METRICS) - set(result.means) == {"feature_distance"}
+    assert set(METRICS) - set(result.means) == {"feature_distance", "lpips", "dists"}
     for name in ("psnr", "ssim", "mae", "delta_e2000", "blown", "noise"):
         assert result.means[name] == pytest.approx(sum(result.values(name)) / 3)
     assert np.isnan(result.means["niqe"]), "the pictures are too small"
@@ -211,3 +211,38 @@ def test_peak_memory_is_that_of_a_process_of_its_own(data: Path) -> None:
     assert 20e6 < identity.peak_memory < 400e6
     assert failed.peak_memory is None
     assert report.memory_on == "1, 24×16 pixels"
+
+
+def test_only_the_metrics_asked_for_are_measured(data: Path, tmp_path: Path) -> None:
+    report = evaluate(data, [IDENTITY, DOUBLE], metrics=["mae", "noise"])
+    assert report.metrics == ["psnr", "mae", "noise"], "images are ordered by PSNR"
+    assert not any("feature distance" in note for note in report.notes)
+    text = json.dumps(report.as_dict())
+    assert "ssim" not in text
+    assert len(report.tables()) == 4
+    assert (tmp_path / "report.html") in report.write(tmp_path)
+
+
+def test_metrics_with_weights_are_measured_and_tested(data: Path) -> None:
+    def half(output: np.ndarray, truth: np.ndarray) -> float:
+        return float(np.mean(output) / 510)
+
+    report = evaluate(data, [IDENTITY, DOUBLE], metrics=["lpips"], brought={"lpips": half})
+    assert report.metrics == ["psnr", "lpips"]
+    assert report.differences["double"]["lpips"].mean > 0
+    assert report.contenders[1].means["lpips"] == pytest.approx(
+        2 * report.contenders[0].means["lpips"]
+    )
+
+
+def test_metrics_that_cannot_be_are_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no metric is called 'lpip'; did you mean 'lpips'"):
+        evaluate(data, [DOUBLE], metrics=["lpip"])
+    with pytest.raises(UsageError, match=r"lpips needs weights.*--lpips-weights"):
+        evaluate(data, [DOUBLE], metrics=["lpips"])
+    for path in (data / "low").iterdir():
+        save(tmp_path / "alone" / path.name, np.asarray(Image.open(path)))
+    with pytest.raises(UsageError, match="ssim needs truths"):
+        evaluate(tmp_path / "alone", [DOUBLE], metrics=["ssim"])
+    report = evaluate(tmp_path / "alone", [DOUBLE], metrics=["noise"])
+    assert report.metrics == ["niqe", "noise"]

@@ -12,15 +12,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
-from undark.adjust import Adjust
+from undark.adjust import CONTROLS, Adjust
+from undark.errors import UsageError
 from undark.io.formats import FORMATS, WRITABLE_FORMATS
 from undark.io.metadata.software import with_software
 from undark.io.metadata.tags import read_tags
 from undark.io.metadata.xmp import properties, with_properties
 from undark.io.photo import read_photo, write_photo
-from undark.io.record import NAMESPACE, Record, find_record, with_record, without_record
+from undark.io.record import (
+    NAMESPACE,
+    Record,
+    find_record,
+    read_recipe,
+    with_record,
+    without_record,
+)
 from undark.photo import Photo
 
 RECORD = Record(
@@ -215,3 +225,106 @@ def test_photos_of_every_kind_keep_what_they_had(
                 if entry.number == 1 and entry.kind == 4:
                     continue  # pointers
                 assert new.directories[0].entries[tag].data == entry.data
+
+
+NUMBERS = {name: st.floats(item.low, item.high, allow_nan=False) for name, item in CONTROLS.items()}
+DIGESTS = st.text("0123456789abcdef", min_size=64, max_size=64)
+RECORDS = st.builds(
+    Record,
+    version=st.text(),
+    model=st.text(),
+    sha256=DIGESTS | st.just(""),
+    adjust=st.builds(Adjust, **NUMBERS),
+    runtime=st.text(),
+    precision=st.sampled_from(["", "exact", "fast"]),
+    quality=st.none() | st.integers(1, 100),
+    strip=st.sampled_from(["", "gps", "all"]),
+    source=DIGESTS | st.just(""),
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=6,
+)
+
+
+@given(RECORDS)
+def test_a_record_comes_back_from_its_json(record: Record) -> None:
+    assert Record.from_dict(json.loads(record.canonical())) == record
+    assert Record.from_dict(json.loads(record.canonical(source=False))) == replace(
+        record, source=""
+    )
+
+
+@given(RECORDS, st.sampled_from(["", "adjust", "model"]), st.data())
+def test_wrong_values_are_one_line_and_never_another_error(
+    record: Record, where: str, data: st.DataObject
+) -> None:
+    values = record.as_dict()
+    table = values[where] if where else values
+    key = data.draw(st.sampled_from(sorted(table)) | st.text(max_size=5))
+    table[key] = data.draw(JSON)
+    try:
+        found = Record.from_dict(values)
+    except UsageError as error:
+        assert len(str(error).splitlines()) == 1
+    else:
+        assert key in record.as_dict() or key in record.as_dict()[where] or key == "digest"
+        assert Record.from_dict(found.as_dict()) == found
+
+
+def test_a_recipe_needs_its_schema_and_model_alone(tmp_path: Path) -> None:
+    path = tmp_path / "night.json"
+    path.write_text('{"schema": 1, "model": {"name": "curve", "sha256": ""}}', "utf-8-sig")
+    assert read_recipe(path) == Record(version="", model="curve", sha256="")
+    path.write_text(json.dumps({**RECORD.as_dict(), "digest": RECORD.digest}, indent=2))
+    assert read_recipe(path) == RECORD
+
+
+MODEL = {"name": "curve", "sha256": ""}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("{", "no JSON"),
+        ("[1]", "must be an object, not [1]"),
+        ("[" * 100_000, "no JSON"),
+        ("{}" + " " * (1 << 20), "larger than a mebibyte"),
+        ({}, 'lacks the key "schema"'),
+        ({"schema": 1}, 'lacks the key "model"'),
+        ({"schema": 2, "model": MODEL}, "schema must be 1, not 2"),
+        ({"schema": True, "model": MODEL}, "schema must be 1, not true"),
+        ({"schema": 1, "model": "curve"}, 'model must be an object, not "curve"'),
+        ({"schema": 1, "model": {"name": "curve"}}, 'model lacks the key "sha256"'),
+        ({"schema": 1, "model": {**MODEL, "sha256": "ab"}}, "64 hexadecimal digits"),
+        ({"schema": 1, "model": MODEL, "steps": []}, 'unknown key "steps"'),
+        ({"schema": 1, "model": MODEL, "adjust": {"glow": 1}}, 'unknown key "glow"'),
+        ({"schema": 1, "model": MODEL, "adjust": {"exposure": 9}}, "between -4 and 4 EV, not 9"),
+        ({"schema": 1, "model": MODEL, "adjust": {"exposure": 10**400}}, "so many digits"),
+        ({"schema": 1, "model": MODEL, "adjust": {"exposure": "1"}}, 'a number, not "1"'),
+        ({"schema": 1, "model": MODEL, "adjust": {"strength": True}}, "a number, not true"),
+        ({"schema": 1, "model": MODEL, "quality": 0}, "from 1 to 100, not 0"),
+        ({"schema": 1, "model": MODEL, "quality": True}, "from 1 to 100, not true"),
+        ({"schema": 1, "model": MODEL, "strip": "some"}, 'not "some"'),
+        ({"schema": 1, "model": MODEL, "source": "zz" * 32}, "64 hexadecimal digits"),
+        ({"schema": 1, "model": MODEL, "runtime": None}, "must be a text, not null"),
+    ],
+)
+def test_what_is_no_recipe_says_why(tmp_path: Path, content: object, says: str) -> None:
+    path = tmp_path / "night.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    with pytest.raises(UsageError) as caught:
+        read_recipe(path)
+    assert says in str(caught.value)
+    assert str(caught.value).startswith(f"{path}: is no recipe: ")
+
+
+def test_a_photo_is_no_json_and_a_missing_file_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    write_photo(with_record(small(), RECORD, "PNG"), path)
+    assert read_recipe(path) == RECORD
+    write_photo(small(), path)
+    assert read_recipe(path) is None
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_recipe(tmp_path)

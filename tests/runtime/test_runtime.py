@@ -1,5 +1,6 @@
 """Runtimes, devices, and graphs that do not do what their card says."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -231,3 +232,33 @@ def test_a_runtime_of_another_package_is_loaded_when_asked_for(make_model, monke
     assert open_graph(make_model().read_bytes()).runtime in RUNTIMES
     with pytest.raises(UsageError, match="auto, onnxruntime, openvino, doubling, not 'other'"):
         open_graph(b"", runtime="other")
+
+
+WATCHED = """
+import sys
+
+def watch(event, found):
+    if event.startswith("socket.") or event in ("os.fork", "subprocess.Popen", "urllib.Request"):
+        print(event, found, flush=True)
+
+sys.addaudithook(watch)
+import numpy as np
+from undark import Enhancer
+
+Enhancer("curve", runtime=sys.argv[1])(np.full((40, 60, 3), 12, np.uint8))
+"""
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_a_runtime_reports_to_nobody(runtime, tmp_path):
+    """Not even the first time, at home, where its makers' own settings let it."""
+    if runtime == "openvino":
+        pytest.importorskip("openvino", reason="the extra [openvino] is not installed")
+    environment = {key: value for key, value in os.environ.items() if key != "CI"}
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, runtime],
+        check=True, capture_output=True, text=True,
+        env=environment | {"HOME": str(tmp_path), "TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []

@@ -22,11 +22,13 @@ from undark.cli.fleet import fleet
 from undark.cli.live import live
 from undark.cli.models import models
 from undark.cli.recipe import recipe
+from undark.cli.serve import serve
+from undark.cli.share import share
 from undark.cli.shell import Command, result
 from undark.cli.show import show
 from undark.cli.train import train
 
-__all__ = ["app", "main"]
+__all__ = ["app", "in_place", "main"]
 
 app: typer.Typer = typer.Typer(
     name="undark",
@@ -42,8 +44,10 @@ app: typer.Typer = typer.Typer(
 for _command in (
     enhance,
     live,
+    serve,
     apply,
     show,
+    share,
     models,
     evaluate,
     data,
@@ -81,6 +85,12 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     app()
+
+
+def in_place() -> None:
+    """Replace the photos that are named: `undark-in-place`, for programs that call an editor."""
+    sys.argv[1:1] = ["enhance", "--in-place"]
+    main()
 
 
 if __name__ == "__main__":

@@ -9,14 +9,40 @@ from typing import TYPE_CHECKING
 
 from undark.adjust import CONTROLS, Adjust
 from undark.cli.editing import StepsFiles
-from undark.cli.opening import Engine
+from undark.cli.opening import Engine, open_enhancer, open_video
 from undark.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
+    from undark.engine.enhancer import Enhancer
+    from undark.engine.video import VideoEnhancer
     from undark.io.record import Record
     from undark.modes import Mode
 
-__all__ = ["Asked"]
+__all__ = ["Asked", "qualities"]
+
+_PERCENT = range(1, 101)
+
+
+def qualities(given: Sequence[str] | None) -> tuple[int | None, str]:
+    """Of photos in lossy formats, and of videos, from what is given for ``--quality``.
+
+    Raises:
+        UsageError: One is neither a number from 1 to 100 nor a quality of videos.
+    """
+    from undark.engine.frames import QUALITIES
+
+    photos, videos = None, "balanced"
+    for text in given or ():
+        if text in QUALITIES:
+            videos = text
+        elif text.isdecimal() and int(text) in _PERCENT:
+            photos = int(text)
+        else:
+            raise UsageError(
+                f"--quality must be {', '.join(QUALITIES)} (videos) or 1 to 100 (photos),"
+                f" not {text}"
+            )
+    return photos, videos
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +57,7 @@ class Asked:
     local: float
     explain: bool
     save_steps: Path | None
+    video_quality: str = "balanced"
 
     @property
     def in_steps(self) -> bool:
@@ -65,6 +92,27 @@ class Asked:
             precision=self.engine["precision"],
         )
 
+    def open_photos(self) -> Enhancer:
+        """The model for photos, loaded and announced."""
+        return open_enhancer(self.model, self.engine)
+
+    def open_videos(self, shared: Enhancer | None = None) -> VideoEnhancer:
+        """The model for videos, loaded and announced.
+
+        Args:
+            shared: The model for photos, where it is open.
+        """
+        return open_video(
+            self.model,
+            self.engine,
+            quality=self.video_quality,
+            shared=shared,
+            strength=self.strength,
+            exposure=self.exposure,
+            denoise=1.0 if self.denoise is None else self.denoise,
+            local=self.local,
+        )
+
     def check(self, *, only_photos: bool) -> None:
         """See that photos can be done so, before the model is loaded.
 
@@ -96,17 +144,17 @@ class Asked:
         """As a result was made: by its model, with its values.
 
         Args:
-            photo: The result.
+            photo: The result, or a recipe: its record as a JSON file.
             given: Names of what the user has chosen, which stays.
 
         Raises:
-            UsageError: The photo has no record, or its model is not at hand.
+            UsageError: The file has no record, is no recipe, or its model is not at hand.
         """
-        from undark.io.record import find_record
+        from undark.io.record import read_recipe
 
         if not photo.exists():
             raise UsageError(f"{photo}: there is no such file")
-        record = find_record(photo)
+        record = read_recipe(photo)
         if record is None:
             raise UsageError(f"{photo}: has no record of how it was made; leave out --like")
         asked = self if "model" in given else replace(self, model=_model_of(photo, record))

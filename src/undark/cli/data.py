@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from undark.cli.options import Debug, Json
+from undark.cli.options import Ab, Debug, Json
 from undark.cli.progress import progress_bar
 from undark.cli.shell import command, result, result_json, say
 
 if TYPE_CHECKING:
     from undark.evaluate.dataset import DatasetFindings
+    from undark.io.halves import DarkHalf
 
 __all__ = ["data"]
 
@@ -33,6 +34,7 @@ def data(
         Path | None,
         typer.Option("--report", metavar="FILE.html", help="Write a page with pictures here."),
     ] = None,
+    dark_half: Ab = "guess",
     as_json: Json = False,
     debug: Debug = False,  # noqa: ARG001 - read by @command
 ) -> None:
@@ -43,6 +45,7 @@ def data(
         found = look_at(
             folder,
             against=against,
+            dark_half=cast("DarkHalf", dark_half),
             progress=lambda done, count: show(done, count, "looking at pairs"),
         )
     if as_json:

@@ -37,6 +37,7 @@ _PURPOSES: Final[Mapping[str, str]] = {
     "raw": "camera RAW files",
     "jxl": "JPEG XL files",
     "video": "video files, undark live",
+    "serve": "undark serve: the page and the HTTP API",
     "evaluate": "undark evaluate",
     "fleet": "undark fleet",
     "train": "undark train, undark export",

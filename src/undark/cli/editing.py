@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from undark.jobs import Done, Event, Job, Skipped
     from undark.pixels.steps import Step
 
-__all__ = ["StepsFiles", "keep_steps", "record", "run_job", "skipped"]
+__all__ = ["StepsFiles", "keep_steps", "record", "run_job", "skipped", "tell"]
 
 
 def run_job(
@@ -58,7 +58,7 @@ def run_job(
                 show(job.summary.total + sum(fractions.values()), len(pairs), text)
                 if done is not None and isinstance(event, Done | Skipped):
                     done(event)
-                _tell(event, as_json, debug)
+                tell(event, as_json=as_json, debug=debug)
     except KeyboardInterrupt:
         for path in job.partials:
             say(f"{path}: the part that was finished")
@@ -70,7 +70,7 @@ def run_job(
         raise typer.Exit(FAILED)
 
 
-def _tell(event: Event, as_json: bool, debug: bool) -> None:
+def tell(event: Event, *, as_json: bool, debug: bool) -> None:
     """An input's last word: a result on stdout, and notices on stderr."""
     from undark.jobs import Done, Failed, Notice, Skipped
 

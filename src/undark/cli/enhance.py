@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from undark.adjust import CONTROLS
-from undark.cli.asked import Asked
+from undark.cli.asked import Asked, qualities
 from undark.cli.clock import seconds
 from undark.cli.editing import keep_steps, run_job
-from undark.cli.opening import Engine, open_enhancer, open_video
+from undark.cli.feed import STDOUT, Piping, is_photo
+from undark.cli.opening import Engine
 from undark.cli.options import (
     Begin,
     Codec,
@@ -19,15 +22,18 @@ from undark.cli.options import (
     Debug,
     Denoise,
     Device,
+    Encoder,
     End,
     Explain,
     Exposure,
     Format,
     Fps,
+    Gaps,
     InPlace,
     Inputs,
     Jobs,
     Json,
+    KeepInterlaced,
     Like,
     Local,
     Model,
@@ -38,11 +44,12 @@ from undark.cli.options import (
     Precision,
     Preset,
     Preview,
-    Quality,
+    Qualities,
     Recursive,
     Runtime,
     Salvage,
     SaveSteps,
+    Sdr,
     Strength,
     Strip,
     Threads,
@@ -56,6 +63,7 @@ if TYPE_CHECKING:
 
     from undark.engine.enhancer import Enhancer
     from undark.engine.video import VideoEnhancer
+    from undark.io.video.feed import Feed
     from undark.io.walk import Pair
     from undark.jobs import Done, Options, Skipped
 
@@ -89,12 +97,16 @@ def enhance(
     codec: Codec = None,
     crf: Crf = None,
     preset: Preset = None,
+    encoder: Encoder = None,
     fps: Fps = 25.0,
+    sdr: Sdr = False,
+    gaps: Gaps = False,
+    keep_interlaced: KeepInterlaced = False,
     as_json: Json = False,
     jobs: Jobs = 1,
     threads: Threads = None,
     format: Format = None,
-    quality: Quality = None,
+    quality: Qualities = None,
     no_record: NoRecord = False,
     no_times: NoTimes = False,
     strip: Strip = None,
@@ -112,41 +124,66 @@ def enhance(
     from undark.jobs import Options
 
     written = None if format is None else format_named(format)
+    of_photos, of_videos = qualities(quality)
     engine = Engine(runtime=runtime, device=device, threads=threads, precision=precision)
     asked = Asked(model, engine, strength, exposure, denoise, local, explain, save_steps)
+    asked = replace(asked, video_quality=of_videos)
     if like is not None:
         asked = asked.like(like, {name for name in _LIKE if _is_given(context, name)})
     options = Options(
         format=written,
-        quality=quality,
+        quality=of_photos,
         overwrite=overwrite,
         salvage=salvage,
         record=not no_record,
         times=not no_times,
         strip=strip,
     )
-    if STDIN in inputs:
-        if len(inputs) > 1:
-            raise UsageError("- (stdin) cannot be mixed with other inputs")
-        if in_place:
-            raise UsageError("- (stdin) cannot be replaced in place; leave out --in-place")
-        Stream(output, options, as_json=as_json).run(asked)
-        return
-
     from undark.io.video.coding import Coding
+    from undark.io.video.feed import Feed
     from undark.io.video.options import Transcoding
     from undark.io.walk import plan
 
     transcoding = Transcoding(
-        coding=Coding(codec, crf, preset),
+        coding=Coding(codec, crf, preset, encoder),
         begin=seconds(begin, "--from") or 0.0,
         end=seconds(end, "--to"),
         preview=preview,  # pyright: ignore[reportArgumentType]
         fps=fps,
+        sdr=sdr,
+        gaps=gaps,
+        keep_interlaced=keep_interlaced,
     )
+    piped = _piped(inputs, output, in_place=in_place)
+    if isinstance(piped, Feed) and piped.file is not None and is_photo(piped.file):
+        Stream(output, options, as_json=as_json).run(asked)
+        return
+    if piped is not None:
+        Piping(piped, output, options, as_json=as_json).run(asked, transcoding)
+        return
     pairs = plan(inputs, output=output, recursive=recursive, format=written, in_place=in_place)
     options = replace(options, transcoding=transcoding)
     _run(pairs, asked, options, workers=jobs, as_json=as_json, debug=debug)
+
+
+def _piped(inputs: Sequence[str], output: str | None, *, in_place: bool) -> Path | Feed | None:
+    """The one input that comes from no file or goes to none."""
+    from undark.io.video.feed import Feed, is_url
+    from undark.io.walk import is_video
+
+    found = [item for item in inputs if item == STDIN or is_url(item)]
+    if not found and output != STDOUT:
+        return None
+    name = "- (stdin)" if STDIN in found else found[0] if found else "- (stdout)"
+    if len(inputs) > 1:
+        raise UsageError(f"{name} cannot be mixed with other inputs")
+    if in_place:
+        raise UsageError(f"{name} cannot be replaced in place; leave out --in-place")
+    if not found:
+        if not is_video(Path(inputs[0])):
+            raise UsageError(f"{inputs[0]}: only videos go from a file to stdout; name a file")
+        return Path(inputs[0])
+    return Feed("stdin", sys.stdin.buffer) if found[0] == STDIN else Feed(found[0])
 
 
 def _is_given(context: typer.Context, name: str) -> bool:
@@ -177,19 +214,11 @@ def _run(
     opened: list[Enhancer] = []
 
     def open_photos() -> Enhancer:
-        opened.append(open_enhancer(asked.model, asked.engine))
+        opened.append(asked.open_photos())
         return opened[0]
 
     def open_videos() -> VideoEnhancer:
-        return open_video(
-            asked.model,
-            asked.engine,
-            shared=opened[0] if opened else None,
-            strength=asked.strength,
-            exposure=asked.exposure,
-            denoise=asked.denoise or 0.0,
-            local=asked.local,
-        )
+        return asked.open_videos(opened[0] if opened else None)
 
     def done(event: Done | Skipped) -> None:
         keep_steps(event.source, event.destination, event.steps, asked.explain, files)

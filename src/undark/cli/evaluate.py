@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from undark.cli.opening import Engine, open_enhancer
-from undark.cli.options import Debug, Device, Json, Precision, Runtime, Threads
+from undark.cli.options import Ab, Debug, Device, Json, Precision, Runtime, Threads
 from undark.cli.progress import progress_bar
 from undark.cli.shell import FAILED, command, result, result_json, say
 
 if TYPE_CHECKING:
     from undark.evaluate.report.report import Report
+    from undark.io.halves import DarkHalf
 
 __all__ = ["evaluate"]
 
@@ -62,6 +63,7 @@ def evaluate(
             help="Write report.html, report.json, pictures.csv and grid.png here.",
         ),
     ] = None,
+    dark_half: Ab = "guess",
     as_json: Json = False,
     limit: Annotated[
         int | None,
@@ -73,6 +75,32 @@ def evaluate(
             "--features",
             metavar="PATH",
             help="Weights of MobileNetV2 for its feature distance: the file or its folder.",
+        ),
+    ] = None,
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metrics",
+            metavar="NAMES",
+            help="Measure only these, with commas between them, such as psnr,ssim,lpips; repeat "
+            "[default: all whose weights are there].",
+        ),
+    ] = None,
+    lpips_weights: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--lpips-weights",
+            metavar="PATH",
+            help="Weights of AlexNet, VGG-16 or SqueezeNet 1.1 for LPIPS: torchvision's .pth or "
+            "its folder; repeat to add linear layers of your own.",
+        ),
+    ] = None,
+    dists_weights: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--dists-weights",
+            metavar="PATH",
+            help="Weights of VGG-16 for DISTS, likewise; repeat to add alpha and beta.",
         ),
     ] = None,
     no_memory: Annotated[
@@ -88,11 +116,13 @@ def evaluate(
     """Measure models on dark images, with or without their well-lit truths."""
     from undark.evaluate import protocol as protocols
     from undark.evaluate import run
+    from undark.evaluate.choice import bring_metrics
     from undark.evaluate.memory import Origin
-    from undark.evaluate.metrics.features import find_features
+    from undark.evaluate.samples import find_samples
 
     protocols.protocol(protocol)
-    metric = find_features(features)
+    names = [name.strip() for item in metrics or () for name in item.split(",") if name.strip()]
+    brought = bring_metrics(features=features, lpips=lpips_weights or (), dists=dists_weights or ())
     engine = Engine(runtime=runtime, device=device, threads=threads, precision=precision)
     contenders: list[run.Contender] = []
     for name in model or ["default"]:
@@ -104,11 +134,12 @@ def evaluate(
     contenders += run.BASELINES if baselines else ()
     with progress_bar() as show:
         found = run.evaluate(
-            data,
+            find_samples(data, cast("DarkHalf", dark_half)),
             contenders,
             protocol_name=protocol,
             limit=limit,
-            features=metric,
+            metrics=names or None,
+            brought=brought,
             memory=not no_memory,
             images=report is not None,
             progress=show,

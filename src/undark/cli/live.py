@@ -23,6 +23,7 @@ from undark.cli.options import (
     Runtime,
     Strength,
     Threads,
+    VideoQuality,
 )
 from undark.cli.shell import command, say
 from undark.errors import UsageError
@@ -55,6 +56,7 @@ def live(
     strength: Strength = 1.0,
     exposure: Exposure = 0.0,
     denoise: Denoise = None,
+    quality: VideoQuality = "balanced",
     local: Local = 1.0,
     size: Annotated[
         str | None, typer.Option("--size", metavar="WxH", help="Size asked of a camera.")
@@ -92,7 +94,8 @@ def live(
         Engine(runtime=runtime, device=device, threads=threads, precision=precision),
         strength=strength,
         exposure=exposure,
-        denoise=denoise or 0.0,
+        quality=quality,
+        denoise=1.0 if denoise is None else denoise,
         local=local,
     )
     wanted = _size(size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
@@ -35,6 +36,8 @@ def learning(name: str) -> Any:
     """
     from undark.errors import MissingExtraError
 
+    # PyTorch's own warnings, which its C++ part writes to stderr past Python, are not for users.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     try:
         import undark.train as package
 
@@ -59,21 +62,29 @@ def open_enhancer(model: str, engine: Engine) -> Enhancer:
 
 
 def open_video(
-    model: str, engine: Engine, *, shared: Enhancer | None = None, **controls: Unpack[Adjustments]
+    model: str,
+    engine: Engine,
+    *,
+    quality: str = "balanced",
+    shared: Enhancer | None = None,
+    **controls: Unpack[Adjustments],
 ) -> VideoEnhancer:
     """The model for videos, loaded; announced and failing as `open_enhancer` is.
 
     Args:
         model: As the user names it.
         engine: What is to run it.
+        quality: How much is done to each frame.
         shared: The same model, where it is open for photos and was announced already.
         **controls: What is asked of videos.
     """
-    from undark.engine.video import VideoEnhancer
+    from undark.engine.video import DEFAULT_MODEL, VideoEnhancer
 
-    if shared is not None and model != "default":
-        return VideoEnhancer(shared, **controls)
-    return _announced(VideoEnhancer, model, **controls, **engine)
+    asked: Any = {"quality": quality, **controls}
+    same = shared is not None and (model != "default" or shared.card.name == DEFAULT_MODEL)
+    if shared is not None and same:
+        return VideoEnhancer(shared, **asked)
+    return _announced(VideoEnhancer, model, **asked, **engine)
 
 
 def _announced(load: Callable[..., T], model: str, **options: Any) -> T:

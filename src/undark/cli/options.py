@@ -10,21 +10,25 @@ import typer
 from undark.adjust import CONTROLS
 
 __all__ = [
+    "Ab",
     "Begin",
     "Codec",
     "Crf",
     "Debug",
     "Denoise",
     "Device",
+    "Encoder",
     "End",
     "Explain",
     "Exposure",
     "Format",
     "Fps",
+    "Gaps",
     "InPlace",
     "Inputs",
     "Jobs",
     "Json",
+    "KeepInterlaced",
     "Like",
     "Local",
     "Model",
@@ -35,15 +39,30 @@ __all__ = [
     "Precision",
     "Preset",
     "Preview",
+    "Qualities",
     "Quality",
     "Recursive",
     "Runtime",
     "Salvage",
     "SaveSteps",
+    "Sdr",
     "Strength",
     "Strip",
     "Threads",
+    "VideoQuality",
     "control",
+]
+
+
+Ab = Annotated[
+    str,
+    typer.Option(
+        "--ab",
+        metavar="HALF",
+        help="Each image holds both sides, and its left or right half is the dark one "
+        "[default: such images are recognised, and the darker half taken].",
+        show_default=False,
+    ),
 ]
 
 
@@ -70,7 +89,8 @@ Codec = Annotated[
     typer.Option(
         "--codec",
         metavar="NAME",
-        help="Video: h264, hevc, vp9 or av1 [default: h264, vp9 for .webm].",
+        help="Video: h264, hevc, vp9, av1, prores or ffv1 [default: what suits the file; h264, or"
+        " hevc for more than 8 bits].",
     ),
 ]
 
@@ -89,6 +109,15 @@ Device = Annotated[
     str,
     typer.Option(
         "--device", metavar="NAME", help="Where to run: auto, cpu, or what `undark doctor` lists."
+    ),
+]
+
+Encoder = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        metavar="KIND",
+        help="Video: encode by nvenc, qsv, vaapi or videotoolbox, where that works.",
     ),
 ]
 
@@ -115,6 +144,10 @@ Fps = Annotated[
     float, typer.Option("--fps", metavar="N", help="Frames a second for numbered images.")
 ]
 
+Gaps = Annotated[
+    bool, typer.Option("--gaps", help="Numbered images may lack numbers; those there follow on.")
+]
+
 InPlace = Annotated[
     bool,
     typer.Option(
@@ -136,12 +169,20 @@ Jobs = Annotated[
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON on stdout, for programs.")]
 
+KeepInterlaced = Annotated[
+    bool,
+    typer.Option(
+        "--keep-interlaced",
+        help="Video: keep the two fields of each frame [default: make it whole].",
+    ),
+]
+
 Like = Annotated[
     Path | None,
     typer.Option(
         "--like",
         metavar="PHOTO",
-        help="As this result of undark's was made: its model, strength and so on.",
+        help="As this result of undark's, or recipe (.json), says: its model, strength and so on.",
     ),
 ]
 
@@ -190,7 +231,7 @@ Preset = Annotated[
     typer.Option(
         "--preset",
         metavar="NAME",
-        help="Video: effort, from ultrafast to veryslow [default: superfast].",
+        help="Video: effort, ultrafast to veryslow [default: superfast]; profile of prores.",
     ),
 ]
 
@@ -198,6 +239,16 @@ Preview = Annotated[
     str | None,
     typer.Option(
         "--preview", metavar="KIND", help="Video: before and after in one frame: side or split."
+    ),
+]
+
+Qualities = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--quality",
+        metavar="Q",
+        help="Videos: fast, balanced or best [default: balanced]. Photos: 1 to 100, of lossy "
+        "formats [default: chosen from the photo's own]. May be given twice, for both.",
     ),
 ]
 
@@ -235,6 +286,10 @@ SaveSteps = Annotated[
     ),
 ]
 
+Sdr = Annotated[
+    bool, typer.Option("--sdr", help="Video: bring HDR (PQ, HLG) within the range of SDR, BT.709.")
+]
+
 Strength = Annotated[float, control("strength")]
 
 Strip = Annotated[
@@ -251,4 +306,8 @@ Threads = Annotated[
     typer.Option(
         "--threads", min=1, metavar="N", help="Processor threads for the model [default: all]."
     ),
+]
+
+VideoQuality = Annotated[
+    str, typer.Option("--quality", metavar="NAME", help="fast or balanced; best is slower.")
 ]

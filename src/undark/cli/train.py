@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from undark.cli.opening import learning
-from undark.cli.options import Debug
+from undark.cli.options import Ab, Debug
 from undark.cli.progress import progress_bar
 from undark.cli.shell import FAILED, INTERRUPTED, command, result, say
 from undark.errors import UsageError
 
 if TYPE_CHECKING:
-    from undark.train import Checked, FoundRate, Progress
+    from undark.train import Checked, FoundRate, Progress, Swept
 
 __all__ = ["train"]
 
@@ -52,6 +53,7 @@ def train(
         Path | None,
         typer.Option("--light", metavar="DIR", help="A stack of light photos, without pairs."),
     ] = None,
+    dark_half: Ab = "",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -89,9 +91,42 @@ def train(
         bool,
         typer.Option("--find-lr", help="Only try learning rates, and say which to use."),
     ] = False,
+    axes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sweep",
+            metavar="KEY=A,B",
+            help="Run with each of these values, or with some in KEY=LOW..HIGH, and compare; "
+            "repeat for several keys.",
+        ),
+    ] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option("--trials", metavar="N", help="Runs of a sweep at most."),
+    ] = None,
     device: Annotated[
         str, typer.Option("--device", metavar="NAME", help="Where to train: auto, cpu or cuda.")
     ] = "auto",
+    devices: Annotated[
+        int,
+        typer.Option(
+            "--devices", metavar="N", help="GPUs that share each batch; on a CPU, processes."
+        ),
+    ] = 1,
+    nodes: Annotated[
+        int,
+        typer.Option(
+            "--nodes", metavar="N", help="Machines that share each batch; each runs this command."
+        ),
+    ] = 1,
+    loggers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--logger",
+            metavar="NAME",
+            help="Log to wandb, mlflow or aim too, if it is installed; repeat for several.",
+        ),
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option(
@@ -108,35 +143,45 @@ def train(
             out=out,
             overrides=changes or (),
             resume=resume,
-            trial=check or find_lr,
+            trial=check or find_lr or bool(axes),
         )
         if check or find_lr:
-            if resume or (check and find_lr):
-                raise UsageError("--check, --find-lr and --resume exclude each other")
+            if resume or axes or (check and find_lr):
+                raise UsageError("--check, --find-lr, --sweep and --resume exclude each other")
             given = {"data": data, "dark": dark, "light": light, "start": start, "device": device}
-            (_check if check else _find)(recipe, overrides=changes or (), notify=say, **given)
+            given |= {"dark_half": dark_half or None, "overrides": changes or ()}
+            (_check if check else _find)(recipe, notify=say, **given)
+            return
+        given = {
+            "data": data,
+            "dark": dark,
+            "light": light,
+            "dark_half": dark_half or None,
+            "overrides": changes or (),
+            "steps": steps,
+            "start": start,
+            "device": device,
+            "devices": devices,
+            "nodes": nodes,
+            "threads": threads,
+            "loggers": loggers or (),
+        }
+        if trials is not None and not axes:
+            raise UsageError("--trials is of a sweep: name what to try with --sweep")
+        if axes:
+            if resume:
+                raise UsageError("a sweep goes on by the same command, without --resume")
+            _sweep(recipe, axes, out, trials, given)
             return
         learn = learning("run")
         with progress_bar(timed=False) as bar:
-            done = learn(
-                recipe,
-                data=data,
-                dark=dark,
-                light=light,
-                out=out,
-                overrides=changes or (),
-                steps=steps,
-                start=start,
-                resume=resume,
-                device=device,
-                threads=threads,
-                notify=say,
-                progress=_shown_on(bar) if sys.stderr.isatty() else None,
-            )
+            watch = _shown_on(bar) if sys.stderr.isatty() else None
+            done = learn(recipe, out=out, resume=resume, notify=say, progress=watch, **given)
     except KeyboardInterrupt as stop:
         say(_parting(getattr(stop, "folder", None), getattr(stop, "step", None), resume=resume))
         raise typer.Exit(INTERRUPTED) from None
-    result(str(done.weights))
+    if done.leads:
+        result(str(done.weights))
 
 
 def _check(recipe: str | None, **given: Any) -> None:
@@ -165,6 +210,36 @@ def _find(recipe: str | None, **given: Any) -> None:
     for rate, loss in list(zip(found.rates, found.losses, strict=True))[::every]:
         say(f"  learning rate {rate:.1e}: loss {loss:.4f}")
     result(f"fit.lr={found.lr:g}")
+
+
+def _sweep(
+    recipe: str | None, axes: list[str], out: Path | None, trials: int | None, given: dict[str, Any]
+) -> None:
+    """Run the trials of a sweep; print their table, and the weights of the best."""
+    name = recipe or "unet"
+    folder = out or Path("runs") / f"{Path(name).stem}-sweep"
+    try:
+        with progress_bar(timed=False) as bar:
+            watch = _shown_on(bar) if sys.stderr.isatty() else None
+            found: Swept = learning("sweep")(
+                name, axes, out=folder, trials=trials, notify=say, progress=watch, **given
+            )
+    except KeyboardInterrupt:
+        say(f"stopped; the same command goes on with the sweep in {folder}")
+        raise typer.Exit(INTERRUPTED) from None
+    rows = [("trial", "state", "score", "settings", "folder")]
+    for trial in found.trials:
+        score = "" if trial.score is None else f"{trial.score:.3f}"
+        settings = " ".join(trial.settings)
+        rows.append((str(trial.number), trial.state, score, settings, str(trial.folder)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        parts = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+        result("  ".join(parts).rstrip())
+    say(f"wrote {folder / 'trials.csv'} and {folder / 'sweep.png'}")
+    if (best := found.best) is not None:
+        say(f"best: {' '.join(f'--set {shlex.quote(setting)}' for setting in best.settings)}")
+        result(str(best.folder / "weights.safetensors"))
 
 
 def _shown_on(bar: Callable[[float, int, str], None]) -> Callable[[Progress], None]:

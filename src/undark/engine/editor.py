@@ -18,6 +18,7 @@ from undark.adjust import CONTROLS, Adjust, Adjustments
 from undark.engine.adapters import apply, is_many
 from undark.engine.hdr import enhance_rendition
 from undark.errors import DeviceError, UnsupportedError, UsageError
+from undark.io.formats.base import TooManyPixelsError, check_size, pixel_limit
 from undark.io.record import Record
 from undark.modes.base import Band, Light
 from undark.modes.steps import run_steps
@@ -113,7 +114,7 @@ class Editor(ABC):
                 - a Photo: gives a Photo;
                 - a list of such things: gives a list.
             adjust: What is asked of the result; :class:`undark.adjust.Adjust` says what may be.
-            max_pixels: Refuse photos of more pixels.
+            max_pixels: Refuse photos of more pixels, files by their header.
             progress: Called with the fraction done, rising to 1.
             **controls: Fields of `adjust` by name, such as ``strength=0.5``, ``exposure=1`` (EV)
                 or ``denoise=0``; they take the place of those in `adjust`. With strength 0 and
@@ -137,10 +138,13 @@ class Editor(ABC):
         many = is_many(x)
 
         def change(photo: Photo) -> Photo:
-            _check_size(photo, max_pixels)
+            try:
+                check_size(photo.width, photo.height)
+            except TooManyPixelsError as error:
+                raise UnsupportedError(f"the photo {error}", argument=error.argument) from error
             return self.enhance_photo(photo, asked, _ignore if many else whole)
 
-        with _within_memory():
+        with _within_memory(), pixel_limit(max_pixels):
             return apply(change, x, whole if many else _ignore)
 
     __call__ = enhance
@@ -315,11 +319,3 @@ def _within_memory() -> Generator[None, None, None]:
 
 def _gray(piece: FloatImage) -> FloatImage:
     return np.repeat(luma(piece)[..., None], 3, axis=2)
-
-
-def _check_size(photo: Photo, max_pixels: int | None) -> None:
-    if max_pixels is not None and photo.width * photo.height > max_pixels:
-        raise UnsupportedError(
-            f"the photo has {photo.width}×{photo.height} pixels, more than the limit of"
-            f" {max_pixels}; make it smaller or raise the limit"
-        )

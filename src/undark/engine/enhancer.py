@@ -255,7 +255,8 @@ class Enhancer(Editor):
     def _bands(
         self, photo: Photo, adjust: Adjust, progress: Progress, light: Light | None
     ) -> Iterator[Band]:
-        graph = self._graph_for(photo)
+        # A light that was decided before is a video's: no frame is worth twice the time.
+        graph = self._graph_for(photo) if light is None else self._graph
         return self._mode.bands(graph, photo, adjust, progress, light=light)
 
     def _graph_for(self, photo: Photo) -> Graph:

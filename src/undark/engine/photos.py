@@ -25,13 +25,19 @@ class Source:
         origin: The file, or its bytes. A pipe is read at once, since it can be read only once.
         name: What to call it in errors; by default the path.
         salvage: Take what is there of a photo that is truncated or damaged.
+        max_pixels: Refuse a photo of more pixels, by its header.
 
     Raises:
         OSError: It cannot be read.
     """
 
     def __init__(
-        self, origin: Path | bytes, name: str | None = None, *, salvage: bool = False
+        self,
+        origin: Path | bytes,
+        name: str | None = None,
+        *,
+        salvage: bool = False,
+        max_pixels: int | None = None,
     ) -> None:
         """See what it is."""
         if isinstance(origin, Path):
@@ -40,6 +46,7 @@ class Source:
                 origin = origin.read_bytes()
         self._origin = origin
         self._salvage = salvage
+        self._max_pixels = max_pixels
         self.name: str = name or "the input"
 
     def digest(self) -> str:
@@ -61,7 +68,9 @@ class Source:
         Raises:
             InputError: It is missing, damaged or of a kind that undark does not take.
         """
-        return read_photo(self._origin, name=self.name, salvage=self._salvage)
+        return read_photo(
+            self._origin, name=self.name, salvage=self._salvage, max_pixels=self._max_pixels
+        )
 
 
 def render(
@@ -72,7 +81,6 @@ def render(
     *,
     format: str | None = None,
     quality: int | None = None,
-    max_pixels: int | None = None,
     explain: bool = False,
     record: bool = True,
     strip: str | None = None,
@@ -88,7 +96,6 @@ def render(
         adjust: What is asked of it.
         format: Format that it will be written in.
         quality: That it will be written with, for the record.
-        max_pixels: Refuse photos of more pixels.
         explain: Give the steps.
         record: Say in the result how it was made.
         strip: What is left out of its metadata; see :func:`undark.io.strip.stripped`.
@@ -115,7 +122,7 @@ def render(
     for line in (*before.notices, *told, *losses(before, kind)):
         tell(line)
     steps = editor.steps(before) if explain else None
-    photo = editor.enhance(before, adjust=adjust, max_pixels=max_pixels, progress=progress)
+    photo = editor.enhance(before, adjust=adjust, progress=progress)
     if record:
         made = replace(
             editor.record(before, adjust), source=digest, quality=quality, strip=strip or ""

@@ -1,9 +1,9 @@
 """The VideoEnhancer: dark frames in, bright and steady ones out.
 
-A model that gives tone curves is asked about a frame's glance, up to ten times a second; its curves
-are smoothed over time and done to the frame's own planes by tables, faster than video plays. One
-that decides on a light and restores is given a light that was smoothed alike. Any other model
-enhances frame by frame, and the light of its results is steadied afterwards.
+A model that decides on a light is asked about a frame's glance, up to ten times a second; what it
+decides is smoothed over time. The light is done to the frame's own planes, after noise was cleaned
+off, faster than video plays; or, where the best is asked for, the model restores each frame under
+it. A model that decides no light enhances frame by frame, and the light of its results is steadied.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Unpack
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from undark.adjust import Adjust, Adjustments
 from undark.engine.adapters import check_numbers
+from undark.engine.cleaning import Cleaner
 from undark.engine.enhancer import Enhancer
-from undark.engine.frames import SIZE, Moment, way_of
-from undark.engine.temporal import TemporalDenoiser, TemporalSmoother
+from undark.engine.frames import QUALITIES, SIZE, Moment, Quality, way_of
+from undark.engine.temporal import TemporalSmoother
 from undark.errors import UsageError
 from undark.models.card import Card, Glance
 from undark.models.store import Model, resolve
-from undark.modes import mode_of
 from undark.photo import FloatImage, Photo, from_float, to_float
-from undark.pixels.planes import Planes
+from undark.pixels.planes import Colours, Planes
 from undark.runtime import Device, Precision
 
 __all__ = ["DEFAULT_MODEL", "VideoEnhancer"]
 
-DEFAULT_MODEL: Final = "curve"
-"""The model for video where none is named: the fastest of those that give tone curves."""
+DEFAULT_MODEL: Final = "relight"
+"""The model for video where none is named."""
 
-_NEUTRAL: Final = Adjust(denoise=0.0)
+# Of frames of RGB, while they are worked on.
+_OF_RGB: Final = Colours(full=True, depth=16)
 
 
 class VideoEnhancer:
@@ -45,16 +45,17 @@ class VideoEnhancer:
 
     Args:
         model: A catalog name, the path of a user's ``.onnx`` with its card beside it, a Model, or
-            an Enhancer to share, which then says what runs it; ``default`` is `DEFAULT_MODEL`. One
-            whose card's mode is ``curves`` runs in real time.
+            an Enhancer to share, which then says what runs it; ``default`` is `DEFAULT_MODEL`.
+        quality: ``fast``, the light alone; ``balanced``, noise cleaned off, too; ``best``, each
+            frame restored by the model, as a photo is. A model whose mode decides no light
+            enhances each frame in any case.
         adjust: What is asked of the result; :class:`undark.adjust.Adjust` says what may be.
-            `denoise` is 0 by default here, and means how far the noise of dark parts is averaged
-            over time where nothing moves.
+            `denoise` is how much noise is taken off, all by default; ``fast`` takes off none.
         fps: Frames a second of frames that come without their time.
         runtime: As for `undark.Enhancer`.
         device: Likewise.
         threads: Likewise.
-        precision: Likewise; curves are always computed exactly.
+        precision: Likewise, ``auto`` being fast where it can be; curves are computed exactly.
         **controls: Fields of `adjust` by name, which take the place of those in `adjust`.
 
     Raises:
@@ -76,6 +77,7 @@ class VideoEnhancer:
         self,
         model: str | Path | Model | Enhancer = "default",
         *,
+        quality: Quality = "balanced",
         adjust: Adjust | None = None,
         fps: float = 30.0,
         runtime: str = "auto",
@@ -85,7 +87,12 @@ class VideoEnhancer:
         **controls: Unpack[Adjustments],
     ) -> None:
         """Find the model, check its weights and load them."""
-        asked = replace(adjust or _NEUTRAL, **controls)
+        asked = replace(adjust or Adjust(), **controls)
+        if quality not in QUALITIES:
+            raise UsageError(
+                f"quality must be one of {', '.join(QUALITIES)}, not {quality!r}",
+                argument="quality",
+            )
         if not (math.isfinite(fps) and fps > 0.0):
             raise UsageError(f"fps must be above 0, not {fps}")
         if isinstance(model, Enhancer):
@@ -93,14 +100,13 @@ class VideoEnhancer:
         else:
             name = DEFAULT_MODEL if model == "default" else model
             found = name if isinstance(name, Model) else resolve(name)
-            if mode_of(found.card, str(found.path)).by_tables:
-                precision = "exact"
             self._enhancer = Enhancer(
                 found, runtime=runtime, device=device, threads=threads, precision=precision
             )
         self._denoise = asked.denoise
-        # Noise is averaged over time here: a mode that restores does all of its restoration.
-        self._adjust = replace(asked, denoise=1.0)
+        self._quality: Quality = quality
+        heeds = "denoise" in self._enhancer.controls
+        self._adjust = asked if heeds else replace(asked, denoise=1.0)
         self._enhancer.check(self._adjust)
         self._fps = fps
         size = self._enhancer.card.glance or Glance(*SIZE)
@@ -110,14 +116,17 @@ class VideoEnhancer:
     def reset(self) -> None:
         """Forget all frames seen: another clip begins."""
         self._smoother = TemporalSmoother()
-        self._denoiser = TemporalDenoiser(self._denoise) if self._denoise > 0.0 else None
-        self._way = way_of(self._enhancer, self._adjust, self._smoother)
+        cleaner = None
+        if self._denoise > 0.0 and self._quality != "fast":
+            restores = self._quality == "best" and "denoise" in self._enhancer.controls
+            cleaner = Cleaner(self._denoise, in_space=not restores)
+        self._way = way_of(self._enhancer, self._adjust, self._smoother, cleaner, self._quality)
         self._frames = 0
 
     def fork(self) -> VideoEnhancer:
         """Another for another clip, with the same model and options and nothing seen."""
         asked = replace(self._adjust, denoise=self._denoise)
-        return VideoEnhancer(self._enhancer, adjust=asked, fps=self._fps)
+        return VideoEnhancer(self._enhancer, quality=self._quality, adjust=asked, fps=self._fps)
 
     def __repr__(self) -> str:
         """Its Enhancer and frame rate."""
@@ -130,8 +139,13 @@ class VideoEnhancer:
 
     @property
     def is_fast(self) -> bool:
-        """Whether the model gives curves, which are done to video in real time."""
-        return self._enhancer.mode.by_tables
+        """Whether frames take about as long as they are shown: no network sees them whole."""
+        return self._enhancer.mode.decides and self._quality != "best"
+
+    @property
+    def made(self) -> str:
+        """What is done to frames, in words that differ where it does."""
+        return f"{self.card.name} {self.card.sha256} {self._adjust} denoise={self._denoise}"
 
     def describe(self) -> str:
         """Model, runtime and device in a line for a person."""
@@ -152,13 +166,15 @@ class VideoEnhancer:
             DeviceError: The runtime failed, or memory ran out.
         """
         photo = Photo(_native(frame))
-        moment = self._see(photo.glance(*self._size), time)
-        pixels = photo.pixels
-        if self._denoiser is not None:
-            pixels = _averaged(self._denoiser, pixels)
-        if not self._is_idle:
-            pixels = self._way.pixels(pixels, moment, min(photo.bit_depth, 16))
-        return pixels if pixels.dtype == frame.dtype else from_float(to_float(pixels), frame.dtype)
+        if self._is_idle:
+            self._see(photo.glance(*self._size), time)
+            return frame.copy()
+        shape = (photo.height, photo.width)
+        source, target = (Planes.blank(shape, _OF_RGB) for _ in range(2))
+        source.set_rgb(photo.pixels)
+        moment = self._see(photo.glance(*self._size), time, min(photo.bit_depth, 16))
+        self._way.planes(source, target, moment)
+        return from_float(to_float(target.rgb()), frame.dtype)
 
     def enhance_planes(self, source: Planes, target: Planes, *, time: float | None = None) -> None:
         """Write the next frame, brought to light, to `target`.
@@ -171,27 +187,22 @@ class VideoEnhancer:
         Raises:
             DeviceError: The runtime failed, or memory ran out.
         """
-        moment = self._see(source.glance(*self._size), time)
-        if self._denoiser is None and self._is_idle:
+        moment = self._see(source.glance(*self._size), time, source.colours.depth)
+        if self._is_idle:
             source.copy_to(target)
-            return
-        if self._denoiser is not None:
-            black, span = source.colours.black, source.colours.luma_span
-            planes = (source.y, source.u, source.v)
-            source = source.deeper(self._denoiser.average(planes, black=black, span=span))
-        self._way.planes(source, target, moment)
+        else:
+            self._way.planes(source.deep(), target, moment)
 
     @property
     def _is_idle(self) -> bool:
+        """Whether nothing is asked: no light, nor noise off what gets none."""
         return self._adjust.strength == 0.0 and self._adjust.exposure == 0.0
 
-    def _see(self, glance: FloatImage, time: float | None) -> Moment:
+    def _see(self, glance: FloatImage, time: float | None, depth: int = 8) -> Moment:
         seconds = self._frames / self._fps if time is None else time
         self._frames += 1
         self._smoother.see(glance, seconds)
-        if self._denoiser is not None and self._smoother.cut:
-            self._denoiser.reset()
-        return Moment(glance, seconds)
+        return Moment(glance, seconds, depth)
 
 
 def _native(frame: NDArray[Any]) -> NDArray[Any]:
@@ -199,9 +210,3 @@ def _native(frame: NDArray[Any]) -> NDArray[Any]:
     check_numbers(frame, "a frame")
     is_float = np.issubdtype(frame.dtype, np.floating)
     return np.ascontiguousarray(to_float(frame) if is_float else frame)
-
-
-def _averaged(denoiser: TemporalDenoiser, pixels: NDArray[Any]) -> FloatImage:
-    red, green, blue = cv2.split(to_float(pixels))
-    green, red, blue = denoiser.average((green, red, blue), black=0.0, span=1.0)  # pyright: ignore[reportArgumentType]
-    return np.stack([red, green, blue], axis=-1)

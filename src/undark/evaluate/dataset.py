@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undark.errors import InputError
+from undark.io.halves import DarkHalf, read_shot
 from undark.io.pairs import PairSet, TrainingPair, find_pairs
-from undark.io.photo import read_photo
 from undark.photo import FloatImage, area_resize, from_float
 
 __all__ = ["DatasetFindings", "Likeness", "PairFacts", "look_at"]
@@ -133,20 +133,25 @@ class DatasetFindings:
 
 
 def look_at(
-    folder: Path, *, against: Path | None = None, progress: Progress | None = None
+    folder: Path,
+    *,
+    against: Path | None = None,
+    dark_half: DarkHalf = "guess",
+    progress: Progress | None = None,
 ) -> DatasetFindings:
     """Look at every pair in `folder`.
 
     Args:
         folder: Pairs, in any layout of :func:`undark.io.pairs.find_pairs`.
         against: Another folder of pairs, that must not show the same: one to measure on.
+        dark_half: Of images that hold both sides.
         progress: Called with how many pairs are done, and of how many.
 
     Raises:
         DataError: A folder holds no pairs.
     """
-    found = find_pairs(folder)
-    others = find_pairs(against).pairs if against is not None else ()
+    found = find_pairs(folder, dark_half)
+    others = find_pairs(against, dark_half).pairs if against is not None else ()
     facts, unusable = _facts([*found.pairs, *others], progress)
     here = [fact for fact in facts[: len(found.pairs)] if fact is not None]
     there = [fact for fact in facts[len(found.pairs) :] if fact is not None]
@@ -189,7 +194,7 @@ def _facts(
 def _look(pair: TrainingPair) -> PairFacts | str:
     """The facts of a pair, or why it cannot be used."""
     try:
-        low, high = read_photo(pair.low), read_photo(pair.high)
+        low, high = read_shot(pair.low), read_shot(pair.high)
     except InputError as error:
         return str(error)
     if low.pixels.shape != high.pixels.shape:

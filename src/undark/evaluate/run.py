@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,16 +16,19 @@ from numpy.typing import NDArray
 from undark.errors import DataError, InputError, MissingExtraError, UndarkError, UsageError
 from undark.evaluate import baselines
 from undark.evaluate.arrays import grey
+from undark.evaluate.choice import wanted_metrics
 from undark.evaluate.memory import Origin, peak_of
-from undark.evaluate.metrics import METRICS, measure
-from undark.evaluate.metrics.features import HOW_TO_GET, FeatureDistance
+from undark.evaluate.metrics import METRICS, headline, measure
+from undark.evaluate.metrics.base import Compare
+from undark.evaluate.metrics.features import HOW_TO_GET
 from undark.evaluate.protocol import Protocol, protocol
 from undark.evaluate.report.album import Album, small
 from undark.evaluate.report.report import Report
 from undark.evaluate.report.results import ContenderResult, Failure, ImageResult
 from undark.evaluate.report.text import written
 from undark.evaluate.samples import Sample, Samples, find_samples
-from undark.io.photo import read_photo
+from undark.io.halves import Shot, read_shot
+from undark.io.photo import write_photo
 from undark.photo import Photo
 
 if TYPE_CHECKING:
@@ -83,7 +88,8 @@ def evaluate(
     *,
     protocol_name: str = "plain",
     limit: int | None = None,
-    features: FeatureDistance | None = None,
+    metrics: Sequence[str] | None = None,
+    brought: Mapping[str, Compare] = MappingProxyType({}),
     memory: bool = False,
     images: bool = True,
     progress: Callable[[int, int, str], None] | None = None,
@@ -99,15 +105,17 @@ def evaluate(
         contenders: At least one, with names that differ. The others are tested against the first.
         protocol_name: One of :data:`undark.evaluate.protocol.PROTOCOLS`.
         limit: Take only so many images, spread evenly over all.
-        features: The MobileNetV2 feature distance, where its weights are at hand.
+        metrics: Names of the metrics to measure, of :data:`undark.evaluate.metrics.METRICS`; by
+            default all that can be. The one that reports order images by is always measured.
+        brought: The metrics that need weights, by name, where these are at hand.
         memory: Measure the peak memory of each contender too, in a process of its own, on the
             largest image.
         images: Keep images for :meth:`undark.evaluate.report.report.Report.write`.
         progress: Called before each image with those done, their number and the image's name.
 
     Raises:
-        UsageError: No contender, two of one name, an unknown protocol, one that needs truths where
-            there are none, or a limit below 1.
+        UsageError: No contender, two of one name, an unknown protocol or metric, one that needs
+            truths or weights where there are none, or a limit below 1.
         DataError: No image was found.
         InputError: None could be measured.
         MissingExtraError: The extra ``evaluate`` is not installed.
@@ -117,15 +125,18 @@ def evaluate(
     found = data if isinstance(data, Samples) else find_samples(data)
     if chosen.uses_truth and not found.has_truth:
         raise UsageError(f"the protocol {chosen.name} needs truths, and {found.label} has none")
+    wanted = wanted_metrics(metrics, brought, truths=found.has_truth)
     samples = _spread(found.items, limit or len(found.items))
     tally = _Tally([item.name for item in contenders], found.has_truth, len(samples), images)
+    scale = _Scale(chosen, brought, wanted)
     for index, sample in enumerate(samples):
         if progress is not None:
             progress(index, len(samples), sample.name)
-        tally.measure(index, sample, contenders, chosen, features)
+        tally.measure(index, sample, contenders, scale)
     largest = tally.largest_in(found)
     peaks = _peaks(contenders, largest) if memory else {}
-    return _report(found, chosen, contenders, tally, peaks, with_features=features is not None)
+    lacks_features = wanted is None and "feature_distance" not in brought
+    return _report(found, chosen, contenders, tally, peaks, lacks_features=lacks_features)
 
 
 def _check(contenders: Sequence[Contender], limit: int | None) -> None:
@@ -138,11 +149,25 @@ def _check(contenders: Sequence[Contender], limit: int | None) -> None:
         raise UsageError(f"the limit must be at least 1 image, not {limit}")
 
 
-def _peaks(contenders: Sequence[Contender], photo: Path) -> dict[str, int | None]:
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """How outputs are measured: see :func:`evaluate`."""
+
+    protocol: Protocol
+    brought: Mapping[str, Compare]
+    wanted: frozenset[str] | None
+
+
+def _peaks(contenders: Sequence[Contender], photo: Shot) -> dict[str, int | None]:
     """Peak memory on `photo` of each contender that another process can open."""
-    return {
-        item.name: peak_of(item.origin, photo) for item in contenders if item.origin is not None
-    }
+    with tempfile.TemporaryDirectory() as folder:
+        if not isinstance(photo, Path):  # the other process reads whole files
+            whole = Path(folder, "half.png")
+            write_photo(read_shot(photo), whole)
+            photo = whole
+        return {
+            item.name: peak_of(item.origin, photo) for item in contenders if item.origin is not None
+        }
 
 
 def _report(
@@ -152,10 +177,10 @@ def _report(
     tally: _Tally,
     peaks: Mapping[str, int | None],
     *,
-    with_features: bool,
+    lacks_features: bool,
 ) -> Report:
     notes = [f"pairs: {rule}" for rule in found.matched]
-    if found.has_truth and not with_features:
+    if found.has_truth and lacks_features:
         notes.append(f"no MobileNetV2 feature distance: its weights are missing; {HOW_TO_GET}")
     return Report(
         data=found.label,
@@ -192,9 +217,9 @@ class _Tally:
         self.failures: list[Failure] = []
         self.grid: list[tuple[str, Sequence[NDArray[np.uint8]]]] = []
         self.album = Album(count, len(self.shown))
-        self._largest: Path | None = None
+        self._largest: Shot | None = None
         self.size = ""
-        self._score = "psnr" if truths else "niqe"
+        self._score = headline(truths=truths)
         self._pixels = 0
         self._tones = {name: np.zeros(_TONES) for name in self.shown}
 
@@ -209,12 +234,11 @@ class _Tally:
         index: int,
         sample: Sample,
         contenders: Sequence[Contender],
-        chosen: Protocol,
-        features: FeatureDistance | None,
+        scale: _Scale,
     ) -> None:
         """Measure one image by all contenders; one that fails is noted and counts for none."""
         try:
-            measured, row = _measure(sample, contenders, chosen, features)
+            measured, row = _measure(sample, contenders, scale)
         except MissingExtraError:
             raise
         except UndarkError as error:
@@ -222,7 +246,7 @@ class _Tally:
         else:
             self._add(index, sample, measured, row)
 
-    def largest_in(self, samples: Samples) -> Path:
+    def largest_in(self, samples: Samples) -> Shot:
         """The largest image measured.
 
         Raises:
@@ -265,13 +289,10 @@ class _Tally:
 
 
 def _measure(
-    sample: Sample,
-    contenders: Sequence[Contender],
-    chosen: Protocol,
-    features: FeatureDistance | None,
+    sample: Sample, contenders: Sequence[Contender], scale: _Scale
 ) -> tuple[list[ImageResult], list[NDArray[np.uint8]]]:
-    dark = read_photo(sample.dark)
-    truth = None if sample.truth is None else read_photo(sample.truth).pixels
+    dark = read_shot(sample.dark)
+    truth = None if sample.truth is None else read_shot(sample.truth).pixels
     if truth is not None and dark.pixels.shape != truth.shape:
         raise DataError(
             f"{sample.dark} is {dark.width}×{dark.height} and {sample.truth} is"
@@ -283,8 +304,8 @@ def _measure(
         begin = perf_counter()
         output = item.enhance(dark)
         seconds = perf_counter() - begin
-        prepared = chosen.prepare(output.pixels, truth)
-        values = measure(prepared, truth, features=features)
+        prepared = scale.protocol.prepare(output.pixels, truth)
+        values = measure(prepared, truth, brought=scale.brought, wanted=scale.wanted)
         results.append(ImageResult(sample.name, sample.scene, seconds, values))
         images.append(prepared)
     return results, [*images, *([] if truth is None else [truth])]

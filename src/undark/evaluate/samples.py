@@ -8,6 +8,7 @@ from pathlib import Path
 
 from undark.errors import DataError
 from undark.io.formats import is_readable_name
+from undark.io.halves import DarkHalf, Shot
 from undark.io.names import natural_key
 from undark.io.pairs import TrainingPair, find_pairs
 
@@ -27,8 +28,8 @@ class Sample:
 
     name: str
     scene: str
-    dark: Path
-    truth: Path | None
+    dark: Shot
+    truth: Shot | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +73,14 @@ class Samples:
         return cls(label, tuple(items))
 
 
-def find_samples(folder: Path) -> Samples:
+def find_samples(folder: Path, dark_half: DarkHalf = "guess") -> Samples:
     """The pairs in `folder`, or else the images that lie in it.
 
     Raises:
         DataError: It holds neither; the message lists the layouts of pairs.
     """
     try:
-        found = find_pairs(folder)
+        found = find_pairs(folder, dark_half)
     except DataError:
         images = images_in(folder)
         # A table that names pairs is meant as one, even where it is wrong.

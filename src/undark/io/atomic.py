@@ -25,7 +25,9 @@ except ImportError:  # Windows, where a file that is open cannot be removed anyw
 __all__ = [
     "PART_SUFFIX",
     "finish",
+    "lock",
     "not_written",
+    "open_part",
     "remove_leftovers",
     "sync_folder",
     "write_atomically",
@@ -71,7 +73,7 @@ def write_atomically(
         raise OutputError(f"{path}: already exists", argument="overwrite")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part, file = _open_part(path)
+        part, file = open_part(path)
         try:
             with file:
                 _hand_on_permissions(path, part)
@@ -141,13 +143,13 @@ def _remove_if_left(part: Path) -> bool:
             part.unlink()
             return True
         with part.open("rb+") as file:
-            _lock(file)
+            lock(file)
             part.unlink()
             return True
     return False
 
 
-def _lock(file: BinaryIO) -> None:
+def lock(file: BinaryIO) -> None:
     """Lock the file until it is closed, or this process is gone.
 
     Raises:
@@ -166,7 +168,7 @@ def not_written(path: Path, error: OSError) -> OutputError:
     )
 
 
-def _open_part(path: Path) -> tuple[Path, BinaryIO]:
+def open_part(path: Path) -> tuple[Path, BinaryIO]:
     """A new, locked file in the folder of `path`.
 
     Raises:
@@ -176,7 +178,7 @@ def _open_part(path: Path) -> tuple[Path, BinaryIO]:
         part = _part_name(path)
         file = part.open("x+b")
         with contextlib.suppress(OSError):  # no locks here: then nobody takes it for a leftover
-            _lock(file)
+            lock(file)
         # Another run may have taken it for a leftover before it was locked.
         if part.exists():
             return part, file

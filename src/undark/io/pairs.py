@@ -1,6 +1,7 @@
 """Finding pairs of a dark photo and its well-lit truth, in the layouts people really have.
 
-Used by training and by evaluation. Nothing is decoded here: sizes are checked by those who load.
+Used by training and by evaluation. Nothing is decoded here but some images of a folder that may
+hold A|B images: sizes are checked by those who load.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from undark.errors import DataError
+from undark.errors import DataError, UsageError
 from undark.io.formats import is_readable_name
+from undark.io.halves import DARK_HALVES, DarkHalf, Half, Shot, halves_in
 from undark.io.matching import LAYOUTS, Matched, in_one_folder, in_two_folders, same, side_folders
 from undark.io.names import natural_key
 
@@ -21,7 +23,7 @@ __all__ = ["LAYOUTS", "PairSet", "TrainingPair", "find_pairs", "holds_pairs", "p
 
 _UNDERSTOOD = (
     ", ".join(f"{low}/ + {high}/" for low, high in LAYOUTS)
-    + ", names such as a_low.png + a_high.png, or pairs.csv with columns low,high"
+    + ", names such as a_low.png + a_high.png, A|B images, or pairs.csv with columns low,high"
 )
 
 _MEASURING = re.compile(r"(test|eval|val)(?![a-z])|(testing|evaluation|validation)")
@@ -42,8 +44,8 @@ class TrainingPair:
         name: What the pair is called in reports; unique within its set.
     """
 
-    low: Path
-    high: Path
+    low: Shot
+    high: Shot
     scene: str
     name: str
 
@@ -75,11 +77,13 @@ class PairSet:
         ]
 
 
-def _below(folder: Path, path: Path) -> str:
+def _below(folder: Path, path: Shot) -> str:
+    if isinstance(path, Half):
+        return f"{_below(folder, path.path)}, {path.side} half,"
     return Path(os.path.relpath(path, folder)).as_posix()
 
 
-def find_pairs(folder: Path) -> PairSet:
+def find_pairs(folder: Path, dark_half: DarkHalf = "guess") -> PairSet:
     """The pairs in `folder`, by its ``pairs.csv``, its two sub-folders or the names of its files.
 
     ``pairs.csv`` has the columns ``low,high`` and optionally ``scene``; its paths are relative to
@@ -90,16 +94,18 @@ def find_pairs(folder: Path) -> PairSet:
     it is absent, four or more folders inside the sides are a scene each, and otherwise each pair
     is one. Files that lie together are matched by a word for their side: ``a_low.png`` and
     ``a_high.png``, ``before.jpg`` and ``after.jpg``. What is none of these is looked for in the
-    folders inside `folder`.
+    folders inside `folder`. Images that hold both sides, left and right (A|B), are recognised
+    where nothing else is, or where `dark_half` says which half is the dark one.
 
     Raises:
+        UsageError: `dark_half` is none of `DARK_HALVES`.
         DataError: No layout is recognised, more than one is, or it holds no pair; or it holds
             pairs to learn from and pairs to measure on (``train/``, ``test/``).
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f"{folder}: not a folder of pairs; expected {_UNDERSTOOD}")
-    parts = _search(folder, depth=4)
+    parts = _parts(folder, dark_half)
     if not parts:
         raise DataError(f"{folder}: no pairs found; expected {_UNDERSTOOD}")
     found = parts[0][1] if len(parts) == 1 else _together(parts, folder)
@@ -117,13 +123,35 @@ def find_pairs(folder: Path) -> PairSet:
     return found
 
 
-def holds_pairs(folder: Path) -> bool:
+def _parts(folder: Path, dark_half: DarkHalf) -> list[tuple[Path, PairSet]]:
+    """Each folder of pairs at or below `folder`, with what it holds."""
+    if dark_half not in DARK_HALVES:
+        raise UsageError(f"the dark half is left or right, not {dark_half!r}", argument="dark_half")
+    found = _search(folder, depth=4) if dark_half == "guess" else []
+    return found or _search_halves(folder, depth=4, dark_half=dark_half)
+
+
+def _search_halves(folder: Path, depth: int, dark_half: DarkHalf) -> list[tuple[Path, PairSet]]:
+    """Each folder of A|B images at or below `folder`, with its pairs."""
+    found: list[tuple[Path, PairSet]] = []
+    if (halves := halves_in(_photos(folder), dark_half)) is not None:
+        pairs = [
+            TrainingPair(low, high, f"pair {low.path.stem}", low.path.stem)
+            for low, high in halves.pairs
+        ]
+        found.append((folder, PairSet(tuple(pairs), (), (halves.rule,))))
+    for child in _folders(folder) if depth > 0 else ():
+        found += _search_halves(child, depth - 1, dark_half)
+    return found
+
+
+def holds_pairs(folder: Path, dark_half: DarkHalf = "guess") -> bool:
     """Whether `folder` is one of pairs, and not just one of photos.
 
     Raises:
         DataError: It is, and more than one layout is recognised, or its ``pairs.csv`` is wrong.
     """
-    parts = _search(Path(folder), depth=4)
+    parts = _parts(Path(folder), dark_half)
     return bool(parts) and not _passes_over(Path(folder), parts)
 
 
@@ -150,10 +178,7 @@ def _search(folder: Path, depth: int) -> list[tuple[Path, PairSet]]:
     table = folder / "pairs.csv"
     if table.is_file():
         return [(folder, _from_table(table))]
-    children = sorted(
-        (path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")),
-        key=lambda path: natural_key(path.name),
-    )
+    children = _folders(folder)
     inside = {path.name.lower(): path for path in reversed(children)}
     sides = side_folders(folder, inside)
     if sides is not None:
@@ -167,6 +192,13 @@ def _search(folder: Path, depth: int) -> list[tuple[Path, PairSet]]:
     for child in children if depth > 0 else ():
         found += _search(child, depth - 1)
     return found
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(
+        (path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")),
+        key=lambda path: natural_key(path.name),
+    )
 
 
 def _photos(folder: Path) -> list[Path]:

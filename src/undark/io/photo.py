@@ -29,7 +29,7 @@ from undark.errors import (
 )
 from undark.io.atomic import write_atomically
 from undark.io.formats import FORMATS, format_named, result_format, suffix_format
-from undark.io.formats.base import Decoded, is_opaque
+from undark.io.formats.base import Decoded, TooManyPixelsError, is_opaque, pixel_limit
 from undark.io.formats.others import decoded_otherwise
 from undark.io.formats.segments import MAX_EXIF
 from undark.io.formats.sniff import sniff
@@ -44,6 +44,7 @@ from undark.photo import Encoding, Photo
 __all__ = [
     "encode_photo",
     "losses",
+    "measure_photo",
     "output_format",
     "read_photo",
     "target_format",
@@ -66,7 +67,11 @@ _DECODER_ERRORS: Final = (
 
 
 def read_photo(
-    source: str | Path | bytes | BinaryIO, *, name: str | None = None, salvage: bool = False
+    source: str | Path | bytes | BinaryIO,
+    *,
+    name: str | None = None,
+    salvage: bool = False,
+    max_pixels: int | None = None,
 ) -> Photo:
     """Read one photo: upright, in its own depth, with its metadata.
 
@@ -79,18 +84,20 @@ def read_photo(
         name: What to call it in errors; by default the path.
         salvage: Take what is there of a file that is truncated or damaged, where its format
             allows that (JPEG, PNG, BMP); `Photo.notices` says how much that is.
+        max_pixels: Refuse a photo of more pixels, by its header.
 
     Raises:
         UnreadableError: It is missing, a folder, or may not be read.
         DamagedError: It is empty, truncated, damaged, not an image, or has more than 500 million
             pixels.
-        UnsupportedError: It is animated, holds several images, or is of a kind not taken.
+        UnsupportedError: It is animated, holds several images, is of a kind not taken, or has
+            more than `max_pixels`.
         MissingExtraError: It is camera RAW or JPEG XL, and the extra for it is not installed.
     """
     label = name or (str(source) if isinstance(source, (str, Path)) else "the input")
     suffix = Path(source if isinstance(source, (str, Path)) else name or "").suffix.lower()
     try:
-        with _opened(source) as file:
+        with _opened(source) as file, pixel_limit(max_pixels):
             return _decode(file, sniff(file, suffix), salvage)
     except InputError as error:
         raise type(error)(f"{label}: {error}", argument=error.argument) from error
@@ -103,6 +110,24 @@ def read_photo(
         raise DamagedError(
             f"{label}: is too large, a decompression bomb? {_first_line(error)}"
         ) from error
+
+
+def measure_photo(path: Path) -> tuple[int, int]:
+    """Width and height of a photo as stored, from its header: nothing is decoded.
+
+    Raises:
+        InputError: As `read_photo`, as far as the header shows.
+    """
+    try:
+        with _opened(path) as file, pixel_limit(0):
+            _decode(file, sniff(file, path.suffix.lower()), salvage=False)
+    except TooManyPixelsError as found:
+        return found.size
+    except InputError as error:
+        raise type(error)(f"{path}: {error}", argument=error.argument) from error
+    except OSError as error:
+        raise UnreadableError(f"{path}: cannot be read: {_reason(error)}") from error
+    raise DamagedError(f"{path}: is damaged: it does not say how large it is")
 
 
 @contextmanager

@@ -6,15 +6,17 @@ path: the same photo made in the same way is the same file, whoever makes it.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import mmap
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from undark.adjust import CONTROLS, Adjust
 from undark.errors import UsageError
@@ -28,6 +30,7 @@ __all__ = [
     "Record",
     "file_digest",
     "find_record",
+    "read_recipe",
     "record_of",
     "this_version",
     "with_record",
@@ -40,6 +43,8 @@ NAMESPACE: Final = "urn:undark:record:1.0:"
 _PREFIX: Final = "undark"
 _SCHEMA: Final = 1
 _MAX_PACKET: Final = 1 << 24
+_MAX_RECIPE: Final = 1 << 20
+_SHA256: Final = re.compile(r"(?:[0-9a-f]{64})?", re.ASCII)
 
 
 @cache
@@ -106,6 +111,43 @@ class Record:
             "strip": self.strip or None,
             "source": self.source,
         }
+
+    @classmethod
+    def from_dict(cls, values: object) -> Record:
+        """The record of what `as_dict` gave, as JSON that was read.
+
+        All but ``schema`` and ``model`` may be left out: a control is then neutral, the rest open.
+        ``digest``, which `undark show --json` adds, is not compared, so that values can be edited.
+
+        Raises:
+            UsageError: It is of another schema, lacks a key, has one that is unknown, or a value of
+                the wrong type or out of range.
+        """
+        found = _table(values, "the recipe", (*_OPTIONAL, "schema", "model"), ("schema", "model"))
+        if type(found["schema"]) is not int or found["schema"] != _SCHEMA:
+            raise UsageError(
+                f"schema must be {_SCHEMA}, not {_shown(found['schema'])}; this undark is"
+                f" {this_version()}"
+            )
+        model = _table(found["model"], "model", ("name", "sha256"), ("name", "sha256"))
+        numbers = _table(found.get("adjust", {}), "adjust", tuple(CONTROLS))
+        quality, strip = found.get("quality"), found.get("strip")
+        if quality is not None and (type(quality) is not int or not 1 <= quality <= 100):
+            raise UsageError(f"quality must be null or from 1 to 100, not {_shown(quality)}")
+        if strip not in (None, "gps", "all"):
+            raise UsageError(f'strip must be null, "gps" or "all", not {_shown(strip)}')
+        _digest_in(found, "digest")
+        return cls(
+            version=_text_in(found, "undark"),
+            model=_text_in(model, "name"),
+            sha256=_digest_in(model, "sha256"),
+            adjust=Adjust(**{name: _number(name, value) for name, value in numbers.items()}),
+            runtime=_text_in(found, "runtime"),
+            precision=_text_in(found, "precision"),
+            quality=quality,
+            strip=strip or "",
+            source=_digest_in(found, "source"),
+        )
 
     def differences(self, wanted: Record) -> tuple[str, ...]:
         """In what this record is not as wanted, in words; nothing where it is."""
@@ -175,6 +217,56 @@ class Record:
         )
 
 
+_OPTIONAL: Final = (
+    "undark", "adjust", "runtime", "precision", "quality", "strip", "source", "digest"
+)  # fmt: skip
+
+
+def _table(
+    values: object, what: str, known: Collection[str], needed: Collection[str] = ()
+) -> dict[str, Any]:
+    """A JSON object with these keys and no others."""
+    if not isinstance(values, Mapping):
+        raise UsageError(f"{what} must be an object, not {_shown(values)}")
+    found = dict(cast("Mapping[str, Any]", values))
+    for key in found:
+        if key not in known:
+            raise UsageError(f"{what} has an unknown key {_shown(key)}")
+    for key in needed:
+        if key not in found:
+            raise UsageError(f"{what} lacks the key {_shown(key)}")
+    return found
+
+
+def _text_in(values: Mapping[str, Any], key: str) -> str:
+    value = values.get(key, "")
+    if not isinstance(value, str):
+        raise UsageError(f"{key} must be a text, not {_shown(value)}")
+    return value
+
+
+def _digest_in(values: Mapping[str, Any], key: str) -> str:
+    value = _text_in(values, key).lower()
+    if not _SHA256.fullmatch(value):
+        raise UsageError(f"{key} must be 64 hexadecimal digits, not {_shown(value)}")
+    return value
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UsageError(f"{name} must be a number, not {_shown(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise UsageError(f"{name} must be a number, not one of so many digits") from None
+
+
+def _shown(value: object) -> str:
+    """A value for a message of one line: as JSON has it, and not at length."""
+    text = json.dumps(value, default=lambda _: "something else")
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
 def with_record(photo: Photo, record: Record, kind: str) -> Photo:
     """The photo as it is to be written: with the record in its XMP, and undark in its EXIF.
 
@@ -220,6 +312,33 @@ def find_record(path: Path) -> Record | None:
     except (OSError, ValueError):  # an empty file cannot be mapped
         return None
     return record_of(packet)
+
+
+def read_recipe(path: Path) -> Record | None:
+    """The record in a result of undark's, or in a recipe file: JSON as `Record.as_dict` gives it.
+
+    Returns:
+        None where `path` is another file, which has no record.
+
+    Raises:
+        UsageError: It cannot be read, or is JSON that is no recipe; the message names `path`.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(_MAX_RECIPE + 1)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not start.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"{", b"[")):
+        return find_record(path)
+    if len(start) > _MAX_RECIPE:
+        raise UsageError(f"{path}: is no recipe: it is larger than a mebibyte")
+    try:
+        return Record.from_dict(json.loads(start.decode("utf-8-sig")))
+    except UsageError as error:
+        raise UsageError(f"{path}: is no recipe: {error}") from None
+    except (ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(f"{path}: is no recipe: it is no JSON ({reason})") from None
 
 
 def record_of(packet: bytes | None) -> Record | None:

@@ -23,10 +23,20 @@ from undark.io.formats import (
 )
 from undark.io.names import natural_key
 from undark.io.video.animation import ANIMATIONS, is_animated
-from undark.io.video.containers import READ_ONLY_VIDEOS, VIDEO_SUFFIXES, is_video_name
+from undark.io.video.containers import VIDEO_SUFFIXES, is_video_name
+from undark.io.video.feed import shows_video
 from undark.io.video.sequence import is_sequence_name
 
-__all__ = ["OUTPUT_MARK", "Pair", "is_glob", "is_replaceable", "is_video", "plan"]
+__all__ = [
+    "OUTPUT_MARK",
+    "Pair",
+    "is_glob",
+    "is_replaceable",
+    "is_source_name",
+    "is_video",
+    "plan",
+    "result_suffix",
+]
 
 OUTPUT_MARK = ".undark"
 """What stands before the suffix of a result that lies beside its source."""
@@ -70,7 +80,8 @@ def plan(
     Without `output`, ``night.jpg`` becomes ``night.undark.jpg`` beside it. With a folder it
     becomes ``FOLDER/night.jpg``, and the tree below an input folder is kept. With a file (one
     input, and a suffix that can be written) exactly that. Camera RAW becomes ``.tif``, a still GIF
-    ``.png``, a video of a kind that undark does not write ``.mkv``; all else keeps its suffix
+    ``.png``, a video of a kind that undark does not write, or without a suffix,
+    ``.mkv``; all else keeps its suffix
     unless `format` asks for another, which videos ignore. A name such as ``frame%05d.png`` stands
     for numbered images, which are one video. Where sources of one folder differ only in their
     suffix and would meet, each keeps its own in the name: ``night.heic.undark.jpg``.
@@ -162,8 +173,12 @@ def _target(
 
 
 def is_video(path: Path) -> bool:
-    """Whether `path` is a video, stands for numbered images, or is an animation."""
-    return is_video_name(path) or is_sequence_name(path) or is_animated(path)
+    """Whether `path` is a video, stands for numbered images, or is an animation.
+
+    The content decides where the name says nothing.
+    """
+    named = is_video_name(path) or is_sequence_name(path)
+    return named or is_animated(path) or shows_video(path)
 
 
 def _holds_video(path: Path) -> bool:
@@ -174,6 +189,11 @@ def _holds_video(path: Path) -> bool:
 
 def _is_taken(path: Path) -> bool:
     return is_readable_name(path) or is_video_name(path)
+
+
+def is_source_name(path: Path) -> bool:
+    """Whether a folder gives this file, by its name: a photo or video that is no result."""
+    return _is_taken(path) and OUTPUT_MARK not in path.suffixes[-2:-1]
 
 
 def is_glob(item: str | Path) -> bool:
@@ -234,8 +254,7 @@ def _scan(folder: Path, recursive: bool, output: Path | None) -> Iterator[Path]:
                 folders.append(name)
         for name in sorted(files, key=natural_key):
             child = path / name
-            taken = _is_taken(child) and OUTPUT_MARK not in child.suffixes[-2:-1]
-            if taken and not _is_special(child):
+            if is_source_name(child) and not _is_special(child):
                 yield child
     yield from denied
 
@@ -281,12 +300,18 @@ def _nothing(inputs: Sequence[str | Path], recursive: bool) -> UndarkError:
     )
 
 
-def _suffix(source: Path, kind: str | None) -> str:
-    """The suffix of the result: the source's own wherever that names the right format."""
+def result_suffix(source: Path, kind: str | None) -> str:
+    """The suffix of the result: the source's own wherever that names the right format.
+
+    Args:
+        source: A file that is there; a GIF is looked into.
+        kind: The format that is asked for, which videos ignore.
+    """
     own = suffix_format(source)
     suffix = source.suffix.lower()
     if is_video(source):
-        return ".mkv" if suffix in READ_ONLY_VIDEOS else source.suffix
+        kept = suffix in VIDEO_SUFFIXES or suffix in ANIMATIONS or is_sequence_name(source)
+        return source.suffix if kept else ".mkv"
     if kind is not None:
         return source.suffix if own == kind else FORMATS[kind].suffix
     if own and suffix != ".mpo":  # a JPEG that holds several images; the result holds one
@@ -299,7 +324,7 @@ def _destination(
     item: _Found, folder: Path | None, kind: str | None, *, whole_name: bool = False
 ) -> Path:
     stem = item.path.name if whole_name else _stem(item.path)
-    suffix = _suffix(item.path, kind)
+    suffix = result_suffix(item.path, kind)
     if folder is None:
         return item.path.with_name(f"{stem}{OUTPUT_MARK}{suffix}")
     return folder / item.place.with_name(stem + suffix)

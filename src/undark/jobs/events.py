@@ -31,7 +31,7 @@ class Options:
 
     Attributes:
         adjust: What is asked of photos; a VideoEnhancer has its own.
-        max_pixels: Refuse photos of more pixels.
+        max_pixels: Refuse photos of more pixels, by their header.
         format: Format to write, as Pillow spells it; by default the destination's suffix decides.
         quality: 1 to 100 for lossy formats; by default the writer decides.
         overwrite: Do again what is already there, whoever made it.

@@ -61,7 +61,9 @@ def enhance_one(
     begin = perf_counter()
     try:
         origin = (
-            None if isinstance(editor, VideoEnhancer) else Source(source, salvage=options.salvage)
+            None
+            if isinstance(editor, VideoEnhancer)
+            else Source(source, salvage=options.salvage, max_pixels=options.max_pixels)
         )
         wanted = None if isinstance(editor, VideoEnhancer) else editor.wanted(options.adjust)
         receipt, notice = settled(pair, wanted, options, origin)
@@ -206,7 +208,6 @@ def _enhance_photo(
         options.adjust,
         format=options.format,
         quality=options.quality,
-        max_pixels=options.max_pixels,
         explain=options.explain,
         record=options.record,
         strip=options.strip,

@@ -16,6 +16,7 @@ from undark.graph import Arrays, Graph, Shape, Signature
 from undark.models.card import Card, Glance, Scaling
 from undark.photo import FloatImage, Photo
 from undark.pixels.arrays import to_nchw
+from undark.pixels.lit import CurvesOnPlanes, PlaneLight
 from undark.pixels.steps import Step
 
 __all__ = [
@@ -64,6 +65,14 @@ class Light(ABC):
                 answers what suits the frames before it too.
         """
 
+    @abstractmethod
+    def on_planes(self, mean: float) -> PlaneLight:
+        """What it does to the planes of a video's frame.
+
+        Args:
+            mean: The frame's mean light, linear; see :func:`undark.pixels.grid.mean_light`.
+        """
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ToneCurves(Light):
@@ -79,6 +88,11 @@ class ToneCurves(Light):
         """Curves that follow those that are wanted."""
         return ToneCurves(np.minimum(follow(self.curves), np.float32(1.0)))
 
+    def on_planes(self, mean: float) -> PlaneLight:
+        """The curves; a mean light is nothing to them."""
+        del mean
+        return CurvesOnPlanes(self.curves)
+
 
 class Mode(ABC):
     """One way of running a graph on photos of any size. Keeps nothing from photo to photo.
@@ -92,8 +106,8 @@ class Mode(ABC):
         exact: Whether all is computed in float32, whatever precision is asked for: what decides
             for the whole photo takes no time.
         decides: Whether :meth:`decide` gives a light.
-        by_tables: Whether the light that it decides is tone curves and all that it does, so that it
-            can be done to video by tables, in real time.
+        by_tables: Whether the light that it decides is tone curves, done by tables: its network is
+            tiny.
         in_steps: Whether it edits in steps, which :meth:`steps` tells.
 
     Args:

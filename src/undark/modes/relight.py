@@ -29,6 +29,7 @@ from undark.modes.tiling import run_tiles, unchanged
 from undark.photo import FloatImage, Photo
 from undark.pixels.arrays import to_nchw
 from undark.pixels.grid import LEVELS, PLACES, Guide, light_up, mean_light, read_grid
+from undark.pixels.lit import GridOnPlanes, PlaneLight
 
 __all__ = ["PlacedLight", "Relight"]
 
@@ -62,6 +63,10 @@ class PlacedLight(Light):
             colour.reshape(3, 3) - 1.0,
             black,
         )
+
+    def on_planes(self, mean: float) -> PlaneLight:
+        """Its gains by place, without the restoration that follows them in photos."""
+        return GridOnPlanes(self.grid, self.colour, self.black, mean)
 
 
 class Relight(Mode):

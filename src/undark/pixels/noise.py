@@ -20,7 +20,7 @@ from undark.photo import FloatImage
 from undark.pixels.arrays import Floats, as_floats
 from undark.pixels.colour import luma_weights
 
-__all__ = ["ALIGNMENT", "HALO", "LEVELS", "Noise", "clean", "measure_noise"]
+__all__ = ["ALIGNMENT", "HALO", "LEVELS", "Noise", "Tally", "clean", "measure_noise"]
 
 HALO: Final = 48
 """Pixels around a region on which its cleaned result depends."""
@@ -79,8 +79,8 @@ def measure_noise(pieces: Iterable[FloatImage]) -> Noise:
     where a photo is flat, only noise varies (Liu et al., "Noise Estimation from a Single Image",
     CVPR 2006).
     """
-    lumas = [_Tally() for _ in range(_SCALES)]
-    colours = [_Tally() for _ in range(_SCALES + 1)]
+    lumas = [Tally() for _ in range(_SCALES)]
+    colours = [Tally() for _ in range(_SCALES + 1)]
     for piece in pieces:
         image = _padded(piece)
         grey = _luma(image)
@@ -195,15 +195,17 @@ def _padded(image: FloatImage) -> FloatImage:
     return as_floats(cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT))
 
 
-class _Tally:
+class Tally:
     """Local variances by level of brightness, gathered from several pieces."""
 
     def __init__(self) -> None:
+        """Begin with nothing gathered."""
         self._bins: list[NDArray[np.intp]] = []
         self._values: list[Floats] = []
 
     def add(self, level: Floats, energy: Floats) -> None:
-        """One piece. Neighbours say nearly the same, so every other row and column will do."""
+        """One piece: levels in [0, 1], and the variances there."""
+        # Neighbours say nearly the same, so every other row and column will do.
         bins = np.clip(level[::2, ::2] * np.float32(_BINS), 0, _BINS - 1).astype(np.intp)
         self._bins.append(bins.ravel())
         self._values.append(energy[::2, ::2].ravel())

@@ -12,21 +12,31 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["REFERENCE_WHITE", "decode", "encode", "peak_of", "tone_map"]
+__all__ = [
+    "HLG_GAMMA",
+    "HLG_PEAK",
+    "LUMINANCE",
+    "PQ_PEAK",
+    "REFERENCE_WHITE",
+    "decode",
+    "encode",
+    "peak_of",
+    "tone_map",
+]
 
 REFERENCE_WHITE: Final = 203.0
 """Light of a white page under the scene's light, in cd/m²."""
 
 _LINEAR, _PQ, _HLG = 8, 16, 18
-_PQ_PEAK: Final = 10000.0
+PQ_PEAK: Final = 10000.0
 _M1, _M2 = 2610 / 16384, 2523 / 4096 * 128
 _C1, _C2, _C3 = 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32
-_HLG_PEAK: Final = 1000.0
-_HLG_GAMMA: Final = 1.2
+HLG_PEAK: Final = 1000.0
+HLG_GAMMA: Final = 1.2
 _A: Final = 0.17883277
 _B: Final = 1.0 - 4.0 * _A
 _C: Final = 0.5 - _A * float(np.log(4.0 * _A))
-_LUMINANCE: Final = np.array([0.2627, 0.6780, 0.0593])
+LUMINANCE: Final = np.array([0.2627, 0.6780, 0.0593])
 _EPSILON: Final = 1e-9
 _PERCENTILE: Final = 99.99
 
@@ -44,9 +54,9 @@ def decode(values: NDArray[np.floating], transfer: int) -> Floats:
     if transfer == _LINEAR:
         return values
     if transfer == _PQ:
-        return _from_pq(values) * (_PQ_PEAK / REFERENCE_WHITE)
+        return _from_pq(values) * (PQ_PEAK / REFERENCE_WHITE)
     scene = np.where(values <= 0.5, values**2 / 3.0, (np.exp((values - _C) / _A) + _B) / 12.0)
-    return scene * _ootf(scene @ _LUMINANCE)
+    return scene * _ootf(scene @ LUMINANCE)
 
 
 def encode(light: NDArray[np.floating], transfer: int) -> Floats:
@@ -55,11 +65,11 @@ def encode(light: NDArray[np.floating], transfer: int) -> Floats:
     if transfer == _LINEAR:
         return np.minimum(light, 1.0)
     if transfer == _PQ:
-        return _to_pq(np.minimum(light * (REFERENCE_WHITE / _PQ_PEAK), 1.0))
+        return _to_pq(np.minimum(light * (REFERENCE_WHITE / PQ_PEAK), 1.0))
     # The system's gamma acts on luminance, so its inverse is exact: Y_display = scale · Y^gamma.
-    scale = _HLG_PEAK / REFERENCE_WHITE
-    shown = light @ _LUMINANCE / scale
-    luminance = np.asarray(shown ** (1.0 / _HLG_GAMMA), np.float64)
+    scale = HLG_PEAK / REFERENCE_WHITE
+    shown = light @ LUMINANCE / scale
+    luminance = np.asarray(shown ** (1.0 / HLG_GAMMA), np.float64)
     scene = np.clip(light / _ootf(luminance), 0.0, 1.0)
     curve = _A * np.log(np.maximum(12.0 * scene - _B, _EPSILON)) + _C
     return np.where(scene <= 1.0 / 12.0, np.sqrt(3.0 * scene), np.clip(curve, 0.0, 1.0))
@@ -67,8 +77,8 @@ def encode(light: NDArray[np.floating], transfer: int) -> Floats:
 
 def _ootf(luminance: Floats) -> Floats:
     """What multiplies scene light of this luminance to give light on the screen, H×W×1."""
-    gain = np.maximum(luminance, _EPSILON) ** (_HLG_GAMMA - 1.0)
-    return (gain * (_HLG_PEAK / REFERENCE_WHITE))[..., None]
+    gain = np.maximum(luminance, _EPSILON) ** (HLG_GAMMA - 1.0)
+    return (gain * (HLG_PEAK / REFERENCE_WHITE))[..., None]
 
 
 def _from_pq(values: Floats) -> Floats:
@@ -99,7 +109,7 @@ def tone_map(light: NDArray[np.floating], peak: float) -> Floats:
     light = np.maximum(light.astype(np.float64), 0.0)
     if peak < 1.001:
         return np.minimum(light, 1.0)
-    scale = REFERENCE_WHITE / _PQ_PEAK
+    scale = REFERENCE_WHITE / PQ_PEAK
     brightest = np.minimum(light.max(axis=-1, keepdims=True), peak)
     top = float(_to_pq(np.array(min(peak * scale, 1.0))))
     white = float(_to_pq(np.array(scale))) / top

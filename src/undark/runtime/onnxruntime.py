@@ -27,8 +27,11 @@ _HOW_TO_GET: Final = {
 
 
 def _library() -> Any:
-    """The library, which comes without types; imported when it is needed."""
-    return import_module("onnxruntime")
+    """The library, which comes without types; imported when needed, and told not to report."""
+    library: Any = import_module("onnxruntime")
+    if hasattr(library, "disable_telemetry_events"):  # for one that was loaded before undark was
+        library.disable_telemetry_events()
+    return library
 
 
 class OnnxRuntime(Runtime):

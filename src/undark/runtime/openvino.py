@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,9 +51,7 @@ class _Loaded(Session):
 
     def __init__(self, model: bytes, threads: int | None, precision: Precision) -> None:
         super().__init__()
-        import openvino
-
-        core: Any = openvino.Core()
+        core: Any = _library().Core()
         # Unasked it takes what is fastest: bfloat16, or on some float16, whose range is small.
         short = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.exact = precision == "exact" or not short
@@ -79,9 +79,25 @@ class _Loaded(Session):
         return {name: np.array(self._request.get_tensor(name).data) for name in outputs}
 
     def _version(self) -> str:
-        import openvino
+        return str(_library().__version__).split("-", maxsplit=1)[0]
 
-        return str(openvino.__version__).split("-", maxsplit=1)[0]
+
+def _library() -> Any:
+    """OpenVINO, imported so that it reports nothing.
+
+    Its import tells its makers of each use, over the network. It does without where the package
+    that does so is not there.
+    """
+    reporter = "openvino_telemetry"
+    before = sys.modules.get(reporter)
+    sys.modules[reporter] = None  # pyright: ignore[reportArgumentType] - its import fails
+    try:
+        return importlib.import_module("openvino")
+    finally:
+        if before is None:
+            del sys.modules[reporter]
+        else:
+            sys.modules[reporter] = before
 
 
 def _one_at_a_time(graph: Any) -> None:

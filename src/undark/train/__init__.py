@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from undark.train.fit import Run, Stopped, run
     from undark.train.history import Progress
     from undark.train.plan import check_early
+    from undark.train.sweeping import Swept, Trial, sweep
     from undark.train.trial import Checked, FoundRate, check, find_lr
 
 __all__ = [
@@ -24,12 +25,15 @@ __all__ = [
     "Run",
     "Setting",
     "Stopped",
+    "Swept",
+    "Trial",
     "check",
     "check_early",
     "explain_recipe",
     "export_model",
     "find_lr",
     "run",
+    "sweep",
 ]
 
 _HOMES: Final = {
@@ -40,12 +44,15 @@ _HOMES: Final = {
     "Run": "fit",
     "Setting": "explain",
     "Stopped": "fit",
+    "Swept": "sweeping",
+    "Trial": "sweeping",
     "check": "trial",
     "check_early": "plan",
     "explain_recipe": "explain",
     "export_model": "export",
     "find_lr": "trial",
     "run": "fit",
+    "sweep": "sweeping",
 }
 
 

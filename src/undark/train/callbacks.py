@@ -5,24 +5,31 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import cv2
 import lightning
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
+from numpy.typing import NDArray
 from torch import Tensor
 
 from undark.evaluate.report.grid import image_grid
-from undark.io.atomic import write_atomically
+from undark.train import shares
 from undark.train.data.loading import LoadedPair
 from undark.train.history import History, Notify
 from undark.train.methods.base import Method
 
-__all__ = ["Asked", "Average", "Save", "Schedule", "Stop", "Validate"]
+__all__ = ["Asked", "Average", "Save", "Schedule", "Scored", "Stop", "Validate"]
 
+_Measured = tuple[int, str, dict[str, float], str, list[NDArray[Any]] | None]
+"""Of one image: its number, its source, the metrics, and what of it is shown."""
+
+Scored = Callable[[int, list[dict[str, Any]]], bool]
+"""Is shown a validation's step and records; says whether the run is to stop."""
 
 _MEANINGS = {
     "psnr": "against the truth, in dB",
@@ -89,17 +96,19 @@ class Validate(Callback):
         held: dict[str, list[LoadedPair]],
         average: Average,
         history: History,
+        stop: Stop,
         *,
-        folder: Path,
         notify: Notify,
+        scored: Scored | None = None,
     ) -> None:
-        """Validate on `held`, pairs by source name."""
+        """Validate on `held`, pairs by source name; `stop` where `scored` says so."""
         self._held = held
         self._average = average
         self._history = history
-        self._folder = folder
         self._notify = notify
         self._explained = False
+        self._stop = stop
+        self._scored = scored
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -109,7 +118,9 @@ class Validate(Callback):
         fit = pl_module.recipe.fit
         due = pl_module.batches % fit.validate_every == 0 and pl_module.batches < fit.steps
         if due and not pl_module.part and pl_module.batches:
-            self.run(pl_module, limit=fit.validate_on)
+            records = self.run(pl_module, limit=fit.validate_on)
+            if self._scored is not None and self._scored(pl_module.batches, records):
+                self._stop.ask()
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Show where a run stands that was asked to stop: a grid, without scores."""
@@ -146,31 +157,36 @@ class Validate(Callback):
         """Metrics of each image, by source, measured with the averaged weights; and the grid."""
         own = {key: value.detach().clone() for key, value in method.network.state_dict().items()}
         method.network.load_state_dict(self._average.state)
-        found: dict[str, list[dict[str, float]]] = {}
-        rows: list[list[np.ndarray[Any, Any]]] = []
-        captions: list[str] = []
+        chosen: list[tuple[str, LoadedPair, bool]] = []
         for name, pairs in self._held.items():
             count = len(pairs) if limit is None else min(limit, len(pairs))
             for number, pair in enumerate(pairs[i * len(pairs) // count] for i in range(count)):
-                self._history.break_silence(f"measuring unseen image {number + 1} of {count}")
-                measured, output = method.measure(pair)
-                found.setdefault(name, []).append(measured)
-                if number * self._SHOWN // count != (number - 1) * self._SHOWN // count:
-                    rows.append([pair.low, output, pair.high])
-                    captions.append(f"{name} {pair.name}: {measured['psnr']:.2f} dB")
+                shown = number * self._SHOWN // count != (number - 1) * self._SHOWN // count
+                chosen.append((name, pair, shown))
+        own_number, processes = shares.place()
+        done: list[_Measured] = []
+        for number in range(own_number, len(chosen), processes):
+            name, pair, shown = chosen[number]
+            self._history.break_silence(f"measuring unseen image {number + 1} of {len(chosen)}")
+            measured, output = method.measure(pair)
+            row = [pair.low, output, pair.high] if shown else None
+            caption = f"{name} {pair.name}: {measured['psnr']:.2f} dB"
+            done.append((number, name, measured, caption, row))
         method.network.load_state_dict(own)
         method.network.train()
+        every = sorted(chain(*shares.gather(done)), key=lambda item: item[0])
+        rows = [(caption, row) for *_, caption, row in every if row is not None]
         if rows:
-            self._draw(rows, captions, method.batches)
+            grid = image_grid(
+                [row for _, row in rows],
+                labels=["dark", "output", "truth"],
+                captions=[caption for caption, _ in rows],
+            )
+            self._history.show(method.batches, grid)
+        found: dict[str, list[dict[str, float]]] = {}
+        for _, name, measured, *_ in every:
+            found.setdefault(name, []).append(measured)
         return found
-
-    def _draw(self, rows: list[list[np.ndarray[Any, Any]]], captions: list[str], step: int) -> None:
-        grid = image_grid(rows, labels=["dark", "output", "truth"], captions=captions)
-        done, coded = cv2.imencode(".png", grid[:, :, ::-1])
-        if done:
-            write_atomically(self._folder / "grids" / f"step_{step:07d}.png", coded.tobytes())
-        if self._history.writer is not None:
-            self._history.writer.add_image("val", grid, step, dataformats="HWC")
 
 
 def _explained(records: list[dict[str, Any]]) -> str:
@@ -230,7 +246,10 @@ class Save(Callback):
     ) -> None:
         """Save between two steps, where it is time."""
         del outputs, batch, batch_idx
-        if not pl_module.part and time.monotonic() - self._last >= self._seconds:
+        if pl_module.part:
+            return
+        # The clocks of several processes differ, so all go by whether one of them is due.
+        if shares.one_of_all(time.monotonic() - self._last >= self._seconds):
             trainer.save_checkpoint(self._checkpoint)
             self._last = time.monotonic()
 
@@ -242,18 +261,23 @@ class Asked(Exception):  # noqa: N818 - not an error: the user asked for it
 class Stop(Callback):
     """On SIGINT or SIGTERM: finish the step, save, and raise `Asked`."""
 
-    def __init__(self, checkpoint: Path) -> None:
-        """Save to `checkpoint`."""
+    def __init__(self, checkpoint: Path, *, listens: bool = True) -> None:
+        """Save to `checkpoint`; where another process `listens`, that one's signals count."""
         self._checkpoint = checkpoint
+        self._listens = listens
         self._asked = False
         self._before: dict[int, Any] = {}
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Listen to signals, where this is the main thread."""
         del trainer, pl_module
-        if threading.current_thread() is threading.main_thread():
+        if self._listens and threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._ask)
+
+    def ask(self) -> None:
+        """Stop after this step."""
+        self._asked = True
 
     def _ask(self, number: int, frame: Any) -> None:
         del frame
@@ -270,7 +294,7 @@ class Stop(Callback):
             Asked: A signal came.
         """
         del outputs, batch, batch_idx
-        if self._asked and not pl_module.part:
+        if not pl_module.part and shares.one_of_all(self._asked):
             trainer.save_checkpoint(self._checkpoint)
             raise Asked
 

@@ -9,31 +9,33 @@ from __future__ import annotations
 
 import ctypes
 import json
-import logging
-import signal
+import os
 import sys
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
-import lightning
 import torch
-from torch.utils.data import DataLoader
 
-from undark.errors import UsageError
+from undark.errors import RecipeError, UsageError
 from undark.io.atomic import write_atomically
-from undark.train.callbacks import Asked, Average, Save, Schedule, Stop, Validate
+from undark.io.halves import DarkHalf
+from undark.train.callbacks import Average, Schedule, Scored, Stop, Validate
+from undark.train.compiling import compile_losses
 from undark.train.data.datasets import Dataset, load_datasets
 from undark.train.data.loading import LoadedPair
 from undark.train.history import History, Notify, Watch, quiet
-from undark.train.methods import make_method
+from undark.train.logs import check_loggers, open_logs
+from undark.train.loop import loop
+from undark.train.methods import make_method, method_class
 from undark.train.methods.base import Method
 from undark.train.names import CHECKPOINT, WEIGHTS
+from undark.train.parallel import World, companions, find_world
 from undark.train.plan import Plan, begun, plan_run
-from undark.train.precision import Exact, choose_precision
+from undark.train.precision import choose_precision
 from undark.train.recipe import Recipe
 from undark.train.weights import (
     Weights,
@@ -42,7 +44,7 @@ from undark.train.weights import (
     save_weights,
 )
 
-__all__ = ["Run", "Stopped", "load_data", "make_trainer", "run"]
+__all__ = ["Run", "Stopped", "load_data", "run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +55,13 @@ class Run:
         folder: The run's folder.
         weights: The exportable weights in it.
         measured: A record per held-out source: ``on``, ``pictures`` and means of the metrics.
+        leads: Whether this process is the first of the run, which alone wrote it.
     """
 
     folder: Path
     weights: Path
     measured: list[dict[str, Any]]
+    leads: bool = True
 
 
 class Stopped(KeyboardInterrupt):
@@ -81,15 +85,20 @@ def run(
     data: Path | None = None,
     dark: Path | None = None,
     light: Path | None = None,
+    dark_half: DarkHalf | None = None,
     out: Path | None = None,
     overrides: Sequence[str] = (),
     steps: int | None = None,
     start: str | Path | None = None,
     resume: bool = False,
     device: str = "auto",
+    devices: int = 1,
+    nodes: int = 1,
     threads: int | None = None,
+    loggers: Sequence[str] = (),
     notify: Notify = quiet,
     progress: Watch | None = None,
+    scored: Scored | None = None,
 ) -> Run:
     """Train.
 
@@ -102,6 +111,7 @@ def run(
             that goes on knows its own.
         dark: A stack of dark photos that takes the place of the recipe's sources.
         light: The same with light photos.
+        dark_half: Of images that hold both sides, for all sources; by default as each says.
         out: Folder of the run; by default ``runs/NAME``.
         overrides: ``key=value`` settings put into the recipe, such as ``fit.steps=100``.
         steps: The same as ``fit.steps``: steps in all, those of before a resume among them.
@@ -113,57 +123,111 @@ def run(
             keys in :data:`undark.train.plan.FREE` may change. A finished run goes on if it gets
             more `steps`; the learning rate is from there on that of a run of the new length.
         device: ``auto``, ``cpu`` or ``cuda``.
-        threads: Threads of PyTorch and OpenCV in the main process; by default as these choose.
+        devices: GPUs of this machine that share each batch, a process each; on a CPU, processes.
+            The other processes import the running script, which must start this under
+            ``if __name__ == "__main__":``.
+        nodes: Machines that share each batch; see :mod:`undark.train.parallel`.
+        threads: Threads of PyTorch and OpenCV in each process; by default as these choose, or,
+            where processes share a CPU, as many as there are for each.
+        loggers: What to log to besides the run's folder: ``wandb``, ``mlflow``, ``aim``.
         notify: Called with notices of progress, a line each: at least one in 30 seconds.
         progress: Called after each step, and in place of `notify` with what is a step's only.
+        scored: Called after each validation with the step and its records; a run that it answers
+            with true stops there, as if it had been asked to.
 
     Raises:
-        UsageError: It is not said what to learn, from what, or which run is to go on.
+        UsageError: It is not said what to learn, from what, or which run is to go on; there are
+            not as many devices; or a logger is not installed.
         RecipeError: The recipe does not hold up, or differs from the one being resumed.
         DataError: The data are missing or do not fit.
         ModelError: The weights to start from are not usable.
         DivergedError: The loss became NaN or infinite.
         Stopped: The run was asked to stop; its state was saved first, if it had come to a step.
-        TrainError: The folder holds another run.
+        TrainError: The folder holds another run, or one of several processes failed.
     """
+    world = find_world(devices, nodes, device)
+    if not world.leads:
+        notify, progress = quiet, None
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads must be at least 1, not {threads}", argument="threads")
+    check_loggers(loggers)
     origin = load_weights(start) if start is not None and not resume else None
     plan = plan_run(
         recipe,
         data=data,
         dark=dark,
         light=light,
+        dark_half=dark_half,
         out=out,
         overrides=[*overrides, *([] if steps is None else [f"fit.steps={steps}"])],
         origin=origin,
         notify=notify,
         resume=resume,
     )
-    if threads is not None and threads < 1:
-        raise UsageError(f"threads must be at least 1, not {threads}", argument="threads")
-    plan.write()
+    _check_shared(plan.recipe, world)
+    if world.leads:
+        plan.write()
     for line in plan.changed:
         notify(line)
+    work = partial(_work, plan=plan, origin=origin, resume=resume, device=device, threads=threads)
     try:
-        _use_threads(threads)
-        _tune_allocator()
-        torch.manual_seed(plan.recipe.seed)
-        method = make_method(plan.recipe)
-        if origin is not None:
-            load_into(method.network, origin)
-        datasets, held = load_data(method, plan, notify)
-        return _learn(
-            method,
-            datasets,
-            held,
-            plan.folder,
-            resume=resume,
-            device=device,
-            notify=notify,
-            progress=progress,
-        )
+        with companions(world, work, notify) as met:
+            return work(met, loggers=loggers, notify=notify, progress=progress, scored=scored)
     except KeyboardInterrupt:
         saved = (plan.folder / CHECKPOINT).is_file()
         raise Stopped(plan.folder, begun(plan.folder).step if saved else None) from None
+
+
+def _check_shared(recipe: Recipe, world: World) -> None:
+    """Whether the processes of `world` can share the batches of `recipe`."""
+    if world.size == 1:
+        return
+    if not method_class(recipe.method).divides:
+        raise UsageError(
+            f"{recipe.method} learns in one process, not in {world.size}", argument="devices"
+        )
+    if recipe.data.batch % world.size:
+        raise RecipeError(
+            f"data.batch: {recipe.data.batch} crops cannot be shared equally by {world.size}"
+            " processes; make it a multiple"
+        )
+
+
+def _work(
+    world: World,
+    *,
+    plan: Plan,
+    origin: Weights | None,
+    resume: bool,
+    device: str,
+    threads: int | None,
+    loggers: Sequence[str] = (),
+    notify: Notify = quiet,
+    progress: Watch | None = None,
+    scored: Scored | None = None,
+) -> Run:
+    """What each process of a run does."""
+    _use_threads(threads, world, device)
+    _tune_allocator()
+    torch.manual_seed(plan.recipe.seed)
+    method = make_method(plan.recipe)
+    compile_losses(method)
+    if origin is not None:
+        load_into(method.network, origin)
+    datasets, held = load_data(method, plan, notify)
+    return _learn(
+        method,
+        datasets,
+        held,
+        plan.folder,
+        world=world,
+        resume=resume,
+        device=device,
+        loggers=loggers,
+        notify=notify,
+        progress=progress,
+        scored=scored,
+    )
 
 
 def load_data(
@@ -196,130 +260,57 @@ def _learn(
     held: dict[str, list[LoadedPair]],
     folder: Path,
     *,
+    world: World,
     resume: bool,
     device: str,
+    loggers: Sequence[str],
     notify: Notify,
     progress: Watch | None,
+    scored: Scored | None,
 ) -> Run:
     """Run the loop, measure what it has learned on the pairs `held` out, and leave all in place."""
     plan = method.recipe
     average = Average(plan.fit.ema)
     every = max(1, min(100, plan.fit.steps // 20))
-    history = History(folder, every=every, notify=notify, progress=progress)
-    validate = Validate(held, average, history, folder=folder, notify=notify)
+    logs = open_logs(loggers, folder, plan, resume=resume) if world.leads else None
+    history = History(folder, logs, every=every, notify=notify, progress=progress)
+    stop = Stop(folder / CHECKPOINT, listens=world.leads or world.given)
+    validate = Validate(held, average, history, stop, notify=notify, scored=scored)
     precision, reason = choose_precision(plan.fit.precision, device)
     notify(reason)
-    _fit(
-        method,
-        datasets,
-        [Schedule(), average, history, validate],
-        folder=folder,
-        resume=resume,
-        device=device,
-        precision=precision,
-    )
-    measured = validate.run(method) if held else []
-    history.close()
-    method.finish(folder)
-    weights = folder / WEIGHTS
-    save_weights(Weights(average.state, plan, measured), weights)
-    write_atomically(folder / "measured.json", json.dumps(measured, indent=2).encode())
-    return Run(folder, weights, measured)
-
-
-def _fit(
-    method: Method[Any, Any],
-    datasets: Sequence[Dataset],
-    callbacks: list[Any],
-    *,
-    folder: Path,
-    resume: bool,
-    device: str,
-    precision: Exact,
-) -> None:
-    plan = method.recipe
-
-    class Loaders(lightning.LightningDataModule):
-        """BatchStream from the step that the run stands at, which is known once it is restored."""
-
-        def train_dataloader(self) -> DataLoader[Any]:
-            return DataLoader(
-                method.stream(datasets),
-                batch_size=None,
-                num_workers=plan.data.workers,
-                persistent_workers=plan.data.workers > 0,
-                worker_init_fn=_begin_worker,
-            )
-
-    saver = Save(folder / CHECKPOINT, minutes=plan.fit.checkpoint_minutes)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        trainer = make_trainer(
+    if world.size > 1:
+        notify(
+            f"{world.size} processes share each batch, {plan.data.batch // world.size} crops each"
+        )
+    try:
+        loop(
             method,
-            [*callbacks, saver, Stop(folder / CHECKPOINT)],
-            steps=plan.fit.steps,
+            datasets,
+            [Schedule(), average, history, validate],
+            stop,
+            world=world,
+            folder=folder,
+            resume=resume,
             device=device,
             precision=precision,
         )
-        try:
-            trainer.fit(
-                method,
-                datamodule=Loaders(),
-                ckpt_path=str(folder / CHECKPOINT) if resume else None,
-            )
-        except (Asked, SystemExit):  # Lightning exits where Ctrl-C reaches its start-up
-            raise KeyboardInterrupt from None
-        trainer.save_checkpoint(folder / CHECKPOINT)
+        measured = validate.run(method) if held else []
+    except BaseException:
+        history.close(done=False)
+        raise
+    history.close()
+    weights = folder / WEIGHTS
+    if world.leads:
+        method.finish(folder)
+        save_weights(Weights(average.state, plan, measured), weights)
+        write_atomically(folder / "measured.json", json.dumps(measured, indent=2).encode())
+    return Run(folder, weights, measured, world.leads)
 
 
-def make_trainer(
-    method: Method[Any, Any],
-    callbacks: list[Any],
-    *,
-    steps: int,
-    device: str,
-    precision: Exact,
-) -> lightning.Trainer:
-    """Lightning's loop for a method, for so many `steps`, silent and leaving no files of its own.
-
-    Args:
-        method: Whose recipe says how gradients are gathered and clipped.
-        callbacks: Lightning's.
-        steps: After which it ends.
-        device: ``auto``, ``cpu`` or ``cuda``.
-        precision: As :func:`undark.train.precision.choose_precision` gives it.
-    """
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # its tips are not for users
-    fit = method.recipe.fit
-    return lightning.Trainer(
-        accelerator={"cuda": "gpu"}.get(device, device),
-        devices=1,
-        precision=precision,
-        max_steps=steps,
-        accumulate_grad_batches=fit.accumulate,
-        # A method that takes its own gradients clips them too.
-        gradient_clip_val=fit.clip or None if method.automatic_optimization else None,
-        callbacks=callbacks,
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=False,
-        num_sanity_val_steps=0,
-        limit_val_batches=0,
-    )
-
-
-def _begin_worker(worker: int) -> None:
-    """Deaf to Ctrl-C, which reaches the whole group: the run has a step to end.
-
-    A worker goes when the run tells it to, or when the run is gone. PyTorch gives it one thread.
-    """
-    del worker
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _use_threads(threads: int | None) -> None:
+def _use_threads(threads: int | None, world: World, device: str) -> None:
+    on_cpu = device == "cpu" or not torch.cuda.is_available()
+    if threads is None and on_cpu and world.devices > 1:
+        threads = max(1, (os.cpu_count() or 1) // world.devices)
     if threads is not None:
         torch.set_num_threads(threads)
         cv2.setNumThreads(threads)

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 from lightning.pytorch.callbacks import Callback
-from torch.utils.tensorboard import SummaryWriter
+from numpy.typing import NDArray
 
 from undark.io.atomic import write_atomically
+from undark.train.logs import Logs
 from undark.train.plot import plot_curves
 
 __all__ = ["History", "Notify", "Progress", "Watch", "quiet"]
@@ -66,12 +69,18 @@ Watch = Callable[[Progress], None]
 
 
 class History(Callback):
-    """Losses and metrics by step: notices, TensorBoard scalars, a CSV and a plot."""
+    """Losses and metrics by step: notices, logs, a CSV and a plot."""
 
     def __init__(
-        self, folder: Path, *, every: int, notify: Notify, progress: Watch | None = None
+        self,
+        folder: Path,
+        logs: Logs | None,
+        *,
+        every: int,
+        notify: Notify,
+        progress: Watch | None = None,
     ) -> None:
-        """Write into `folder`; average losses over `every` steps.
+        """Write into `folder` and `logs`, or nothing without logs; means are over `every` steps.
 
         Lines about steps go to `notify`, or every step to `progress` where there is one.
         """
@@ -87,13 +96,14 @@ class History(Callback):
         self._seconds: deque[float] = deque(maxlen=50)
         self._mark = self._said = time.monotonic()
         self._drawn = self._mark  # a plot takes a second
-        self.writer: SummaryWriter | None = None
+        self._logs = logs
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Open the TensorBoard log, and say where a resumed run goes on."""
+        """Begin the logs, and say where a resumed run goes on."""
         del trainer
         step, steps = pl_module.batches, pl_module.recipe.fit.steps
-        self.writer = SummaryWriter(str(self._folder), purge_step=step)
+        if self._logs is not None:
+            self._logs.begin(step)
         if step:
             self._notify(f"resumed at step {step} of {steps}")
         self.start_clock()
@@ -150,9 +160,15 @@ class History(Callback):
     def add(self, step: int, values: dict[str, float]) -> None:
         """Note `values` at `step`."""
         self._rows.append({"step": step, **values})
-        if self.writer is not None:
-            for name, value in values.items():
-                self.writer.add_scalar(name, value, step)
+        if self._logs is not None:
+            self._logs.add(step, values)
+
+    def show(self, step: int, picture: NDArray[np.uint8]) -> None:
+        """Note a picture, H×W×3: a grid of what was validated."""
+        done, coded = cv2.imencode(".png", picture[:, :, ::-1])
+        if done and self._logs is not None:
+            write_atomically(self._folder / "grids" / f"step_{step:07d}.png", coded.tobytes())
+            self._logs.show(step, picture)
 
     def validated(self, records: list[dict[str, Any]]) -> None:
         """Remember the scores for whoever watches, and write all that was noted."""
@@ -176,11 +192,11 @@ class History(Callback):
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Leave what was noted, whatever ends the run."""
         del trainer, pl_module, exception
-        self.close()
+        self.close(done=False)
 
     def write(self, *, last: bool = False) -> None:
         """Write ``history.csv``, and ``curves.png`` the `last` time and if it is not of late."""
-        if not self._rows:
+        if not self._rows or self._logs is None:
             return
         names = ["step", *dict.fromkeys(k for row in self._rows for k in row if k != "step")]
         text = io.StringIO(newline="")
@@ -191,14 +207,13 @@ class History(Callback):
         if last or time.monotonic() - self._drawn >= _SILENCE:
             write_atomically(self._folder / "curves.png", plot_curves(self._rows))
             self._drawn = time.monotonic()
-        if self.writer is not None:
-            self.writer.flush()
+        self._logs.flush()
 
-    def close(self) -> None:
-        """Write all, and close the TensorBoard log."""
+    def close(self, *, done: bool = True) -> None:
+        """Write all, and close the logs; `done` says whether the run came to its end."""
         self.write(last=True)
-        if self.writer is not None:
-            self.writer.close()
+        if self._logs is not None:
+            self._logs.close(done=done)
 
 
 def _duration(seconds: float) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from undark.errors import DataError, RecipeError, TrainError, UsageError
 from undark.io.atomic import write_atomically
+from undark.io.halves import DARK_HALVES, DarkHalf
 from undark.train.data.fitting import fit_sources, usual_data
 from undark.train.methods import METHODS, method_class
 from undark.train.names import CHECKPOINT, RECIPE
@@ -39,6 +40,7 @@ USUAL = "unet"
 FREE = (
     "data.workers",
     "fit.checkpoint_minutes",
+    "fit.compile",
     "fit.lr",
     "fit.precision",
     "fit.steps",
@@ -85,6 +87,7 @@ def plan_run(
     data: Path | None,
     dark: Path | None,
     light: Path | None,
+    dark_half: DarkHalf | None = None,
     out: Path | None,
     overrides: Sequence[str],
     origin: Weights | None,
@@ -104,7 +107,15 @@ def plan_run(
             written = replace(written, method=recipe)
     else:
         written = _read(USUAL if recipe is None else recipe, origin)
-    asked = _settled(override(_with_stacks(written, dark, light), overrides))
+    asked = override(_with_stacks(written, dark, light), overrides)
+    if dark_half is not None:
+        if dark_half not in DARK_HALVES:
+            raise UsageError(
+                f"the dark half is left or right, not {dark_half!r}", argument="dark_half"
+            )
+        sources = tuple(replace(source, dark_half=dark_half) for source in asked.data.sources)
+        asked = replace(asked, data=replace(asked.data, sources=sources))
+    asked = _settled(asked)
     stacks = dark is not None or light is not None
     root = _root(asked, data, _run_of(recipe, out) or out if resume else None, stacks, notify)
     asked = fit_sources(asked, root, notify, written=written)
@@ -293,8 +304,10 @@ def _read(recipe: str | Path | Recipe, origin: Weights | None) -> Recipe:
             return _completed(plan)
         except RecipeError as error:
             raise RecipeError(f"{text}: {error}") from error
-    plan = method_class(text).default_recipe(text)
-    return plan if origin is None else replace(plan, net=origin.recipe.net)
+    method = method_class(text)
+    if origin is None:
+        return method.default_recipe(text)
+    return replace(method.default_recipe(text, tuning=True), net=origin.recipe.net)
 
 
 def _completed(plan: Recipe) -> Recipe:

@@ -1,11 +1,14 @@
-"""The curves of a run: losses and metrics by step, as one image."""
+"""The curves of a run, and the trials of a sweep, as one image each."""
 
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
 
-__all__ = ["plot_curves"]
+__all__ = ["plot_curves", "plot_trials"]
 
 _COLUMNS = 4
 _PLAYERS = ("generator", "discriminator")
@@ -43,6 +46,59 @@ def plot_curves(rows: Sequence[dict[str, float]]) -> bytes:
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
+    return _drawn(figure)
+
+
+def plot_trials(
+    trials: Sequence[tuple[int, float, bool, dict[str, Any]]], *, logarithmic: Sequence[str]
+) -> bytes:
+    """A PNG of a sweep.
+
+    Args:
+        trials: Number, score, whether it came to its end, and the values by key.
+        logarithmic: Keys whose values are drawn so.
+
+    Returns:
+        One panel of the scores in their order with the best so far, and one for each key.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    keys = list(trials[0][3])
+    columns = min(_COLUMNS, 1 + len(keys))
+    lines = -(-(1 + len(keys)) // columns)
+    figure = Figure(figsize=(4.2 * columns, 3.3 * lines), layout="constrained")
+    marks = {True: ("o", "finished"), False: ("x", "pruned")}
+    for index, key in enumerate(["", *keys]):
+        axes = figure.add_subplot(lines, columns, index + 1)
+        listed = key and isinstance(trials[0][3][key], str)
+        names = list(dict.fromkeys(trial[3][key] for trial in trials)) if listed else []
+        for done, (mark, label) in marks.items():
+            chosen = [trial for trial in trials if trial[2] == done]
+            at = [
+                names.index(trial[3][key]) if listed else trial[3][key] if key else trial[0]
+                for trial in chosen
+            ]
+            if chosen:
+                axes.scatter(at, [trial[1] for trial in chosen], marker=mark, label=label)
+        if not key:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            best = list(accumulate((t[1] if t[2] else -math.inf for t in trials), max))
+            known = [(t[0], b) for t, b in zip(trials, best, strict=True) if b > -math.inf]
+            if known:
+                axes.plot(*zip(*known, strict=True), color="grey", label="best so far")
+        if listed:
+            axes.set_xticks(range(len(names)), names)
+        if key in logarithmic:
+            axes.set_xscale("log")
+        axes.set_xlabel(key or "trial")
+        axes.set_ylabel("score")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    return _drawn(figure)
+
+
+def _drawn(figure: Any) -> bytes:
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=100)
     return content.getvalue()

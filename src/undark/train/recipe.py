@@ -16,6 +16,7 @@ from typing import Any, Literal
 import tomli_w
 
 from undark.errors import RecipeError
+from undark.io.halves import DarkHalf
 from undark.models.card import UNSTATED
 from undark.train.layers import put, read_tables, setting
 from undark.train.tables import build, plain
@@ -77,6 +78,8 @@ class Source:
         level: How bright the truth is, which a method with a glance must not be left to guess
             while it learns to restore: it is ``told``; or, for scenes that are always lit alike,
             ``guessed``, and the restoration learns to put the guess right.
+        dark_half: Which half is dark of images that hold both sides, left and right; ``guess``
+            takes the darker one, where such images are recognised.
         camera: For ``darken``: the ``camera.json`` of a run of cyclegan, relative to the run's
             `data`, whose noise, colours and tone the darkness gets.
         darkness: For ``darken``: how dark. ``dim``: a room; ``night``: anything from slightly too
@@ -92,6 +95,7 @@ class Source:
     scenes: Literal["given", "likeness"] = "given"
     flip: bool = True
     level: Literal["told", "guessed"] = "told"
+    dark_half: DarkHalf = "guess"
     camera: str = ""
     darkness: Literal["dim", "night", "local"] = "dim"
     only: tuple[str, ...] = ()
@@ -187,6 +191,8 @@ class Fit:
         ema: Decay of the moving average of the weights that is validated and exported.
         precision: ``bf16-mixed``, ``16-mixed`` or ``32-true``, as Lightning names them; ``auto``
             is bfloat16 where the GPU or the processor really has it and float32 elsewhere.
+        compile: Whether PyTorch's compiler takes all that a step computes; ``auto`` compiles what
+            is known to gain by it, in runs that are long enough.
         validate_every: Steps between validations.
         validate_on: Images per validation during the run; the last one takes all.
         checkpoint_minutes: Minutes between checkpoints.
@@ -201,6 +207,7 @@ class Fit:
     clip: float = 1.0
     ema: float = 0.999
     precision: Precision = "auto"
+    compile: Literal["auto", True, False] = "auto"
     validate_every: int = 1000
     validate_on: int = 16
     checkpoint_minutes: float = 3.0

@@ -79,7 +79,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         return _convert(next(a for a in arguments if a is not type(None)), value, where)
     if origin is Literal:
-        expected = None if value in arguments else f"one of {', '.join(map(repr, arguments))}"
+        same = [item for item in arguments if type(item) is type(value) and item == value]
+        expected = None if same else f"one of {', '.join(map(repr, arguments))}"
     elif origin in (dict, tuple):
         expected = _NAMES[origin] if origin is tuple or not isinstance(value, dict) else None
     elif hint is float and isinstance(value, int) and not isinstance(value, bool):

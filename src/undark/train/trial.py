@@ -16,8 +16,10 @@ from lightning.pytorch.callbacks import Callback
 from torch.utils.data import DataLoader, IterableDataset
 
 from undark.errors import DivergedError, UsageError
-from undark.train.fit import load_data, make_trainer
+from undark.io.halves import DarkHalf
+from undark.train.fit import load_data
 from undark.train.history import Notify, quiet
+from undark.train.loop import make_trainer
 from undark.train.methods import make_method
 from undark.train.methods.base import Method
 from undark.train.plan import plan_run
@@ -77,6 +79,7 @@ def check(
     data: Path | None = None,
     dark: Path | None = None,
     light: Path | None = None,
+    dark_half: DarkHalf | None = None,
     overrides: Sequence[str] = (),
     start: str | Path | None = None,
     device: str = "auto",
@@ -92,6 +95,7 @@ def check(
         data=data,
         dark=dark,
         light=light,
+        dark_half=dark_half,
         overrides=overrides,
         start=start,
         notify=notify,
@@ -119,6 +123,7 @@ def find_lr(
     data: Path | None = None,
     dark: Path | None = None,
     light: Path | None = None,
+    dark_half: DarkHalf | None = None,
     overrides: Sequence[str] = (),
     start: str | Path | None = None,
     device: str = "auto",
@@ -135,6 +140,7 @@ def find_lr(
         data=data,
         dark=dark,
         light=light,
+        dark_half=dark_half,
         overrides=overrides,
         start=start,
         notify=notify,
@@ -159,6 +165,7 @@ def _prepared(
     data: Path | None,
     dark: Path | None,
     light: Path | None,
+    dark_half: DarkHalf | None,
     overrides: Sequence[str],
     start: str | Path | None,
     notify: Notify,
@@ -170,6 +177,7 @@ def _prepared(
         data=data,
         dark=dark,
         light=light,
+        dark_half=dark_half,
         out=None,
         overrides=overrides,
         origin=origin,

@@ -12,12 +12,12 @@ from torch import nn
 
 from undark.errors import UsageError
 from undark.evaluate.metrics import features
+from undark.evaluate.metrics.checkpoint import read_weights
 from undark.evaluate.metrics.features import (
     VARIABLE,
     WEIGHTS,
     FeatureDistance,
     find_features,
-    read_weights,
 )
 
 COFFEE = np.ascontiguousarray(data.coffee()[:200, :240])

@@ -50,10 +50,13 @@ def test_what_is_measured_depends_on_truth_and_weights() -> None:
     first, second = noisy_pair()
     alone = {name for name, metric in METRICS.items() if not metric.needs_truth}
     assert set(measure(first)) == alone
-    assert set(METRICS) - set(measure(first, second)) == {"feature_distance"}
-    everything = measure(first, second, features=lambda *_: 0.5)  # pyright: ignore[reportArgumentType]
+    weighed = {"feature_distance", "lpips", "dists"}
+    assert set(METRICS) - set(measure(first, second)) == weighed
+    everything = measure(first, second, brought=dict.fromkeys(weighed, lambda *_: 0.5))
     assert list(everything) == list(METRICS)
-    assert everything["feature_distance"] == 0.5
+    assert [everything[name] for name in weighed] == [0.5, 0.5, 0.5]
+    some = measure(first, second, wanted=["ssim", "noise"])
+    assert some == {name: everything[name] for name in ("ssim", "noise")}
 
 
 @settings(deadline=None, max_examples=50)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -54,7 +55,27 @@ def test_a_damaged_stretch_is_passed_over(tmp_path: Path) -> None:
     assert 60 <= len(pictures(target)) <= 100
     # What comes after the damage is there, at its time.
     assert times(target)[-1] == pytest.approx(99 / 25, abs=0.01)
-    assert any("damaged" in line for line in notices)
+    (line,) = [line for line in notices if "damaged" in line]
+    lost = re.search(r": (\d+) frames? (?:is|are) lost", line)
+    # A damaged packet can be lost in the file already, where its own mark is.
+    assert (int(lost[1]) if lost else 0) <= 100 - len(pictures(target))
+
+
+def test_damage_that_costs_no_frame_is_told_so(tmp_path: Path) -> None:
+    source = write_video(
+        tmp_path / "a.mkv", grainy(scene(90, size=(160, 120)), 60, sigma=9), options={"g": "5"}
+    )
+    data = bytearray(source.read_bytes())
+    with av.open(str(source)) as clip:
+        for packet in list(clip.demux(video=0))[20:40:3]:
+            middle = data.index(bytes(packet)) + packet.size // 2
+            data[middle : middle + 4] = b"\x55\xaa\x55\xaa"
+    source.write_bytes(data)
+    notices: list[str] = []
+    transcode(source, tmp_path / "b.mkv", as_it_is, Transcoding(QUICK), notice=notices.append)
+    assert len(pictures(tmp_path / "b.mkv")) == 60
+    (line,) = notices
+    assert re.fullmatch(r"damaged between 0:00 and 0:01: no frame is lost, \d+ show it", line)
 
 
 def test_a_video_truncated_is_done_as_far_as_it_goes(tmp_path: Path) -> None:
@@ -191,3 +212,12 @@ def test_what_cannot_be_written_is_wrong_usage(
     with pytest.raises(UsageError, match=says):
         transcode(source, tmp_path / destination, as_it_is, Transcoding(Coding(**coding)))
     assert names(tmp_path) == ["a.mp4"]
+
+
+def test_a_list_of_other_files_is_not_followed(tmp_path: Path) -> None:
+    write_video(tmp_path / "private.mp4", [scene()] * 5)
+    listed = tmp_path / "innocent.mp4"
+    listed.write_text("ffconcat version 1.0\nfile private.mp4\n")
+    with pytest.raises(UnsupportedError, match="list of other files"):
+        transcode(listed, tmp_path / "out.mp4", lambda *_, **__: None, Transcoding(), notice=print)
+    assert not (tmp_path / "out.mp4").exists()

@@ -11,18 +11,21 @@ OpenCV alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from undark.evaluate.metrics.base import Metric
+from undark.evaluate.metrics.base import Compare, Metric
 from undark.evaluate.metrics.blown import BLOWN, BLOWN_ADDED, blown, blown_added
 from undark.evaluate.metrics.brisque import BRISQUE, BRISQUE_MINIMUM, brisque
 from undark.evaluate.metrics.chroma_ratio import CHROMA_RATIO, chroma_ratio
 from undark.evaluate.metrics.crushed import CRUSHED, CRUSHED_ADDED, crushed, crushed_added
 from undark.evaluate.metrics.delta_e2000 import DELTA_E2000, delta_e2000
+from undark.evaluate.metrics.dists import DISTS, Dists
 from undark.evaluate.metrics.features import FEATURE_DISTANCE, FeatureDistance
+from undark.evaluate.metrics.lpips import LPIPS, Lpips
 from undark.evaluate.metrics.mae import MAE, mae
 from undark.evaluate.metrics.mean_level import MEAN_LEVEL, mean_level
 from undark.evaluate.metrics.ms_ssim import MS_SSIM, MS_SSIM_MINIMUM, ms_ssim
@@ -36,7 +39,9 @@ __all__ = [
     "BRISQUE_MINIMUM",
     "METRICS",
     "MS_SSIM_MINIMUM",
+    "Dists",
     "FeatureDistance",
+    "Lpips",
     "Metric",
     "blown",
     "blown_added",
@@ -45,6 +50,7 @@ __all__ = [
     "crushed",
     "crushed_added",
     "delta_e2000",
+    "headline",
     "mae",
     "mean_level",
     "measure",
@@ -63,6 +69,8 @@ METRICS: Final[Mapping[str, Metric]] = {
     "delta_e2000": DELTA_E2000,
     "chroma_ratio": CHROMA_RATIO,
     "feature_distance": FEATURE_DISTANCE,
+    "lpips": LPIPS,
+    "dists": DISTS,
     "blown_added": BLOWN_ADDED,
     "crushed_added": CRUSHED_ADDED,
     "niqe": NIQE,
@@ -75,11 +83,17 @@ METRICS: Final[Mapping[str, Metric]] = {
 """Every value that :func:`measure` can give, by name, in the order of reports."""
 
 
+def headline(*, truths: bool) -> str:
+    """The metric that a report orders images by, and so always has."""
+    return "psnr" if truths else "niqe"
+
+
 def measure(
     output: NDArray[Any],
     truth: NDArray[Any] | None = None,
     *,
-    features: FeatureDistance | None = None,
+    brought: Mapping[str, Compare] = MappingProxyType({}),
+    wanted: Collection[str] | None = None,
 ) -> dict[str, float]:
     """The metrics of one image by name, as far as truth and weights are there.
 
@@ -93,7 +107,10 @@ def measure(
     Args:
         output: H×W×3 RGB, uint8, uint16 or float in [0, 1].
         truth: Another of the same size; without it, only what looks at the output alone is given.
-        features: The MobileNetV2 feature distance; without it, it is not given.
+        brought: Functions of the metrics that need weights, by name: what
+            :func:`undark.evaluate.metrics.lpips.find_lpips` and its like give. Without its
+            function, such a metric is not given.
+        wanted: Names of the metrics to give; by default all.
 
     Raises:
         UsageError: The images differ in size, are not H×W×3 or (with a truth) smaller than 7×7.
@@ -101,7 +118,9 @@ def measure(
     """
     found: dict[str, float] = {}
     for name, metric in METRICS.items():
-        compare = features if metric is FEATURE_DISTANCE else metric.compare
+        if wanted is not None and name not in wanted:
+            continue
+        compare = brought.get(name, metric.compare)
         if metric.alone is not None:
             found[name] = metric.alone(output)
         elif truth is not None and compare is not None:

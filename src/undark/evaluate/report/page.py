@@ -256,7 +256,8 @@ def _scatter(report: Findings) -> str:
 
 
 def _distributions(report: Findings) -> str:
-    shown = ["psnr", "ssim", "niqe"] if report.has_truth else ["niqe", "brisque", "mean_level"]
+    names = ("psnr", "ssim", "niqe") if report.has_truth else ("niqe", "brisque", "mean_level")
+    shown = report.measured(*names)
     figures: list[str] = []
     for name in shown:
         known = {

@@ -31,7 +31,9 @@ class Report(Findings):
         from rich.table import Table
 
         parts: list[RenderableType] = []
-        shown = ["psnr", "ssim"] if self.has_truth else ["niqe", "brisque"]
+        shown = (
+            self.measured("psnr", "ssim") if self.has_truth else self.measured("niqe", "brisque")
+        )
         if self.images <= _LISTED:
             title = " / ".join(METRICS[name].heading for name in shown)
             each = Table("image", title=f"Each image: {title}")
@@ -56,7 +58,8 @@ class Report(Findings):
         if self.differences:
             first = self.contenders[0].name
             paired = Table("model", title=f"Difference from {first}, image by image")
-            tested = [*shown, "niqe"] if self.has_truth else shown
+            more = self.measured("lpips", "dists", "niqe") if self.has_truth else []
+            tested = [*shown, *more]
             for name in tested:
                 paired.add_column(METRICS[name].heading, justify="right", no_wrap=True)
                 paired.add_column("p", justify="right", no_wrap=True)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undark.evaluate.machine import hardware, versions
-from undark.evaluate.metrics import METRICS
+from undark.evaluate.metrics import METRICS, headline
 from undark.evaluate.protocol import Protocol, protocol
 from undark.evaluate.statistics import CONFIDENCE, FEW, RESAMPLES, Difference, difference, interval
 
@@ -137,15 +137,19 @@ class Findings:
         found = self.contenders[0].images[0].values
         return [name for name in METRICS if name in found]
 
+    def measured(self, *names: str) -> list[str]:
+        """Those of the named metrics that were measured."""
+        return [name for name in names if name in self.metrics]
+
     @property
     def has_truth(self) -> bool:
         """Whether there were truths to compare with."""
-        return "psnr" in self.metrics
+        return headline(truths=True) in self.metrics
 
     @property
     def headline(self) -> str:
-        """The metric that images are ordered by."""
-        return "psnr" if self.has_truth else "niqe"
+        """The metric that images are ordered by; it is always measured."""
+        return headline(truths=self.has_truth)
 
     @property
     def chosen(self) -> Protocol:

@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Final, Protocol
 
@@ -14,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from undark.errors import DamagedError
+from undark.errors import DamagedError, UnsupportedError
 from undark.photo import Appended, Cicp, Encoding, Photo, Text, from_float, to_float
 
 __all__ = [
@@ -22,12 +23,14 @@ __all__ = [
     "Decoded",
     "Reader",
     "Salvager",
+    "TooManyPixelsError",
     "Writer",
     "channels",
     "check_size",
     "converted",
     "full_range",
     "is_opaque",
+    "pixel_limit",
     "quiet",
     "salvaged",
     "several_pictures",
@@ -38,6 +41,7 @@ MAX_PIXELS: Final = 500_000_000
 
 _BAND_SAMPLES: Final = 1 << 22
 _quiet_lock = threading.Lock()
+_most_pixels: ContextVar[int | None] = ContextVar("most_pixels", default=None)
 # Pillow logs what it meets; without a handler that would land on stderr.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
@@ -118,18 +122,44 @@ class Writer(Protocol):
         ...
 
 
+class TooManyPixelsError(UnsupportedError):
+    """A photo has more pixels than :func:`pixel_limit` allows; `size` is its width and height."""
+
+    size: tuple[int, int] = (0, 0)
+
+
+@contextmanager
+def pixel_limit(most: int | None) -> Generator[None]:
+    """Within it, photos of more than `most` pixels are refused by their header; None adds none."""
+    token = _most_pixels.set(_most_pixels.get() if most is None else most)
+    try:
+        yield
+    finally:
+        _most_pixels.reset(token)
+
+
 def check_size(width: int, height: int) -> None:
     """Refuse what has too many pixels, or none.
 
     Raises:
-        DamagedError: It has.
+        DamagedError: It has more than `MAX_PIXELS`, or none.
+        TooManyPixelsError: It has more than :func:`pixel_limit` allows.
     """
+    most = _most_pixels.get()
     if width * height > MAX_PIXELS:
         raise DamagedError(
             f"{width}×{height} pixels are more than the {MAX_PIXELS // 10**6} million that undark"
             " takes; a decompression bomb?",
             argument="pixels",
         )
+    if most is not None and width * height > most:
+        error = TooManyPixelsError(
+            f"has {width}×{height} pixels, more than the limit of {most}; make it"
+            " smaller or raise the limit",
+            argument="pixels",
+        )
+        error.size = (width, height)
+        raise error
     if not width or not height:
         raise DamagedError("is damaged: it has no pixels")
 

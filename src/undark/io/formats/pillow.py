@@ -8,12 +8,12 @@ from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageFile
+from PIL import Image, ImageFile
 
 from undark.errors import UnsupportedError
 from undark.io.formats.base import Decoded, channels, check_size, converted, quiet
 from undark.io.metadata.exif import orientation_of
-from undark.io.metadata.icc import built_in_srgb, fitting_icc, srgb_profile
+from undark.io.metadata.icc import fitting_icc, srgb_converter, srgb_profile
 from undark.photo import Encoding, Photo
 
 __all__ = [
@@ -70,7 +70,7 @@ def samples_of(image: ImageFile.ImageFile, icc: bytes | None) -> NDArray[Any]:
     image.load()
     gray = image.mode in _GRAY_MODES
     mode = ("LA" if gray else "RGBA") if image.has_transparency_data else "L" if gray else "RGB"
-    convert = _cmyk_converter(icc) if image.mode == "CMYK" and icc else None
+    convert = srgb_converter(icc, "CMYK") if image.mode == "CMYK" and icc else None
     width, height = image.size
     samples = np.empty((height, width, len(mode)), np.uint8)
     step = max(1, _BAND_BYTES // (4 * width))
@@ -79,27 +79,6 @@ def samples_of(image: ImageFile.ImageFile, icc: bytes | None) -> NDArray[Any]:
         band = convert(band) if convert else band.convert(mode)
         samples[top : top + step] = np.asarray(band).reshape(-1, width, len(mode))
     return samples
-
-
-def _cmyk_converter(icc: bytes) -> Callable[[Image.Image], Image.Image] | None:
-    """From the print colours of a profile to sRGB; None where the profile is of no use."""
-    try:
-        transform = ImageCms.buildTransform(
-            ImageCms.ImageCmsProfile(io.BytesIO(icc)),
-            built_in_srgb(),
-            "CMYK",
-            "RGB",
-            ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
-    except (ImageCms.PyCMSError, OSError):
-        return None
-
-    def convert(band: Image.Image) -> Image.Image:
-        result = ImageCms.applyTransform(band, transform)
-        return result or band.convert("RGB")
-
-    return convert
 
 
 def profile_of(image: ImageFile.ImageFile, icc: bytes | None) -> bytes | None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undark.errors import DamagedError, MissingExtraError, UnsupportedError
-from undark.io.formats.base import MAX_PIXELS, Decoded
+from undark.io.formats.base import Decoded, check_size
 from undark.io.formats.segments import iptc_in
 from undark.io.metadata.exif import block_from_tags, has_orientation, orientation_of
 from undark.io.metadata.icc import srgb_profile
@@ -70,8 +70,7 @@ def _develop(file: BinaryIO) -> NDArray[np.uint16]:
     file.seek(0)
     try:
         with rawpy.imread(file) as raw:
-            if raw.sizes.width * raw.sizes.height > MAX_PIXELS:
-                raise DamagedError(f"its {raw.sizes.width}×{raw.sizes.height} pixels are too many")
+            check_size(raw.sizes.width, raw.sizes.height)
             pixels: NDArray[Any] = raw.postprocess(
                 use_camera_wb=True,
                 no_auto_bright=True,

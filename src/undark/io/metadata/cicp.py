@@ -13,12 +13,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from undark.io.metadata.icc import cicp_in, cicp_profile, to_srgb_matrix
+from undark.io.metadata.icc import (
+    PRIMARIES_NAMES,
+    cicp_in,
+    cicp_profile,
+    profile_name,
+    to_srgb_matrix,
+)
 from undark.photo import Cicp, Photo, from_float, to_float
 from undark.pixels import transfer
 from undark.pixels.colour import linear_to_srgb, srgb_to_linear
 
-__all__ = ["colour_loss", "fitted_colours", "hdr_in", "known_cicp"]
+__all__ = ["colour_loss", "colours_of", "fitted_colours", "hdr_in", "known_cicp"]
 
 _BAND_PIXELS: Final = 1 << 18
 _SRGB: Final = 13
@@ -52,6 +58,15 @@ def _is_held(photo: Photo, *, cicp: bool, icc: bool) -> bool:
         return True
     inside = cicp_in(photo.icc) if icc else None
     return inside == replace(photo.cicp, matrix=0)
+
+
+def colours_of(photo: Photo) -> str:
+    """What the colours of `photo` are, in a few words; empty where they are sRGB, or not said."""
+    if photo.cicp is not None and not photo.cicp.is_srgb:
+        primaries = PRIMARIES_NAMES.get(photo.cicp.primaries, "")
+        return " ".join(filter(None, (primaries, _NAMES.get(photo.cicp.transfer, ""))))
+    name = profile_name(photo.icc)
+    return "" if "srgb" in name.lower() else name
 
 
 def colour_loss(photo: Photo, *, cicp: bool, icc: bool) -> str | None:

@@ -7,22 +7,27 @@ curves are parametric. Primaries and curves are those of ITU-T H.273, tables 2 a
 from __future__ import annotations
 
 import functools
+import io
 import struct
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageCms
+from PIL import Image, ImageCms
 
 from undark.photo import Cicp
 
 __all__ = [
+    "PRIMARIES_NAMES",
     "SRGB_CURVE",
     "built_in_srgb",
     "cicp_in",
     "cicp_profile",
     "fitting_icc",
     "matrix_profile",
+    "profile_name",
+    "srgb_converter",
     "srgb_profile",
     "to_srgb_matrix",
 ]
@@ -46,7 +51,8 @@ _PRIMARIES: Final[dict[int, Chromaticities]] = {
     12: (*_P3, _D65),
     22: ((0.630, 0.340), (0.295, 0.605), (0.155, 0.077), _D65),
 }
-_NAMES: Final = {1: "BT.709", 9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
+PRIMARIES_NAMES: Final = {1: "BT.709", 9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
+"""What H.273 calls some primaries, by their number."""
 # Encoded to light as (a·x + b)^g where x ≥ d, else c·x: the parameters g, a, b, c, d of ICC.
 SRGB_CURVE: Final = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 """Encoded to light as `matrix_profile` takes it."""
@@ -70,10 +76,49 @@ def fitting_icc(icc: bytes | None, *, gray: bool) -> bytes | None:
     return icc if icc and icc[16:20] == (b"GRAY" if gray else b"RGB ") else None
 
 
+def profile_name(icc: bytes | None) -> str:
+    """What a colour profile calls itself; empty where there is none, or it does not say."""
+    if not icc:
+        return ""
+    try:
+        name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(icc)))
+    except (ImageCms.PyCMSError, OSError):
+        return ""
+    return " ".join(name.split())[:100]
+
+
 def built_in_srgb() -> Any:
     """LittleCMS's own sRGB, as its transforms take it."""
     # Pillow gives its C part no types.
     return ImageCms.createProfile("sRGB")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+
+def srgb_converter(icc: bytes, mode: str) -> Callable[[Image.Image], Image.Image] | None:
+    """What makes sRGB (mode RGB) of images of a mode whose profile is `icc`.
+
+    Args:
+        icc: The profile.
+        mode: RGB, L or CMYK.
+
+    Returns:
+        None where the profile is of no use.
+    """
+    try:
+        transform = ImageCms.buildTransform(
+            ImageCms.ImageCmsProfile(io.BytesIO(icc)),
+            built_in_srgb(),
+            mode,
+            "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (ImageCms.PyCMSError, OSError):
+        return None
+
+    def convert(image: Image.Image) -> Image.Image:
+        return ImageCms.applyTransform(image, transform) or image.convert("RGB")
+
+    return convert
 
 
 @functools.cache
@@ -101,7 +146,7 @@ def cicp_profile(cicp: Cicp, *, gray: bool = False) -> bytes:
         cicp: The code points; neither PQ nor HLG, which no such profile can say.
         gray: For grey samples.
     """
-    name = f"{_NAMES.get(cicp.primaries, f'H.273 primaries {cicp.primaries}')}"
+    name = f"{PRIMARIES_NAMES.get(cicp.primaries, f'H.273 primaries {cicp.primaries}')}"
     return matrix_profile(
         _PRIMARIES.get(cicp.primaries, _PRIMARIES[1]),
         _CURVES.get(cicp.transfer, SRGB_CURVE),

@@ -29,10 +29,13 @@ __all__ = ["ANIMATIONS", "Animation", "Frame", "is_animated", "read_animation"]
 ANIMATIONS: Final = (".gif", ".webp", ".png", ".apng")
 """Suffixes of files that may be animated."""
 
-# Shorter times are what players make of none.
+# What players make of no time; and the least that is no trick, where a format cannot hold a time.
+_USUAL: Final = 0.1
 _LEAST_MS: Final = 20
-_USUAL_MS: Final = 100
+# A GIF counts hundredths of a second.
+_GIF_MS: Final = 10
 _QUALITY: Final = 85
+_NEARLY: Final = 1e-3
 _PNG: Final = (".png", ".apng")
 _PNG_HEAD: Final = 8
 _MAX_PIXELS: Final = 50_000_000
@@ -73,7 +76,7 @@ class Frame:
 
     Attributes:
         photo: Whole, 8 bits, with the metadata of the file.
-        seconds: How long it is shown.
+        seconds: How long it is shown, as stored; 0 where it is left to the player.
         count: Frames of the animation.
         plays: Times that the animation is shown; 0 is for ever.
     """
@@ -82,6 +85,11 @@ class Frame:
     seconds: float
     count: int
     plays: int
+
+    @property
+    def shown(self) -> float:
+        """Seconds that it is shown."""
+        return self.seconds or _USUAL
 
 
 def read_animation(path: Path) -> Iterator[Frame]:
@@ -105,8 +113,7 @@ def read_animation(path: Path) -> Iterator[Frame]:
                 frame.load()  # a WebP tells its times only then
                 if number < still:
                     continue
-                shown = float(frame.info.get("duration") or 0)
-                seconds = (shown if shown >= _LEAST_MS else _USUAL_MS) / 1000
+                seconds = float(frame.info.get("duration") or 0) / 1000
                 if said is None:
                     said = _metadata_of(image, path)
                 yield Frame(replace(_photo(frame), **said), seconds, count, plays)
@@ -169,6 +176,7 @@ class Animation:
         self._first: Photo | None = None
         self._frames: list[Image.Image] = []
         self._times: list[int] = []
+        self._owed = 0.0
 
     def add(self, photo: Photo, seconds: float, *, plays: int = 0) -> None:
         """Show `photo` next, for so long, in an animation that is shown `plays` times.
@@ -186,7 +194,18 @@ class Animation:
         if self._suffix == ".gif":
             image = _paletted(image)
         self._frames.append(image)
-        self._times.append(max(round(seconds * 1000), _LEAST_MS))
+        self._times.append(self._milliseconds(seconds))
+
+    def _milliseconds(self, seconds: float) -> int:
+        """How long a frame is shown, so that all that were rounded last as long as they should."""
+        unit = _GIF_MS if self._suffix == ".gif" else 1
+        exact = round(seconds * 1000)
+        if exact % unit == 0 and abs(seconds * 1000 - exact) < _NEARLY:
+            return exact
+        owed = seconds * 1000 + self._owed
+        found = max(round(owed / unit) * unit, _LEAST_MS)
+        self._owed = owed - found
+        return found
 
     def close(self) -> None:
         """Write the file.

@@ -12,6 +12,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from undark.errors import InputError, UnreadableError
+from undark.io.video.feed import PATIENCE, Feed, is_url
+from undark.io.video.filters import Upright
+from undark.io.video.hdr import hdr_of, shown_in_sdr
 from undark.io.video.libav import libav, main_stream, open_video
 from undark.io.video.planes import Change, planes_of
 
@@ -27,12 +30,6 @@ _CAMERAS: Final = {
     "Linux": ("v4l2", "/dev/video{}"),
     "Darwin": ("avfoundation", "{}"),
     "Windows": ("dshow", "video={}"),
-}
-# Seconds without a frame after which a stream is given up.
-_PATIENCE: Final = 10.0
-_STREAM_OPTIONS: Final = {
-    "rtsp_transport": "tcp",
-    "rw_timeout": str(int(_PATIENCE * 1e6)),
 }
 _LIMITED: Final = 1  # FFmpeg's number of the range from 16 to 235
 
@@ -111,10 +108,10 @@ class Live:
         """
         while True:
             with self._news:
-                came = self._news.wait_for(lambda: self._shot or self._over, _PATIENCE)
+                came = self._news.wait_for(lambda: self._shot or self._over, PATIENCE)
                 if self._shot is None:
                     if not came:
-                        raise UnreadableError(f"{self._name}: no frame for {_PATIENCE:.0f} s")
+                        raise UnreadableError(f"{self._name}: no frame for {PATIENCE:.0f} s")
                     if self._error is not None:
                         raise self._error
                     return
@@ -129,13 +126,14 @@ class Live:
         with self._news:
             self._shot = None
             self._news.notify_all()
-        self._thread.join(_PATIENCE)
+        self._thread.join(PATIENCE)
         if not self._thread.is_alive():
             self._container.close()
 
     def _read(self) -> None:
         av = libav()
         begin: float | None = None
+        upright = Upright(self._stream.sample_aspect_ratio)
         tick = float(1 / self.rate)
         time = -tick
         try:
@@ -144,7 +142,7 @@ class Live:
                     frames = packet.decode()
                 except av.error.InvalidDataError:
                     continue
-                for frame in frames:
+                for frame in map(upright, frames):
                     time = float(frame.time) if frame.pts is not None else time + tick
                     if self._is_file and self._pace:
                         begin = monotonic() - time if begin is None else begin
@@ -177,8 +175,8 @@ def _open(
     source: str, size: tuple[int, int] | None, fps: float | None
 ) -> tuple[InputContainer, bool]:
     """The source, and whether it is a file, which is read faster than it plays."""
-    if "://" in source:
-        return open_video(source, options=_STREAM_OPTIONS, timeout=_PATIENCE), False
+    if is_url(source):
+        return Feed(source).open(), False
     kind, place = _CAMERAS.get(platform.system(), _CAMERAS["Linux"])
     camera = place.format(source) if source.isdecimal() else source
     if not source.isdecimal() and Path(source).is_file():
@@ -200,6 +198,9 @@ def _open(
 
 def enhanced(frame: VideoFrame, change: Change, time: float) -> VideoFrame:
     """A new frame, `frame` as `change` makes it, in 8-bit 4:2:0, which every program takes."""
+    hdr = hdr_of(frame)
+    if hdr is not None:
+        frame = shown_in_sdr(frame, hdr)
     if frame.format.name != "yuv420p":
         frame = frame.reformat(format="yuv420p", dst_color_range=_LIMITED)
         frame.color_range = _LIMITED

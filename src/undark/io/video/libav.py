@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-__all__ = ["libav", "main_stream", "open_video", "refuse_hdr"]
+__all__ = ["libav", "main_stream", "open_video"]
 
-_HDR: Final = {16: "PQ", 18: "HLG"}
+_LIST: Final = b"ffconcat"
+"""How FFmpeg's lists of files begin, whatever they are called."""
 
 
 def libav() -> ModuleType:
@@ -45,11 +46,12 @@ def libav() -> ModuleType:
     return av
 
 
-def open_video(source: str | Path, **options: Any) -> InputContainer:
+def open_video(source: str | Path, *, file: Any = None, **options: Any) -> InputContainer:
     """A video, or anything that FFmpeg opens, for reading.
 
     Args:
         source: A file, or a URL or device by name.
+        file: What to read in its place: an open binary file.
         options: As `av.open` takes them.
 
     Raises:
@@ -58,13 +60,18 @@ def open_video(source: str | Path, **options: Any) -> InputContainer:
     """
     av = libav()
     try:
-        if isinstance(source, Path):
+        if isinstance(source, Path) and file is None:
             if source.is_dir():
                 raise UnreadableError(f"{source}: is a folder, not a video")
             if source.exists() and source.stat().st_size == 0:
                 raise DamagedError(f"{source}: is empty")
+            if source.is_file():
+                with source.open("rb") as head:
+                    if head.read(len(_LIST)) == _LIST:  # FFmpeg would read what it names
+                        raise UnsupportedError(f"{source}: is a list of other files, and no video")
         # Tags in odd encodings must not keep a video from being seen.
-        return av.open(str(source), metadata_errors="replace", **options)
+        place = str(source) if file is None else file
+        return av.open(place, metadata_errors="replace", **options)
     except InputError:
         raise
     except FileNotFoundError as error:
@@ -85,7 +92,7 @@ def main_stream(container: InputContainer, name: str) -> VideoStream:
         name: What to call it in errors.
 
     Raises:
-        UnsupportedError: There is none, it is HDR, or its codec is not known here.
+        UnsupportedError: There is none, or its codec is not known here.
     """
     from av.stream import Disposition
 
@@ -101,22 +108,4 @@ def main_stream(container: InputContainer, name: str) -> VideoStream:
         raise UnsupportedError(
             f"{name}: its video codec is not known to this PyAV {av.__version__}"
         )
-    refuse_hdr(stream.codec_context.color_trc, name)
     return stream
-
-
-def refuse_hdr(transfer: int, name: str) -> None:
-    """Refuse what has more than a standard range of brightness.
-
-    Args:
-        transfer: FFmpeg's number of the transfer function.
-        name: What to call the video in errors.
-
-    Raises:
-        UnsupportedError: It has.
-    """
-    if int(transfer) in _HDR:
-        raise UnsupportedError(
-            f"{name}: is HDR video ({_HDR[int(transfer)]}), which undark does not take;"
-            " convert it to standard range (SDR) first"
-        )

@@ -42,6 +42,9 @@ class Transcoding:
         strip: What is left out of the metadata: "all", "gps" (the place) or None; see
             :func:`undark.io.strip.stripped`. Streams of data, where cameras keep their way, go
             with either.
+        sdr: Bring HDR within the range of SDR, BT.709.
+        gaps: Numbered images may lack numbers.
+        keep_interlaced: Keep the two fields of interlaced frames, which are otherwise made whole.
     """
 
     coding: Coding = field(default_factory=Coding)
@@ -50,6 +53,9 @@ class Transcoding:
     preview: Preview | None = None
     fps: float = 25.0
     strip: str | None = None
+    sdr: bool = False
+    gaps: bool = False
+    keep_interlaced: bool = False
 
     def __post_init__(self) -> None:
         """Check the values.
@@ -63,6 +69,11 @@ class Transcoding:
         if self.preview is not None and self.preview not in get_args(Preview):
             raise UsageError(
                 f"preview must be side or split, not {self.preview!r}", argument="preview"
+            )
+        if self.preview is not None and self.keep_interlaced:
+            raise UsageError(
+                "before and after are shown in whole frames; leave one out",
+                argument="keep_interlaced",
             )
         if not 0.0 < self.fps < math.inf:
             raise UsageError(f"fps must be above 0, not {self.fps:g}", argument="fps")

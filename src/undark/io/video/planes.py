@@ -11,7 +11,7 @@ from undark.pixels.planes import Colours, Planes, Samples
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
-__all__ = ["Change", "planes_of"]
+__all__ = ["Change", "alpha_of", "planes_of"]
 
 # Weights of red and blue in luma (ITU-R BT.601, BT.709, BT.2020), by FFmpeg's number for a
 # matrix; 4 and 7 are FCC's and SMPTE 240M's.
@@ -49,6 +49,12 @@ def planes_of(frame: VideoFrame, matrix: int | None = None) -> Planes:
     colours = Colours(red, blue, full, depth)
     y, u, v = (_samples(plane, colours.dtype) for plane in frame.planes[:3])
     return Planes(y, u, v, colours)
+
+
+def alpha_of(frame: VideoFrame) -> Samples:
+    """The transparency of a planar YUVA `frame`, 0 where nothing is seen; not copied."""
+    deep = frame.format.components[0].bits > 8
+    return _samples(frame.planes[3], np.dtype(np.uint16 if deep else np.uint8))
 
 
 def _samples(plane: Any, dtype: np.dtype[Any]) -> Samples:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from undark.errors import UsageError
+from undark.errors import InputError, UsageError
 from undark.io.formats import suffix_format
+from undark.io.formats.base import check_size
 from undark.io.photo import read_photo, write_photo
 from undark.io.video.animation import ANIMATIONS, Animation, read_animation
 from undark.io.video.containers import is_video_name
@@ -49,7 +50,7 @@ class Still:
     plays: int = 0
 
 
-def read_stills(source: Path, options: Transcoding) -> Iterator[Still]:
+def read_stills(source: Path, options: Transcoding) -> Generator[Still]:
     """The frames of a video in their order.
 
     Args:
@@ -61,7 +62,7 @@ def read_stills(source: Path, options: Transcoding) -> Iterator[Still]:
         MissingExtraError: It is a video and PyAV is not installed.
     """
     if is_sequence_name(source):
-        stills = _numbered(source, options.fps)
+        stills = _numbered(source, options)
     elif is_video_name(source):
         stills = _video(source, options)
     else:
@@ -111,8 +112,8 @@ def open_still_sink(destination: Path) -> StillSink:
     )
 
 
-def _numbered(pattern: Path, fps: float) -> Iterator[Still]:
-    files = numbered_files(pattern)
+def _numbered(pattern: Path, options: Transcoding) -> Iterator[Still]:
+    files, fps = numbered_files(pattern, gaps=options.gaps), options.fps
     for index, (number, path) in enumerate(files):
         done = (index + 1) / len(files)
         yield Still(read_photo(path), index / fps, 1 / fps, done, len(files), number)
@@ -123,24 +124,28 @@ def _animation(path: Path) -> Iterator[Still]:
     for index, frame in enumerate(read_animation(path), start=1):
         done = index / frame.count
         yield Still(frame.photo, time, frame.seconds, done, frame.count, index, frame.plays)
-        time += frame.seconds
+        time += frame.shown
 
 
 def _video(path: Path, options: Transcoding) -> Iterator[Still]:
     with open_video(path) as container:
-        reader = VideoReader(container, path, options)
+        reader = VideoReader(container, path, options, upright=True, sdr=True)
+        try:
+            check_size(reader.stream.width, reader.stream.height)
+        except InputError as error:
+            raise type(error)(f"{path}: {error}", argument=error.argument) from error
         usual = 1 / float(reader.stream.average_rate or 25)
         for index, frame in enumerate(reader.frames(), start=1):
             progress = reader.progress(frame, index)
             seconds = float(frame.duration * reader.base) if frame.duration else usual
             time = reader.time(frame)
-            yield Still(_upright(frame), time, seconds, progress.fraction, progress.total, index)
+            yield Still(_photo(frame), time, seconds, progress.fraction, progress.total, index)
 
 
-def _upright(frame: VideoFrame) -> Photo:
+def _photo(frame: VideoFrame) -> Photo:
     deep = frame.format.components[0].bits > 8
     pixels = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
-    return Photo(np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90))))
+    return Photo(np.ascontiguousarray(pixels))
 
 
 class _NumberedFiles:

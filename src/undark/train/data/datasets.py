@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undark.errors import DataError
+from undark.io.halves import Shot
 from undark.io.pairs import TrainingPair, find_pairs, holds_pairs, photos_below
 from undark.photo import FloatImage, area_resize, from_float, to_float
 from undark.pixels.colour import srgb_to_linear
@@ -266,15 +267,17 @@ def _split(
     """The pairs of a folder to learn from, and those held out."""
     if source.held_with:
         _, apart = split_by_scene(
-            find_pairs(root / source.held_with).pairs, held_out=data.held_out, run=data.run
+            find_pairs(root / source.held_with, source.dark_half).pairs,
+            held_out=data.held_out,
+            run=data.run,
         )
         scenes = {pair.scene for pair in apart}
-        pairs = find_pairs(folder).pairs
+        pairs = find_pairs(folder, source.dark_half).pairs
         return (
             [pair for pair in pairs if pair.scene not in scenes],
             [pair for pair in pairs if pair.scene in scenes],
         )
-    found = find_pairs(folder)
+    found = find_pairs(folder, source.dark_half)
     for line in found.explain(folder):
         notify(line)
     tell_names([str(path) for path in found.unmatched], ": has no partner", notify)
@@ -290,7 +293,7 @@ def _split(
 
 def _stack_paths(
     folder: Path, source: Source, data: Data, notify: Notify, root: Path
-) -> tuple[list[Path], list[TrainingPair]]:
+) -> tuple[list[Shot], list[TrainingPair]]:
     """The photos of a stack, and held-out pairs where the folder is one of pairs.
 
     Both stacks of one folder of pairs leave out the same scenes; they are measured once, with
@@ -298,11 +301,11 @@ def _stack_paths(
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder of photos")
-    if source.only or not holds_pairs(folder):
-        paths = sorted(photos_below(folder))
+    if source.only or not holds_pairs(folder, source.dark_half):
+        files = sorted(photos_below(folder))
         if source.only:
-            paths = [p for p in paths if any(fnmatch(p.name, only) for only in source.only)]
-        return paths, []
+            files = [p for p in files if any(fnmatch(p.name, only) for only in source.only)]
+        return list(files), []
     learn, check = _split(folder, source, data, notify, root)
     if source.kind != "dark":
         return [pair.high for pair in learn], []
@@ -310,7 +313,7 @@ def _stack_paths(
 
 
 def _read_stack(
-    paths: Sequence[Path], folder: Path, notify: Notify, data: Data
+    paths: Sequence[Shot], folder: Path, notify: Notify, data: Data
 ) -> list[NDArray[Any]]:
     if not paths:
         raise DataError(f"{folder}: holds no readable photo")

@@ -66,7 +66,7 @@ def fit_sources(
     kinds = [source.kind for source in sources]
     if "pairs" in kinds or {"dark", "light"} <= set(kinds):
         try:
-            find_pairs(root)
+            find_pairs(root, sources[0].dark_half)
         except DataError as error:
             raise DataError(
                 f"none of the recipe's folders ({names}) is in {root}, nor does it hold pairs"

@@ -6,14 +6,13 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from undark.errors import DataError, InputError
+from undark.io.halves import Shot, read_shot
 from undark.io.pairs import TrainingPair
-from undark.io.photo import read_photo
 from undark.photo import Photo, area_resize, from_float
 
 __all__ = ["LoadedPair", "Notify", "load_pairs", "load_photos", "tell_names"]
@@ -59,7 +58,7 @@ def load_pairs(
 
 
 def load_photos(
-    paths: Sequence[Path], *, notify: Notify, max_side: int = 0, left_out: float = 1.0
+    paths: Sequence[Shot], *, notify: Notify, max_side: int = 0, left_out: float = 1.0
 ) -> list[NDArray[Any]]:
     """Read photos, H×W×3 in native depth, as `load_pairs` reads pairs.
 
@@ -99,10 +98,10 @@ class _Read:
     size: str
 
 
-def _read_all(paths: Sequence[Path], max_side: int) -> list[_Read | InputError]:
-    def read(path: Path) -> _Read | InputError:
+def _read_all(paths: Sequence[Shot], max_side: int) -> list[_Read | InputError]:
+    def read(path: Shot) -> _Read | InputError:
         try:
-            photo = read_photo(path)
+            photo = read_shot(path)
         except InputError as error:
             return error
         return _Read(_shrunk(photo, max_side), f"{photo.width}×{photo.height}")

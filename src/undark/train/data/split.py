@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undark.errors import InputError
+from undark.io.halves import read_shot
 from undark.io.pairs import TrainingPair
-from undark.io.photo import read_photo
 from undark.photo import area_resize
 
 __all__ = ["scenes_by_likeness", "split_by_scene"]
@@ -86,7 +86,7 @@ def _likeness(whole: NDArray[np.float32], other: NDArray[np.float32]) -> float:
 def _thumb(pair: TrainingPair) -> NDArray[np.float32] | None:
     """Details of the truth at 96×96: broad shading, common to all shots of a table, taken off."""
     try:
-        small = area_resize(read_photo(pair.high).pixels, _SIDE, _SIDE).mean(axis=2)
+        small = area_resize(read_shot(pair.high).pixels, _SIDE, _SIDE).mean(axis=2)
     except InputError:
         return None
     return (small - cv2.GaussianBlur(small, (0, 0), _SIDE / 8)).astype(np.float32)

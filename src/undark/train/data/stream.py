@@ -1,7 +1,8 @@
-"""Batches of crops, each a pure function of the seed and the step.
+"""Batches of crops, each a pure function of the seed, the step and its place in the step.
 
 A run that is stopped and resumed at step k therefore sees from there on exactly what it would
-have seen, whatever the number of worker processes.
+have seen, whatever the number of worker processes, of batches to a step, and of the processes
+that share one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from undark.errors import DataError
+from undark.errors import DataError, RecipeError
 from undark.photo import FloatImage, to_float
 from undark.pixels.colour import linear_to_srgb, srgb_to_linear
 from undark.train.data.datasets import Dataset, Sample
@@ -60,18 +61,25 @@ class BatchStream(IterableDataset[Batch]):
         places: bool = False,
         fresh: int = 2500,
         parts: int = 1,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         """Draw from `datasets` by their weights; the other arguments are the recipe's.
 
         With `places`, a batch of pairs says ``where`` its crops lie. What is made is made anew
-        after `fresh` steps. A step takes `parts` batches.
+        after `fresh` steps. A step takes `parts` batches. Of each batch, this stream gives one of
+        equal parts: `share` is its number, from 0, and how many there are.
 
         Raises:
             DataError: There is nothing to draw from.
+            RecipeError: A batch cannot be shared so.
         """
         super().__init__()
         if not any(len(dataset) for dataset in datasets):
             raise DataError("there is nothing to learn from")
+        if batch % share[1]:
+            raise RecipeError(
+                f"data.batch: {batch} crops cannot be shared equally by {share[1]} processes"
+            )
         # An item draws once from each side that there is.
         self._sides = [
             [dataset for dataset in datasets if dataset.side == side and len(dataset)]
@@ -85,6 +93,7 @@ class BatchStream(IterableDataset[Batch]):
         self._places = places
         self._fresh = fresh
         self._parts = parts
+        self._share = share
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches of the steps `start`, `start` + 1, ... without end, `parts` for each."""
@@ -96,9 +105,14 @@ class BatchStream(IterableDataset[Batch]):
             number += stride
 
     def at(self, step: int, part: int = 0) -> Batch:
-        """The batch of one step, or one of its parts, counted from 0."""
-        random = np.random.default_rng((self._seed, step, part) if part else (self._seed, step))
-        items = [self._item(random, step) for _ in range(self._batch)]
+        """The batch of one step, or one of its parts, counted from 0; or this stream's share."""
+        own, shares = self._share
+        count = self._batch // shares
+        first = part * self._batch + own * count
+        items = [
+            self._item(np.random.default_rng((self._seed, step, number)), step)
+            for number in range(first, first + count)
+        ]
         return {key: torch.stack([item[key] for item in items]) for key in items[0]}
 
     def _item(self, random: np.random.Generator, step: int) -> Batch:

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from undark.train.shares import everyone, mine
+
 __all__ = ["Criterion", "Pool", "adversarial", "frozen"]
 
 Criterion = Literal["bce", "least-squares"]
@@ -66,6 +68,7 @@ class Pool(nn.Module):
         fakes = fakes.detach().float()
         if not self.size:
             return fakes
+        fakes = everyone(fakes)
         room = self.size - self.held.shape[0]
         if room > 0:
             self.held = torch.cat((self.held, fakes[:room])) if self.held.numel() else fakes[:room]
@@ -74,7 +77,7 @@ class Pool(nn.Module):
             slot = int(torch.randint(self.held.shape[0], ()))
             given[index] = self.held[slot]
             self.held[slot] = fakes[index]
-        return given
+        return mine(given)
 
     def get_extra_state(self) -> Tensor:
         """What is held; its number grows, so it is no buffer of fixed size."""

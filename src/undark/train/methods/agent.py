@@ -132,6 +132,7 @@ class Agent(Method[Policy, Options]):
     diet: ClassVar[str] = (
         "pairs of dark and light images in one folder (data), or dark photos alone (dark)"
     )
+    divides: ClassVar[bool] = False
     defaults: ClassVar[dict[str, Any]] = {
         "net.widths": [96],
         "fit.steps": 300,

@@ -23,6 +23,7 @@ from undark.graph import Graph
 from undark.models.card import Glance, Scaling
 from undark.modes import MODES, Light
 from undark.photo import Photo, from_float, to_float
+from undark.train import shares
 from undark.train.data.datasets import Dataset
 from undark.train.data.loading import LoadedPair
 from undark.train.data.stream import Batch, BatchStream
@@ -65,8 +66,11 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
         needs: Kinds of sources that it cannot do without.
         diet: The same in words, with the arguments of :func:`undark.train.run` that give it.
         defaults: What differs from the recipe's own defaults, as ``table.key`` → value.
+        tuning: What differs further where a run starts from weights, which it must not spoil.
         places: Whether a step needs to know where in the photo its crops lie.
         guides: Whether it needs the level by which each pixel reads a grid of light.
+        divides: Whether several processes can share its batches.
+        compiles: Whether PyTorch's compiler can take its `losses` whole.
     """
 
     kind: ClassVar[str]
@@ -77,8 +81,11 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
     needs: ClassVar[tuple[str, ...]] = ()
     diet: ClassVar[str] = "pairs of dark and light images in one folder (data)"
     defaults: ClassVar[dict[str, Any]] = {}
+    tuning: ClassVar[dict[str, Any]] = {}
     places: ClassVar[bool] = False
     guides: ClassVar[bool] = False
+    divides: ClassVar[bool] = True
+    compiles: ClassVar[bool] = False
 
     network: Network
     options: OptionsT
@@ -99,10 +106,13 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
         self.losses_now: dict[str, float] = {}
 
     @classmethod
-    def default_recipe(cls, name: str) -> Recipe:
-        """The recipe of a run that names only the method, `name`."""
+    def default_recipe(cls, name: str, *, tuning: bool = False) -> Recipe:
+        """The recipe of a run that names only the method, `name`.
+
+        With `tuning`, it is that of a run that goes on from weights which can do much already.
+        """
         raw: dict[str, Any] = {"name": name, "method": name}
-        for path, value in cls.defaults.items():
+        for path, value in {**cls.defaults, **(cls.tuning if tuning else {})}.items():
             table, _, key = path.partition(".")
             raw.setdefault(table, {})[key] = value
         return parse(raw)
@@ -202,10 +212,13 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
             places=self.places,
             fresh=plan.data.fresh,
             parts=plan.fit.accumulate,
+            share=shares.place(),
         )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """A step, or a part; its randomness depends on seed and step alone: a resume is exact.
+
+        Where processes share a batch, `losses_now` are the means over all of them.
 
         Raises:
             DivergedError: The loss is not finite.
@@ -214,7 +227,8 @@ class Method(lightning.LightningModule, ABC, Generic[Network, OptionsT]):
         parts = self.recipe.fit.accumulate
         torch.manual_seed((self.recipe.seed << 32) + self.batches * parts + self.part)
         terms = self.losses(batch)
-        self.losses_now = {name: float(value.detach()) for name, value in terms.items()}
+        values = torch.stack([value.detach().float() for value in terms.values()]).tolist()
+        self.losses_now = dict(zip(terms, shares.means(values), strict=True))
         if not math.isfinite(self.losses_now["loss"]):
             raise DivergedError(
                 f"the loss became {self.losses_now['loss']} at step {self.batches};"

@@ -19,6 +19,7 @@ from undark.train.nets.curve import CurveNet
 from undark.train.nets.exposure import expose
 from undark.train.nets.srgb import to_linear
 from undark.train.recipe import Recipe
+from undark.train.shares import place
 
 __all__ = ["Curve", "Options"]
 
@@ -121,14 +122,22 @@ class Curve(Method[CurveNet, Options]):
         return {"loss": total, **terms}
 
     def _noise(self, image: Tensor, stops: Tensor) -> Tensor:
-        """What cleaning leaves, on images made of the first photos of the batch."""
+        """What cleaning leaves, on images made of the first photos of the whole batch."""
+        own, shares = place()
+        first, wanted = own * len(image), min(self.options.twins, shares * len(image))
+        count = min(max(wanted - first, 0), len(image))
+        if not count:
+            return 0.0 * self.network.strength.sum()
         with torch.no_grad():
-            relit = expose(to_linear(image), torch.exp2(stops))[: self.options.twins]
-        parts = (self.part,) if self.part else ()  # the first draws as a whole step does
-        random = np.random.default_rng((self.recipe.seed, self.batches, *parts))
-        images = [np.ascontiguousarray(x.cpu().numpy().transpose(1, 2, 0)) for x in relit]
-        twins = [shrunken_twin(image, random) for image in images]
-        return noise_left(self.network.strength, twins)
+            relit = expose(to_linear(image), torch.exp2(stops))[:count]
+        twins = [
+            shrunken_twin(
+                np.ascontiguousarray(photo.cpu().numpy().transpose(1, 2, 0)),
+                np.random.default_rng((self.recipe.seed, self.batches, self.part, number)),
+            )
+            for number, photo in enumerate(relit, first)
+        ]
+        return noise_left(self.network.strength, twins) * (count * shares / wanted)
 
     def scaling(self) -> Scaling:
         """Curves for the whole photo."""

@@ -29,6 +29,7 @@ from undark.train.nets.darkener import Darkener
 from undark.train.nets.patch import PatchDiscriminator
 from undark.train.nets.unet import UNet, curve
 from undark.train.recipe import Recipe
+from undark.train.shares import rows
 
 __all__ = ["CycleGAN", "Options"]
 
@@ -155,9 +156,8 @@ class CycleGAN(Method[UNet, Options]):
         from_dark, fake_light, seen = self._from_dark(batch, level)
         terms = from_light | from_dark
         if options.identity:
-            half = max(1, light.shape[0] // 2)
-            same = self.network(light[:half], light_glance[:half]).float()
-            terms["identity"] = charbonnier(same, light[:half])
+            same = self.network(light[::2], light_glance[::2]).float()
+            terms["identity"] = charbonnier(same, light[::2])
 
         fakes = {"local": fake_light, "overall": seen, "dark": _ranged(fake_dark, wanted)}
         reals = {"local": light, "overall": light_glance, "dark": _ranged(dark, level)}
@@ -184,7 +184,9 @@ class CycleGAN(Method[UNet, Options]):
         They are as dark as the dark photos of this step, whose mean levels are `level`.
         """
         with torch.autocast(light.device.type, enabled=False):
-            jitter = torch.exp(0.2 * torch.randn_like(level))
+            jitter = torch.exp(
+                0.2 * rows(lambda count: level.new_empty(count, 1, 1, 1).normal_(), len(level))
+            )
             wanted = torch.minimum((level * jitter).clamp(0.005, 0.6), 0.9 * _mean(glance))
             fake_dark, fake_glance = self.reverse(light, glance, wanted)
         made = {

@@ -51,6 +51,7 @@ class Pix2Pix(Method[UNet, Options]):
     """
 
     kind = "pix2pix"
+    compiles: ClassVar[bool] = True
     Options: ClassVar[type[Any]] = Options
     papers: ClassVar[tuple[str, ...]] = (
         "Isola et al., Image-to-Image Translation with Conditional Adversarial Networks, CVPR 2017",

@@ -26,6 +26,7 @@ from undark.train.nets.exposure import expose, mean_luma
 from undark.train.nets.relight import RelightNet, multiple_of
 from undark.train.nets.srgb import to_linear
 from undark.train.recipe import Recipe
+from undark.train.shares import rows
 
 __all__ = ["Options", "Relight"]
 
@@ -62,6 +63,7 @@ class Relight(Method[RelightNet, Options]):
     """Exposure learned from whole photos, restoration from crops told the truth's brightness."""
 
     kind = "supervised"
+    compiles: ClassVar[bool] = True
     papers: ClassVar[tuple[str, ...]] = (
         "Ronneberger et al., U-Net, MICCAI 2015",
         "Perez et al., FiLM, AAAI 2018",
@@ -84,6 +86,24 @@ class Relight(Method[RelightNet, Options]):
         "loss.light": 0.1,
         "loss.level": 0.5,
     }
+    # A few pairs teach the restoration much, and the decision to forget all other light: it stays
+    # nearly as it is, and their light sides are seen darkened and as they are. docs/fine-tuning.md
+    # has what was measured.
+    tuning: ClassVar[dict[str, Any]] = {
+        "data.sources": [
+            {"weight": 0.7},
+            {"kind": "darken", "weight": 0.15, "darkness": "night"},
+            {"kind": "keep", "weight": 0.15},
+        ],
+        "loss.matched": 0.5,
+        "fit.steps": 600,
+        "fit.lr": 4e-4,
+        "fit.glance_lr": 0.001,
+        "fit.warmup": 50,
+        "fit.clip": 0.4,
+        "fit.ema": 0.99,
+        "fit.validate_every": 200,
+    }
 
     def __init__(self, recipe: Recipe) -> None:
         """Build the network of the recipe's sizes."""
@@ -99,7 +119,7 @@ class Relight(Method[RelightNet, Options]):
         if self.options.learn == "decision":
             self.network.requires_grad_(False)
             self.network.decision.requires_grad_(True)
-        self._against_truth = fused(losses.against_truth, steps=recipe.fit.steps)
+        self._against_truth = fused(losses.against_truth, recipe.fit)
         self.glance: int = net.glance
         self.multiple: int = self.network.multiple
 
@@ -164,11 +184,13 @@ class Relight(Method[RelightNet, Options]):
     def _retarget(self, truth: Tensor, glance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Another exposure of some truths, and which those are."""
         options = self.options
-        chosen = torch.nonzero(torch.rand(len(truth)) < options.retarget)[:, 0].to(truth.device)
+        drawn = rows(lambda count: torch.rand(count, 2), len(truth))
+        chosen = torch.nonzero(drawn[:, 0] < options.retarget)[:, 0]
         if not len(chosen):
-            return truth, glance, chosen
-        stops = torch.empty(len(chosen), 1, 1, 1).uniform_(options.darker, options.lighter)
-        gain = torch.exp2(stops).to(truth.device).expand(-1, 3, -1, -1)
+            return truth, glance, chosen.to(truth.device)
+        stops = options.darker + (options.lighter - options.darker) * drawn[chosen, 1]
+        gain = torch.exp2(stops).to(truth.device).view(-1, 1, 1, 1).expand(-1, 3, -1, -1)
+        chosen = chosen.to(truth.device)
         return (
             truth.index_copy(0, chosen, expose(to_linear(truth[chosen]), gain)),
             glance.index_copy(0, chosen, expose(to_linear(glance[chosen]), gain)),

@@ -20,6 +20,7 @@ class SupervisedUNet(Method[UNet, NoOptions]):
     """A U-Net with a pixel, a structure, a matched, a colour and an exposure term."""
 
     kind = "supervised"
+    compiles: ClassVar[bool] = True
     papers: ClassVar[tuple[str, ...]] = (
         "Ronneberger et al., U-Net, MICCAI 2015",
         "Perez et al., FiLM, AAAI 2018",

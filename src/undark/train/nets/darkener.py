@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from undark.train.data.darken import Darkness
 from undark.train.nets.srgb import to_linear, to_srgb
+from undark.train.shares import rows
 
 __all__ = ["Darkener"]
 
@@ -86,11 +87,13 @@ class Darkener(nn.Module):
     def _deviation(self, linear: Tensor) -> Tensor:
         read = self.log_read.exp().view(1, 3, 1, 1)
         # Photos of one stack are taken at several sensitivities.
-        sensitivity = torch.exp(0.3 * torch.randn_like(linear[:, :1, :1, :1]))
+        sensitivity = torch.exp(
+            0.3 * rows(lambda count: linear.new_empty(count, 1, 1, 1).normal_(), len(linear))
+        )
         return sensitivity * torch.sqrt(self.log_shot.exp() * linear + read * read)
 
     def _noise(self, like: Tensor) -> Tensor:
-        white = torch.randn_like(like)
+        white = rows(lambda count: like.new_empty(count, *like.shape[1:]).normal_(), len(like))
         at = torch.arange(-_REACH, _REACH + 1, device=like.device, dtype=like.dtype)
         line = torch.exp(-0.5 * (at / self.log_correlation.exp()) ** 2)
         kernel = line[:, None] * line[None, :]

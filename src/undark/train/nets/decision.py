@@ -22,6 +22,7 @@ from undark.pixels.grid import DEADZONE, LEVELS, PLACES, TOP
 from undark.train.nets import light as lit
 from undark.train.nets.exposure import expose, mean_luma
 from undark.train.nets.srgb import to_linear, to_srgb
+from undark.train.shares import Dropout
 
 __all__ = ["Context", "Decision", "Light"]
 
@@ -74,7 +75,7 @@ class _Trunk(nn.Module):
         self.sizes: list[int] = sizes[1:]
         known = 2 * sizes[-1] + 6 + _BINS + _ENCODED_BINS
         self.mix: nn.Sequential = nn.Sequential(
-            nn.Linear(known, _MIXED), nn.ReLU(), nn.Dropout(dropout)
+            nn.Linear(known, _MIXED), nn.ReLU(), Dropout(dropout)
         )
 
     def forward(self, glance: Tensor) -> tuple[list[Tensor], Tensor]:
@@ -124,7 +125,7 @@ class Decision(nn.Module):
         self.trunk: _Trunk = _Trunk(dropout=dropout)
         self.decide: nn.Linear = nn.Linear(_MIXED, 1 + LEVELS + 3 + 2 + 6)
         # The level is guessed from few features at a time: what little can be read is soon overfit.
-        self.level: nn.Sequential = nn.Sequential(nn.Dropout(0.5), nn.Linear(_MIXED, 1))
+        self.level: nn.Sequential = nn.Sequential(Dropout(0.5), nn.Linear(_MIXED, 1))
         self.gather: nn.Conv2d = nn.Conv2d(sum(self.trunk.sizes[1:]) + _MIXED, 64, 3, 1, 1)
         self.place: nn.Conv2d = nn.Conv2d(64, LEVELS, 3, 1, 1)
         for last in (self.decide, self.level[1], self.place):

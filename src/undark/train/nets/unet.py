@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from undark.train.nets.blocks import Levels, Padding, activate
+from undark.train.shares import Dropout, dropout
 
 __all__ = ["Decision", "GlanceEncoder", "UNet", "curve", "sizes", "solve_gain"]
 
@@ -115,7 +116,7 @@ class GlanceEncoder(nn.Module):
         self.mix: nn.Sequential = nn.Sequential(
             nn.Linear(2 * channels + 6, 128),
             nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
         self.context: nn.Linear = nn.Linear(128, context)
         self.decide: nn.Linear = nn.Linear(128, 7)
@@ -259,7 +260,7 @@ class UNet(Levels):
         """Resize, then convolve: no checkerboard (Odena et al., Distill 2016)."""
         x = self.ups[level](F.interpolate(x, scale_factor=2.0, mode="nearest"))
         if self.training and self.decoder_dropout and level >= len(self.ups) // 2:
-            x = F.dropout2d(x, self.decoder_dropout)
+            x = dropout(x, self.decoder_dropout, (x.shape[1], 1, 1))
         return x
 
     def restore(self, image: Tensor, relit: Tensor, context: Tensor | None) -> Tensor:

@@ -1,0 +1,335 @@
+"""Many runs of one recipe with other values: every combination, or a search among them.
+
+The folder of a sweep holds ``study.log`` (what Optuna knows, so that the same command goes on), a
+folder for each trial, which is a run like any other, ``trials.csv`` and ``sweep.png``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import random
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from undark.errors import DivergedError, MissingExtraError, RecipeError, TrainError, UsageError
+from undark.io.atomic import write_atomically
+from undark.train.fit import Stopped, run
+from undark.train.history import Notify, quiet
+from undark.train.names import CHECKPOINT
+from undark.train.plan import check_early
+from undark.train.plot import plot_trials
+from undark.train.space import Axis, combinations, read_axis
+
+__all__ = ["Swept", "Trial", "sweep"]
+
+_STUDY = "study.log"
+_FOLDER = "folder"
+_STATE = "state"
+_GRID = 64
+"""Combinations up to which all are tried unasked."""
+
+_SCORE = "psnr"
+"""The metric that trials are compared by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One run of a sweep.
+
+    Attributes:
+        number: From 0.
+        state: ``complete``, ``pruned`` (stopped early, as it was worse than others at that step) or
+            ``failed``.
+        score: Mean PSNR of unseen pairs over the sources, in dB, of a pruned trial at its last
+            validation; where nothing is held out, the last loss, negated; None of a failed one.
+        settings: ``key=value`` for each key.
+        folder: Its run.
+        seconds: That it took.
+        why: It failed.
+    """
+
+    number: int
+    state: str
+    score: float | None
+    settings: tuple[str, ...]
+    folder: Path
+    seconds: float
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep found.
+
+    Attributes:
+        folder: Where all of it lies.
+        trials: In the order in which they ran.
+    """
+
+    folder: Path
+    trials: tuple[Trial, ...]
+
+    @property
+    def best(self) -> Trial | None:
+        """The finished trial with the highest score."""
+        done = [t for t in self.trials if t.state == "complete" and t.score is not None]
+        return max(done, key=lambda trial: trial.score or 0.0, default=None)
+
+
+def sweep(
+    recipe: str | Path,
+    axes: Sequence[str],
+    *,
+    out: Path,
+    trials: int | None = None,
+    overrides: Sequence[str] = (),
+    notify: Notify = quiet,
+    **given: Any,
+) -> Swept:
+    """Run `recipe` with many values of some keys, and tell which scores best on unseen pairs.
+
+    Every combination of listed values is tried, unless there are more than `trials`, or more than
+    64: these, and ranges, are searched by a tree-structured Parzen estimator (Bergstra et al.,
+    "Algorithms for Hyper-Parameter Optimization", NeurIPS 2011). A trial that at a validation is
+    below the median of those before it at that step is stopped. The same call goes on where a
+    sweep was stopped, in the middle of a trial too; with more `trials`, a search goes on longer.
+
+    Args:
+        recipe: As for :func:`undark.train.run`.
+        axes: ``KEY=A,B,C`` or ``KEY=LOW..HIGH``; see :func:`undark.train.space.read_axis`.
+        out: The sweep's folder.
+        trials: How many runs at most.
+        overrides: ``key=value`` settings of all trials.
+        notify: Called with notices, a line each.
+        **given: The rest of :func:`undark.train.run`'s arguments.
+
+    Raises:
+        UsageError: An axis makes no sense, or a range has no number of trials.
+        MissingExtraError: Optuna is not installed.
+        TrainError: The folder holds a sweep of something else, or no trial could run.
+        Stopped: The sweep was asked to stop.
+    """
+    found = _read_axes(axes, trials)
+    first = [f"{axis.key}={axis.example}" for axis in found]
+    check_early(
+        str(recipe), folders=(), out=out, overrides=[*overrides, *first], resume=False, trial=True
+    )
+    study = _open(out, found, overrides)
+    grid = combinations(found)
+    searched = grid is None or len(grid) > (_GRID if trials is None else trials)
+    count = trials if grid is None or searched else len(grid)
+    assert count is not None  # _read_axes asks for it where there is something to search
+    _requeue(study)
+    for values in () if grid is None or searched else grid:
+        study.enqueue_trial(values, skip_if_exists=True)
+    notify(
+        f"sweep: {count} trials, {'a search' if searched else 'every combination'} of"
+        f" {', '.join(axis.key for axis in found)}"
+    )
+    while len(_counted(study)) < count:
+        trial, settings = _next(study, found, grid)
+        _try(study, trial, settings, recipe, out, overrides=overrides, notify=notify, **given)
+        _write(study, found, out)
+    swept = _write(study, found, out)
+    if all(trial.state == "failed" for trial in swept.trials):
+        raise TrainError(f"{out}: no trial could run; the last: {swept.trials[-1].why}")
+    return swept
+
+
+def _read_axes(axes: Sequence[str], trials: int | None) -> list[Axis]:
+    found = [read_axis(text) for text in axes]
+    keys = [axis.key for axis in found]
+    if twice := next((key for key in keys if keys.count(key) > 1), None):
+        raise UsageError(f"{twice} is swept twice; list its values in one", argument="sweep")
+    if trials is not None and trials < 1:
+        raise UsageError(f"trials must be at least 1, not {trials}", argument="trials")
+    grid = combinations(found)
+    if trials is None and (grid is None or len(grid) > _GRID):
+        what = "a range" if grid is None else f"a choice among {len(grid)} combinations"
+        raise UsageError(f"{what} needs a number of trials", argument="trials")
+    return found
+
+
+def _open(out: Path, axes: Sequence[Axis], overrides: Sequence[str]) -> Any:
+    """The study in the folder `out`, or a new one."""
+    try:
+        import optuna
+        from optuna.storages.journal import JournalFileBackend
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("sweeps", "sweep") from error
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    out.mkdir(parents=True, exist_ok=True)
+    about = {"axes": [repr(axis) for axis in axes], "overrides": list(overrides)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study = optuna.create_study(
+            storage=optuna.storages.JournalStorage(JournalFileBackend(str(out / _STUDY))),
+            study_name="sweep",
+            direction="maximize",
+            load_if_exists=True,
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
+        )
+        # A search that goes on must not draw again what it drew.
+        study.sampler = optuna.samplers.TPESampler(seed=len(study.trials), n_startup_trials=8)
+    known = study.user_attrs.get("about", about)
+    if known != about:
+        raise TrainError(
+            f"{out} holds a sweep of other keys, values or settings: choose another folder",
+            argument="out",
+        )
+    study.set_user_attr("about", about)
+    return study
+
+
+def _requeue(study: Any) -> None:
+    """Try again what something ended in its middle; its run goes on in its own folder."""
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+        if trial.params:
+            kept = {key: value for key, value in trial.user_attrs.items() if key == _FOLDER}
+            study.enqueue_trial(trial.params, user_attrs=kept)
+
+
+def _counted(study: Any) -> list[Any]:
+    """Trials that came to an end of their own."""
+    return [trial for trial in study.get_trials(deepcopy=False) if _STATE in trial.user_attrs]
+
+
+def _next(
+    study: Any, axes: Sequence[Axis], grid: Sequence[dict[str, str]] | None
+) -> tuple[Any, list[str]]:
+    """A trial and its settings; of a `grid` none that came to an end already."""
+    from optuna.trial import TrialState
+
+    trial = study.ask()
+    settings = [f"{axis.key}={axis.ask(trial)}" for axis in axes]
+    known = [trial.params for trial in _counted(study)]
+    if grid is None or trial.params not in known:
+        return trial, settings
+    study.tell(trial, state=TrialState.FAIL)
+    untried = [values for values in grid if values not in known]
+    study.enqueue_trial(random.Random(trial.number).choice(untried))
+    trial = study.ask()
+    return trial, [f"{axis.key}={axis.ask(trial)}" for axis in axes]
+
+
+def _try(
+    study: Any,
+    trial: Any,
+    settings: Sequence[str],
+    recipe: str | Path,
+    out: Path,
+    *,
+    overrides: Sequence[str],
+    notify: Notify,
+    **given: Any,
+) -> None:
+    """Run one trial, or what is left of it; raises `Stopped` where the user asked for that."""
+    from optuna.trial import TrialState
+
+    name = trial.user_attrs.get(_FOLDER, f"{trial.number:03d}")
+    trial.set_user_attr(_FOLDER, name)
+    folder = out / name
+    goes_on = (folder / CHECKPOINT).is_file()
+    notify(f"trial {trial.number}{' goes on' if goes_on else ''}: {', '.join(settings)}")
+    seen: list[float] = []
+    worse = False
+
+    def scored(step: int, records: list[dict[str, Any]]) -> bool:
+        nonlocal worse
+        if (value := _mean_score(records)) is None:
+            return False
+        seen.append(value)
+        trial.report(value, step)
+        worse = bool(trial.should_prune())
+        return worse
+
+    began = time.monotonic()
+    ended: dict[str, Any] = {_STATE: "complete"}
+    try:
+        done = run(
+            None if goes_on else recipe,
+            out=folder,
+            resume=goes_on,
+            overrides=[] if goes_on else [*overrides, *settings],
+            notify=notify,
+            scored=scored,
+            **given,
+        )
+        value = _mean_score(done.measured)
+        ended["score"] = -_last_loss(folder) if value is None else value
+    except Stopped:
+        if not worse:
+            raise
+        ended = {_STATE: "pruned", "score": seen[-1]}
+        notify(f"trial {trial.number} is below the median at this step, and ends here")
+    except (RecipeError, DivergedError) as error:
+        ended = {_STATE: "failed", "why": str(error)}
+        notify(f"trial {trial.number} failed: {error}")
+    ended["seconds"] = round(time.monotonic() - began, 1)
+    for key, item in ended.items():
+        trial.set_user_attr(key, item)
+    states = {"pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+    if ended[_STATE] in states:
+        study.tell(trial, state=states[ended[_STATE]])
+    else:
+        study.tell(trial, ended["score"])
+
+
+def _mean_score(records: Sequence[dict[str, Any]]) -> float | None:
+    """The score of a validation: its mean over the sources."""
+    values = [float(record[_SCORE]) for record in records if _SCORE in record]
+    return sum(values) / len(values) if values else None
+
+
+def _last_loss(folder: Path) -> float:
+    with (folder / "history.csv").open(encoding="utf-8", newline="") as file:
+        losses = [float(row["train/loss"]) for row in csv.DictReader(file) if row["train/loss"]]
+    return losses[-1]
+
+
+def _write(study: Any, axes: Sequence[Axis], out: Path) -> Swept:
+    """Leave the table and the plot of what is known."""
+    trials: list[Trial] = []
+    values: list[dict[str, Any]] = []
+    for known in _counted(study):
+        told = known.user_attrs
+        trials.append(
+            Trial(
+                known.number,
+                told[_STATE],
+                told.get("score"),
+                tuple(f"{axis.key}={axis.written(known.params[axis.key])}" for axis in axes),
+                out / told[_FOLDER],
+                told["seconds"],
+                told.get("why", ""),
+            )
+        )
+        values.append(known.params)
+    text = io.StringIO(newline="")
+    table = csv.writer(text)
+    table.writerow(
+        ["trial", "state", "score", *(axis.key for axis in axes), "seconds", "folder", "why"]
+    )
+    for trial in trials:
+        parts = [setting.partition("=")[2] for setting in trial.settings]
+        score = "" if trial.score is None else f"{trial.score:.4f}"
+        row = [trial.number, trial.state, score, *parts, trial.seconds, trial.folder, trial.why]
+        table.writerow(row)
+    write_atomically(out / "trials.csv", text.getvalue().encode())
+    shown = [
+        (trial.number, trial.score, trial.state == "complete", found)
+        for trial, found in zip(trials, values, strict=True)
+        if trial.score is not None
+    ]
+    if shown:
+        logarithmic = [axis.key for axis in axes if axis.logarithmic]
+        write_atomically(out / "sweep.png", plot_trials(shown, logarithmic=logarithmic))
+    return Swept(out, tuple(trials))
