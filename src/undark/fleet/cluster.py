@@ -29,6 +29,13 @@ __all__ = ["Cluster"]
 _SHARE: Final = 0.9
 """Of a core for each actor: the rest is for reading and for Ray itself."""
 
+# Nobody is told of each use, and what Ray itself writes on stderr is not for users.
+_QUIET: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+}
+
 _SHOWN: Final = 20  # Failures that an actor tells of by name in each shard.
 _BLOCKS: Final = 10_000
 
@@ -57,8 +64,8 @@ class Cluster:
         longest: float | None = None,
     ) -> None:
         """Reach the cluster."""
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
+        for name, value in _QUIET.items():
+            os.environ.setdefault(name, value)
         self._ray = package("ray")
         self._data = package("ray.data")
         self._processes = processes

@@ -47,6 +47,11 @@ class Recipe:
         precision: ``exact``.
         format: To write, as Pillow spells it; None for each photo's own.
         quality: 1 to 100; None for the writer's choice.
+        video_quality: ``fast``, ``balanced`` or ``best``.
+        codec: Of videos; None for what suits the file. So are the next two.
+        crf: Their constant quality.
+        preset: Their encoder's effort.
+        sdr: Bring their HDR within the range of SDR.
         strip: What is left out of the metadata.
         salvage: Take what is there of damaged photos.
     """
@@ -63,6 +68,11 @@ class Recipe:
     precision: str = "exact"
     format: str | None = None
     quality: int | None = None
+    video_quality: str = "balanced"
+    codec: str | None = None
+    crf: int | None = None
+    preset: str | None = None
+    sdr: bool = False
     strip: str | None = None
     salvage: bool = False
 

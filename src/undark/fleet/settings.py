@@ -17,6 +17,7 @@ from undark.fleet.opening import local_path, open_store
 from undark.fleet.plan import Plan
 from undark.fleet.stores import Store, is_remote, without_secrets
 from undark.io.record import this_version
+from undark.io.video.coding import Coding
 from undark.models import resolve
 
 __all__ = ["Asked", "Settings", "begin", "find_run"]
@@ -38,6 +39,11 @@ class Asked:
         local: Likewise.
         format: To write, as Pillow spells it.
         quality: 1 to 100.
+        video_quality: ``fast``, ``balanced`` or ``best``.
+        codec: As in :class:`undark.io.video.coding.Coding`; so are the next two.
+        crf: Likewise.
+        preset: Likewise.
+        sdr: Bring HDR of videos within the range of SDR.
         strip: "all", "gps" or None.
         salvage: Take what is there of damaged photos.
         overwrite: Replace files at the destination that undark did not write.
@@ -54,6 +60,11 @@ class Asked:
     local: float | None = None
     format: str | None = None
     quality: int | None = None
+    video_quality: str | None = None
+    codec: str | None = None
+    crf: int | None = None
+    preset: str | None = None
+    sdr: bool | None = None
     strip: str | None = None
     salvage: bool | None = None
     overwrite: bool | None = None
@@ -169,6 +180,11 @@ def _resolved(plan: Plan, asked: Asked) -> Settings:
         device=device,
         format=asked.format,
         quality=asked.quality,
+        video_quality=asked.video_quality or "balanced",
+        codec=Coding(asked.codec, asked.crf, asked.preset).codec,
+        crf=asked.crf,
+        preset=asked.preset,
+        sdr=bool(asked.sdr),
         strip=asked.strip,
         salvage=bool(asked.salvage),
     )
@@ -177,16 +193,14 @@ def _resolved(plan: Plan, asked: Asked) -> Settings:
         source=plan.source,
         to=to,
         recipe=recipe,
-        model_at=_model_at(name, "default"),
-        clips_at=_model_at(name, "default"),
+        model_at=_model_at(name),
+        clips_at=_model_at(name),
         overwrite=bool(asked.overwrite),
     )
 
 
-def _model_at(name: str, default: str) -> str:
+def _model_at(name: str) -> str:
     """What opens a model wherever a worker stands: a name, or an absolute path."""
-    if name == "default":
-        return default
     return str(Path(name).absolute()) if name.lower().endswith(".onnx") else name
 
 

@@ -27,6 +27,8 @@ from undark.io.formats import FORMATS, suffix_format
 from undark.io.record import file_digest
 from undark.io.standing import standing
 from undark.io.video.animation import is_animated
+from undark.io.video.coding import Coding
+from undark.io.video.options import Transcoding
 from undark.io.walk import Pair, is_video
 from undark.jobs import Failed, Options, enhance_one
 
@@ -94,6 +96,10 @@ class Worker:
             salvage=self._recipe.salvage,
             overwrite=True,
             times=at is not None,
+            transcoding=Transcoding(
+                coding=Coding(self._recipe.codec, self._recipe.crf, self._recipe.preset),
+                sdr=self._recipe.sdr,
+            ),
         )
 
     def close(self) -> None:
@@ -198,10 +204,10 @@ class Worker:
 
     def _clips(self) -> VideoEnhancer:
         if self._video is None:
-            asked = self._recipe.adjust
             self._video = VideoEnhancer(
                 self._settings.clips_at,
-                adjust=replace(asked, denoise=0.0),
+                quality=self._recipe.video_quality,  # pyright: ignore[reportArgumentType]
+                adjust=self._recipe.adjust,
                 runtime=self._recipe.runtime,
                 device=self._recipe.device,  # pyright: ignore[reportArgumentType]
                 threads=self._threads,

@@ -36,8 +36,11 @@ class Workshop:
         if parent is not None:
             parent.mkdir(parents=True, exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix=f"{WORKSHOP[1:]}-", dir=parent))
-        self._lock = (self.folder / _LOCK).open("xb")
+        # Who sweeps meets no lock that is not held yet.
+        part = self.folder / f"{_LOCK}.new"
+        self._lock = part.open("xb")
         _locked(self._lock.fileno())
+        part.rename(self.folder / _LOCK)
         self._next = 0
 
     def new(self) -> Path:

@@ -16,7 +16,20 @@ from undark.cli.fleet.options import (
     Ray,
     ReportAt,
 )
-from undark.cli.options import Debug, Format, Json, Overwrite, Quality, Salvage, Strip, control
+from undark.cli.options import (
+    Codec,
+    Crf,
+    Debug,
+    Format,
+    Json,
+    Overwrite,
+    Preset,
+    Qualities,
+    Salvage,
+    Sdr,
+    Strip,
+    control,
+)
 from undark.cli.shell import command
 
 __all__ = ["run"]
@@ -46,7 +59,11 @@ def run(
     denoise: Annotated[float | None, control("denoise")] = None,
     local: Annotated[float | None, control("local")] = None,
     format: Format = None,
-    quality: Quality = None,
+    quality: Qualities = None,
+    codec: Codec = None,
+    crf: Crf = None,
+    preset: Preset = None,
+    sdr: Sdr = False,
     strip: Strip = None,
     salvage: Salvage = False,
     overwrite: Overwrite = False,
@@ -81,12 +98,14 @@ def run(
     What makes results what they are is said when a plan is begun and kept with it; later it can be
     left out.
     """
+    from undark.cli.asked import qualities
     from undark.cli.fleet.running import Running
     from undark.fleet.child import Limits
     from undark.fleet.plan import open_plan
     from undark.fleet.settings import Asked, begin
     from undark.io.formats import format_named
 
+    of_photos, of_videos = qualities(quality)
     opened = open_plan(plan)
     asked = Asked(
         to=to,
@@ -96,7 +115,12 @@ def run(
         denoise=denoise,
         local=local,
         format=None if format is None else format_named(format),
-        quality=quality,
+        quality=of_photos,
+        video_quality=of_videos,
+        codec=codec,
+        crf=crf,
+        preset=preset,
+        sdr=sdr or None,
         strip=strip,
         salvage=salvage or None,
         overwrite=overwrite or None,

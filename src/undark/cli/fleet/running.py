@@ -52,7 +52,7 @@ class Running:
 
     def run(self, plan: Plan, settings: Settings) -> None:
         """Run the plan to its end, or until told to stop; then exit with the code that fits."""
-        with _stoppable() as stopped, progress_bar() as show:
+        with _stoppable() as stopped, _swept(settings.to), progress_bar() as show:
             done = failed = 0
             for told in self._work(plan, settings, lambda: bool(stopped)):
                 done += told.found + told.count
@@ -74,12 +74,9 @@ class Running:
 
     def _here(self, plan: Plan, settings: Settings, stopping: Callable[[], bool]) -> Iterator[Told]:
         from undark.fleet.machine import cores
-        from undark.fleet.opening import open_store
         from undark.fleet.pool import Pool
         from undark.fleet.run import work
-        from undark.fleet.workshop import sweep
 
-        sweep(open_store(settings.to).path("") if settings.to else None)
         count = self.processes or (cores() if settings.recipe.device == "cpu" else 1)
         with Pool(settings, count, limits=self.limits, longest=self.longest) as pool:
             yield from work(plan, pool, range(plan.shards), stopping=stopping)
@@ -119,6 +116,20 @@ class Running:
             raise typer.Exit(TERMINATED if stopped[0] == signal.SIGTERM else INTERRUPTED)
         if found.failed or found.pending:
             raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _swept(to: str) -> Generator[None]:
+    """Before and after: what processes that died were making is taken away."""
+    from undark.fleet.opening import open_store
+    from undark.fleet.workshop import sweep
+
+    at = open_store(to).path("") if to else None
+    sweep(at)
+    try:
+        yield
+    finally:
+        sweep(at)
 
 
 @contextmanager
