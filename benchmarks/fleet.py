@@ -245,7 +245,10 @@ def calm_run(folder: Path, source: Path, environment: dict[str, str]) -> dict[st
 
 
 def ray_victims(_: psutil.Process) -> dict[str, list[psutil.Process]]:
-    """Actors and the second node's raylet, of the cluster in this network namespace."""
+    """Actors and the second node's raylet, of the cluster in this network namespace.
+
+    The head's raylet is left alone: without its head a cluster is none.
+    """
     here = Path("/proc/self/ns/net").readlink()
     found: dict[str, list[psutil.Process]] = {"actor": [], "raylet": [], "driver": [_]}
     for process in psutil.process_iter(["cmdline", "name"]):
@@ -301,25 +304,12 @@ def in_namespace(folder: Path, photos: int, every: float, per_shard: int) -> Non
         environment,
         every=every,
         kinds=("actor", "raylet", "driver"),
-        find=second_node_only(ray_victims),
+        find=ray_victims,
         after=again,
         photos=photos,
     )
     judged(found, plan, out, counted, json.loads((folder / "calm.json").read_text()))
     print(json.dumps(found.__dict__))  # what is left of the cluster ends with the namespace
-
-
-def second_node_only(
-    find: Callable[[psutil.Process], dict[str, list[psutil.Process]]],
-) -> Callable[[psutil.Process], dict[str, list[psutil.Process]]]:
-    """All but the head's raylet, which is the oldest: without its head a cluster is none."""
-
-    def found(process: psutil.Process) -> dict[str, list[psutil.Process]]:
-        there = find(process)
-        there["raylet"] = sorted(there["raylet"], key=lambda item: item.create_time())[1:]
-        return there
-
-    return found
 
 
 def ray_chaos(folder: Path, photos: int, every: float, per_shard: int = 50) -> Disturbed:

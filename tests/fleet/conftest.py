@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 
-import boto3
 import pytest
 
 from fleet_flaky import Flaky, Rules, proxy_handler
@@ -27,6 +26,7 @@ def _free_port() -> int:
 def s3_server() -> Iterator[str]:
     """The address of an S3 server on loopback."""
     pytest.importorskip("moto", reason="the extra dev brings moto[server]")
+    pytest.importorskip("s3fs", reason="the extra fleet is not installed")
     port = _free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
@@ -74,6 +74,7 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """An empty bucket, which the environment's credentials and address lead to."""
     for name, value in {**KEYS, "AWS_ENDPOINT_URL": s3_server}.items():
         monkeypatch.setenv(name, value)
+    boto3 = pytest.importorskip("boto3", reason="the extra dev brings moto[server]")
     client = boto3.client("s3")
     name = f"photos-{os.urandom(4).hex()}"
     client.create_bucket(Bucket=name)

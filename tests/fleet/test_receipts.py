@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -19,6 +20,8 @@ from undark.fleet.folder import Folder
 from undark.fleet.plan import Plan, Row
 from undark.fleet.receipts import Ledger, Receipt, standing
 from undark.fleet.rounds import ask_again, rounds_of
+
+pytest.importorskip("pyarrow", reason="the extra fleet is not installed")
 
 T = TypeVar("T")
 ROWS = 5
@@ -211,7 +214,7 @@ class _Turns:
 
 
 TestDeaths: Any = Deaths.TestCase
-TestDeaths.settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
+TestDeaths.settings = settings(max_examples=25, stateful_step_count=10, deadline=None)
 
 
 def test_three_deaths_set_a_key_aside_and_are_not_forgotten(tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 
 from fleet_files import digests, run_json, run_undark, small_photos
 from fleet_flaky import Flaky
+
+boto3 = pytest.importorskip("boto3", reason="the extra dev brings moto[server]")
 
 MODEL = ("-m", "curve", "--runtime", "onnxruntime", "--processes", 1)
 

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fleet_flaky import Flaky
+from fleet_race import race
 from undark.errors import OutputError, UsageError
 from undark.fleet.folder import Folder
 from undark.fleet.opening import open_store
@@ -75,32 +76,27 @@ def test_a_listing_holds_every_name_once(store: Store) -> None:
     assert not list(store.entries("none"))
 
 
-def _race(address: str, mark: int, gate: object, results: object) -> None:
-    store = open_store(address)
-    gate.wait()  # type: ignore[attr-defined]
-    won = [number for number in range(20) if store.put(f"{number}", b"%d" % mark)]
-    results.put((mark, won))  # type: ignore[attr-defined]
-
-
-def test_of_eight_processes_that_race_one_wins(store: Store, tmp_path: Path) -> None:
-    address = store.address
+def test_of_eight_processes_that_race_one_wins(bucket: str, tmp_path: Path) -> None:
+    addresses = [str(tmp_path / "store"), f"s3://{bucket}/below"]
     context = multiprocessing.get_context("spawn")
     gate, results = context.Barrier(8), context.Queue()
     racers = [
-        context.Process(target=_race, args=(address, mark, gate, results)) for mark in range(8)
+        context.Process(target=race, args=(addresses, mark, 20, gate, results)) for mark in range(8)
     ]
     for racer in racers:
         racer.start()
-    won = dict(results.get(timeout=60) for _ in racers)
+    won = dict(results.get(timeout=120) for _ in racers)
     for racer in racers:
         racer.join()
-    for number in range(20):
-        (winner,) = [mark for mark, names in won.items() if number in names]
-        assert store.get(f"{number}") == b"%d" % winner
+    for address in addresses:
+        store = open_store(address)
+        for number in range(20):
+            (winner,) = [mark for mark in won if number in won[mark][address]]
+            assert store.get(f"{number}") == b"%d" % winner
 
 
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

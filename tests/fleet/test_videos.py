@@ -30,7 +30,7 @@ def test_photos_and_videos_are_those_of_enhance_after_a_death_too(tmp_path: Path
         time.sleep(0.02)
     killed = False
     while process.poll() is None and not killed:
-        if list(out.glob(".undark-fleet/*/*/made/*clip*")):
+        if list(out.glob(".undark-fleet/*/*/made/*result.mp4*")):
             for worker in workers_of(process):
                 worker.kill()
                 killed = True

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from undark.errors import OutputError, UsageError
 from undark.fleet.extra import package
 from undark.fleet.retries import Patience
-from undark.fleet.stores import Entry, Store, is_remote, without_secrets
+from undark.fleet.stores import Entry, Store, text_without_secrets, without_secrets
 
 __all__ = ["SCHEMES", "Bucket"]
 
@@ -132,9 +132,8 @@ class Bucket(Store):
         except (FileNotFoundError, FileExistsError):
             raise
         except Exception as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
             # A library's error may hold an address with its signature.
-            shown = " ".join(without_secrets(p) if is_remote(p) else p for p in reason.split())
+            shown = text_without_secrets(str(error)) or type(error).__name__
             place = f"{self.address}/{name}" if name else self.address
             raise OutputError(f"{place}: {shown}") from error
 

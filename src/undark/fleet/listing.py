@@ -146,13 +146,15 @@ def _opened(path: Path) -> io.BufferedReader:
 
 def _relative(key: str) -> str:
     """A relative name for an address: host and path, without what would lead out of a folder."""
-    if is_remote(key):
+    if key.startswith(("http://", "https://")):
         parts = urlsplit(key)
         path = f"{parts.netloc.rpartition('@')[2]}/{unquote(parts.path)}"
         if parts.query:  # another query may be another photo
             mark = hashlib.sha256(parts.query.encode()).hexdigest()[:8]
             whole = PurePosixPath(path)
             path = str(whole.with_name(f"{whole.stem}-{mark}{whole.suffix}"))
+    elif is_remote(key):  # its letters are a bucket's own
+        path = key.partition("://")[2]
     else:
         path = unquote(urlsplit(key).path) if key.startswith("file://") else key
     parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".")]

@@ -133,12 +133,11 @@ def _sheet(settings: Settings | None, receipts: Sequence[Receipt]) -> str:
         for number, item in enumerate(receipts):
             folder = Path(spare, str(number))
             folder.mkdir()
-            name = PurePosixPath(item.output).name
             try:
-                before = sources.get(item.key, folder, None, f"before-{name}").path
+                before = sources.get(item.key, folder, "before").path
                 after = to.path(item.output)
                 if after is None:
-                    after = folder / f"after-{name}"
+                    after = folder / "after"
                     to.fetch(item.output, after)
                 images = [_coded(before), _coded(after)]
             except (UndarkError, OSError):  # gone since; verify tells

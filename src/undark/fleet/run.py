@@ -12,7 +12,7 @@ from undark.fleet.deaths import note_death
 from undark.fleet.messages import Ended, Task
 from undark.fleet.plan import Plan, Row
 from undark.fleet.pool import Died, Pool
-from undark.fleet.receipts import Ledger, Receipt, standing
+from undark.fleet.receipts import Ledger, Receipt, Standing, standing
 from undark.fleet.rounds import rounds_of
 
 __all__ = ["Told", "work"]
@@ -88,28 +88,43 @@ def work(
     news: list[Told] = []
 
     def tasks() -> Iterator[Task]:
+        begun: list[int] = []
         for shard in shards:
             state = standing(plan, shard, rounds)
-            news.append(Told(shard, found=plan.count(shard) - len(state.pending)))
-            if state.ledger is None:
-                continue
-            if not state.pending:
-                state.ledger.pack()
-                continue
-            # Whoever began before may have published what has no receipt yet.
-            resumed = not plan.store.put(f"begun/{shard:06d}.{state.ledger.round}", _MARK.encode())
-            opened[shard] = _Open(state.ledger, set(state.pending))
-            rows = plan.rows(shard)
-            for row in state.pending:
-                yield Task(rows[row], resumed=resumed or state.ledger.round > 0)
+            if state.ledger is None or not state.pending:
+                news.append(Told(shard, found=plan.count(shard)))
+                if state.ledger is not None:
+                    state.ledger.pack()
+            elif plan.store.put(f"begun/{shard:06d}.{state.ledger.round}", _MARK.encode()):
+                yield from begin(shard, state, resumed=state.ledger.round > 0)
+            else:
+                begun.append(shard)
+        # Others may be at these just now; they come last, so that several runs share a plan. What
+        # they have published may have no receipt yet.
+        for shard in begun:
+            yield from begin(shard, standing(plan, shard, rounds), resumed=True)
+
+    def begin(shard: int, state: Standing, *, resumed: bool) -> Iterator[Task]:
+        news.append(Told(shard, found=plan.count(shard) - len(state.pending)))
+        if state.ledger is None:
+            return
+        opened[shard] = _Open(state.ledger, set(state.pending))
+        rows = plan.rows(shard) if state.pending else ()
+        for row in state.pending:
+            if row in state.ledger.receipts:  # another has just given it
+                news.append(Told(shard, found=1))
+            else:
+                yield Task(rows[row], resumed=resumed)
 
     last = time.monotonic()
     told_to_stop = False
     try:
         for told in pool.run(tasks()):
             if isinstance(told, Ended):
-                opened[told.row.shard].fresh.append(told.receipt)
-            elif isinstance(told, Died):
+                # Another run may have given the last receipts of the shard meanwhile.
+                if told.row.shard in opened:
+                    opened[told.row.shard].fresh.append(told.receipt)
+            elif isinstance(told, Died) and told.row.shard in opened:
                 news.append(_died(plan, pool, opened[told.row.shard], told))
             if stopping() and not told_to_stop:
                 told_to_stop = True

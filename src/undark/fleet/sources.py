@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from undark.errors import OutputError, UnreadableError
@@ -17,6 +19,10 @@ from undark.io.record import file_digest
 __all__ = ["Fetched", "Sources", "StoreError"]
 
 _SHORT = Patience(attempts=5)
+_CHANGED: Final = "changed since it was planned"
+_LONGEST: Final = 10  # letters of a suffix
+_MD5: Final = 32
+_NANO: Final = 18
 
 
 class StoreError(OutputError):
@@ -68,20 +74,36 @@ class Sources:
             UnreadableError: It is not there any more, or may not be read.
             StoreError: Its store fails, or gives less than there is.
         """
-        return self.get(row.key, folder, row.size, PurePosixPath(row.name).name)
+        return self.get(row.key, folder, f"source{_suffix(row.name)}", row.size, row.version)
 
-    def get(self, key: str, folder: Path, size: int | None, name: str) -> Fetched:
-        """A file by its address; arguments and errors as `fetch`."""
+    def get(
+        self, key: str, folder: Path, name: str, size: int | None = None, version: str = ""
+    ) -> Fetched:
+        """A file by its address.
+
+        Args:
+            key: The address.
+            folder: Where it is put if it comes from elsewhere.
+            name: Under this name.
+            size: As it was planned.
+            version: As it was planned.
+
+        Raises:
+            UnreadableError: As `fetch`; so is the next.
+            StoreError: Likewise.
+        """
         shown = without_secrets(key)
         store, place = self._store(key)
         path = store.path(place)
         note = ""
         try:
             if path is None:
-                path = folder / name[-120:]
+                path = folder / name
                 note = _SHORT(lambda: _fetched(store, place, path, size))
             elif size is not None and path.stat().st_size != size:
-                note = "changed since it was planned"
+                note = _CHANGED
+            if not note and version and _is_other(store, place, path, version):
+                note = _CHANGED
             return Fetched(path, file_digest(path), path.stat().st_size, note)
         except _ShortError as error:
             raise StoreError(f"{shown}: {error}") from error
@@ -121,6 +143,29 @@ def _of_store(shown: str, error: OutputError) -> UnreadableError | StoreError:
     return StoreError(f"{shown}: {str(error).partition(': ')[2] or error}")
 
 
+def _suffix(name: str) -> str:
+    """The end of a name, by which formats are known; a key may be longer than a file's name."""
+    suffix = PurePosixPath(name).suffix
+    return suffix if len(suffix) <= _LONGEST else ""
+
+
+def _is_other(store: Store, name: str, path: Path, version: str) -> bool:
+    """Whether a file is not the one that was planned, as far as ETags and times tell."""
+    if store.path(name) is not None:
+        # A table's times may be in any unit; a folder's are in nanoseconds.
+        return version.isdecimal() and len(version) >= _NANO and _time(path) != version
+    if len(version) == _MD5:
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "md5").hexdigest() == version.lower():
+                return False
+    there = store.stat(name)
+    return there is not None and there.version not in ("", version.strip('"'))
+
+
+def _time(path: Path) -> str:
+    return str(path.stat().st_mtime_ns)
+
+
 def _fetched(store: Store, name: str, path: Path, size: int | None) -> str:
     """Fetch a file and see that all of it came; what is to be told of it."""
     store.fetch(name, path)
@@ -132,4 +177,4 @@ def _fetched(store: Store, name: str, path: Path, size: int | None) -> str:
         return ""
     if there.size != came:
         raise _ShortError(f"{came} of {there.size} bytes came; the store gives less than there is")
-    return "" if size is None else "changed since it was planned"
+    return "" if size is None else _CHANGED

@@ -6,13 +6,18 @@ Credentials are found by the stores' own libraries and are never read, kept or s
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
-__all__ = ["Entry", "Store", "is_remote", "without_secrets"]
+__all__ = ["Entry", "Store", "is_remote", "text_without_secrets", "without_secrets"]
+
+_WEB: Final = ("http", "https")
+_ADDRESS: Final = re.compile(r"""https?://[^\s'"<>)]+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +111,17 @@ def is_remote(address: str) -> bool:
 
 def without_secrets(address: str) -> str:
     """The address as it may be shown: without a user, a password or a signature."""
-    if not is_remote(address):
-        return address
+    scheme, mark, rest = address.partition("://")
+    if scheme not in _WEB:
+        # In a bucket, ? and # are letters of a key as others are.
+        place, slash, key = rest.partition("/")
+        user, at, host = place.rpartition("@")
+        return f"{scheme}{mark}{host if ':' in user else user + at + host}{slash}{key}"
     parts = urlsplit(address)
     place = parts.netloc.rpartition("@")[2]
     return parts._replace(netloc=place, query="", fragment="").geturl()
+
+
+def text_without_secrets(text: str) -> str:
+    """A text as it may be shown, in one line: no address in it has a password or a signature."""
+    return _ADDRESS.sub(lambda found: without_secrets(found[0]), " ".join(text.split()))

@@ -218,7 +218,7 @@ class Worker:
     def _enhanced(
         self, row: Row, receipt: Receipt, fetched: Fetched, bench: Path, begin: float
     ) -> Made | Receipt:
-        target = bench / "made" / Path(receipt.output).name
+        target = _target(bench, receipt.output)
         editor = self._clips() if is_video(fetched.path) else self._editor
         ended = enhance_one(Pair(fetched.path, target), editor, self._options)
         if isinstance(ended, Failed):
@@ -239,8 +239,7 @@ class Worker:
     ) -> Receipt:
         truth = None
         if row.truth:
-            name = Path(row.truth.partition("?")[0]).name
-            truth = self._sources.get(row.truth, bench, None, f"truth-{name}").path
+            truth = self._sources.get(row.truth, bench, "truth").path
         text, digest = measured(self._editor, fetched.path, truth, self._recipe.adjust)
         return _stamped(replace(receipt, metrics=text, sha256=digest), begin)
 
@@ -276,7 +275,7 @@ class Worker:
         path = self._to.path(receipt.output)
         if path is not None:
             return path if path.is_file() else None
-        path = bench / f"there-{Path(receipt.output).name}"
+        path = _target(bench, receipt.output, "there")
         try:
             self._to.fetch(receipt.output, path)
         except FileNotFoundError:
@@ -295,8 +294,7 @@ class Worker:
             return Waiting() if not won and patient else None
         if first.output in ("", receipt.output):
             return None
-        target = bench / "made" / Path(receipt.output).name
-        target.parent.mkdir(exist_ok=True)
+        target = _target(bench, receipt.output)
         with suppress(FileNotFoundError):
             self._to.fetch(first.output, target)
             if file_digest(target) == first.sha256:
@@ -322,3 +320,10 @@ class _ForeignError(OutputError):
 
 def _stamped(receipt: Receipt, begin: float) -> Receipt:
     return replace(receipt, seconds=round(perf_counter() - begin, 4), at=time.time())
+
+
+def _target(bench: Path, output: str, folder: str = "made") -> Path:
+    """Where a result is made; its suffix says its format, and no key is too long for a disk."""
+    path = bench / folder / f"result{Path(output).suffix}"
+    path.parent.mkdir(exist_ok=True)
+    return path
