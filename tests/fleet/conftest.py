@@ -14,6 +14,7 @@ from http.server import ThreadingHTTPServer
 import pytest
 
 from fleet_flaky import Flaky, Rules, proxy_handler
+from fleet_google import google_handler
 
 
 def _free_port() -> int:
@@ -80,3 +81,17 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     client.create_bucket(Bucket=name)
     yield name
     client.close()
+
+
+@pytest.fixture
+def google_bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty bucket of a server that speaks Google's protocol, to which the environment leads."""
+    pytest.importorskip("gcsfs", reason="the extra fleet is not installed")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), google_handler())
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.server_address[1]}")
+    yield "box"
+    server.shutdown()
+    server.server_close()
+    thread.join()

@@ -11,20 +11,22 @@ from hypothesis import strategies as st
 
 from fleet_flaky import Flaky
 from fleet_race import race
-from undark.errors import OutputError, UsageError
+from undark.errors import OutputError, UnreadableError, UsageError
 from undark.fleet.folder import Folder
 from undark.fleet.opening import open_store
 from undark.fleet.retries import Patience
-from undark.fleet.stores import Store, without_secrets
+from undark.fleet.stores import Store, text_without_secrets, without_secrets
 
 QUICK = Patience(attempts=6, first=0.01, longest=0.05)
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=["folder", "s3", "google"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    """A folder's store, and a bucket's."""
+    """A folder's store, and those of buckets."""
     if request.param == "folder":
         return open_store(str(tmp_path / "store"))
+    if request.param == "google":
+        return open_store(f"gs://{request.getfixturevalue('google_bucket')}/below", QUICK)
     return open_store(f"s3://{request.getfixturevalue('bucket')}/below", QUICK)
 
 
@@ -52,14 +54,17 @@ def test_what_is_put_is_there(store: Store, tmp_path: Path) -> None:
     assert not store.exists("a/b.txt")
 
 
+# Of gcsfs, which gives aiohttp large bytes.
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 def test_files_are_published_once(store: Store, tmp_path: Path) -> None:
+    # What is larger than five megabytes is sent otherwise.
     parts = [tmp_path / "store" / f".part{number}" for number in range(3)]
     parts[0].parent.mkdir(exist_ok=True)
     for number, part in enumerate(parts):
-        part.write_bytes(bytes([number]) * 70_000)
+        part.write_bytes(bytes([number]) * 5_300_000)
     assert store.publish(parts[0], "deep/er/x.bin")
     assert not store.publish(parts[1], "deep/er/x.bin")
-    assert store.get("deep/er/x.bin") == bytes(70_000)
+    assert store.get("deep/er/x.bin") == bytes(5_300_000)
     store.replace(parts[2], "deep/er/x.bin")
     assert store.get("deep/er/x.bin")[0] == 2
 
@@ -76,8 +81,10 @@ def test_a_listing_holds_every_name_once(store: Store) -> None:
     assert not list(store.entries("none"))
 
 
-def test_of_eight_processes_that_race_one_wins(bucket: str, tmp_path: Path) -> None:
-    addresses = [str(tmp_path / "store"), f"s3://{bucket}/below"]
+def test_of_eight_processes_that_race_one_wins(
+    bucket: str, google_bucket: str, tmp_path: Path
+) -> None:
+    addresses = [str(tmp_path / "store"), f"s3://{bucket}/below", f"gs://{google_bucket}/below"]
     context = multiprocessing.get_context("spawn")
     gate, results = context.Barrier(8), context.Queue()
     racers = [
@@ -133,14 +140,17 @@ def test_a_store_that_is_busy_is_asked_again(
 
 
 def test_a_bucket_that_is_not_there_is_named(bucket: str) -> None:
-    with pytest.raises((OutputError, FileNotFoundError)) as caught:
+    with pytest.raises(UnreadableError, match=f"s3://{bucket}-none: there is no such bucket"):
         list(open_store(f"s3://{bucket}-none", QUICK).entries())
-    assert "secret" not in str(caught.value)
 
 
 def test_addresses_are_shown_without_secrets() -> None:
-    shown = without_secrets("https://user:word@host/a/b.jpg?X-Amz-Signature=1234")
-    assert shown == "https://host/a/b.jpg"
+    secret = "https://user:word@host/a/b.jpg?X-Amz-Signature=1234"
+    assert without_secrets(secret) == "https://host/a/b.jpg"
+    text = f"404, message='Not\nFound', url='{secret}'"
+    assert text_without_secrets(text) == "404, message='Not Found', url='https://host/a/b.jpg'"
+    assert without_secrets("s3://key:word@bucket/a#b?c.jpg") == "s3://bucket/a#b?c.jpg"
+    assert without_secrets("abfs://box@account.dfs.net/a") == "abfs://box@account.dfs.net/a"
     assert without_secrets("/a/b?c.jpg") == "/a/b?c.jpg"
     with pytest.raises(UsageError, match="is none of s3"):
         open_store("ftp://host/a")

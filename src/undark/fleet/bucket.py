@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from undark.errors import OutputError, UsageError
+from undark.errors import OutputError, UnreadableError, UsageError
 from undark.fleet.extra import package
 from undark.fleet.retries import Patience
 from undark.fleet.stores import Entry, Store, text_without_secrets, without_secrets
@@ -57,8 +58,14 @@ class Bucket(Store):
         self._scheme = scheme
         self._root = address.rstrip("/")
         self._patience = patience or Patience()
+        # Else gcsfs asks, by gRPC, of what kind each bucket is, and warns where it may not know.
+        os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
         options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
-        self._fs: Any = package("fsspec").filesystem(scheme, **options)
+        try:
+            self._fs: Any = package("fsspec").filesystem(scheme, **options)
+        except (ValueError, OSError) as error:  # what the environment says of it makes no sense
+            told = text_without_secrets(str(error)) or type(error).__name__
+            raise OutputError(f"{self.address}: the store cannot be opened: {told}") from error
         if scheme == "s3":
             self._fs.retries = 1  # with waits of our own, which are drawn by chance
         self._lock = threading.Lock()
@@ -107,9 +114,15 @@ class Bucket(Store):
         pages = {"s3": self._pages_of_s3, "gs": self._pages_of_google}.get(
             self._scheme, self._pages_of_folders
         )
-        for path, found in pages(top):
-            if not path.endswith("/"):
-                yield _entry(path.removeprefix(base), found)
+        try:
+            for path, found in pages(top):
+                if not path.endswith("/"):
+                    yield _entry(path.removeprefix(base), found)
+        except FileNotFoundError as error:
+            # Where folders are listed, one without files is none.
+            bucket = base.partition("/")[0]
+            if not self._try("", lambda: self._fs.exists(bucket)):
+                raise UnreadableError(f"{self.address}: there is no such bucket") from error
 
     def delete(self, name: str) -> None:
         """Take away what is there."""
@@ -145,7 +158,14 @@ class Bucket(Store):
                 return False
             except OSError as error:
                 # Some stores do not say which condition was not met.
-                unmet = error.errno == errno.EINVAL or "precondition" in str(error).lower()
+                text = str(error).lower()
+                unmet = (
+                    error.errno == errno.EINVAL
+                    or "precondition" in text
+                    or "pre-condition" in text
+                    # As Google's ends an upload that failed, it is the end that fails.
+                    or isinstance(error, FileNotFoundError)
+                )
                 if unmet and self._fs.exists(self._full(name)):
                     return False
                 raise
