@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,8 @@ from typing import Any
 import numpy as np
 import psutil
 from PIL import Image
+
+_FAILURES = 50
 
 MODEL = ("-m", "curve", "--runtime", "counting")
 
@@ -173,14 +176,15 @@ def disturbed(
     find: Callable[[psutil.Process], dict[str, list[psutil.Process]]] = victims,
     after: Callable[[str], None] = lambda _: None,
     photos: int,
+    most: int = 1 << 30,
 ) -> Disturbed:
-    """Run a plan to its end while something is killed every so many seconds."""
+    """Run a plan to its end while something is killed every so many seconds, `most` times."""
     found = Disturbed(photos)
     draw = random.Random(0)
     begin = time.monotonic()
     process = undark("fleet", "run", plan, "--to", out, *arguments, **environment)
     next_kill = time.monotonic() + every
-    number = 0
+    number = failures = 0
     while True:
         code = process.poll()
         if code is not None and code >= 0 and code != 137:
@@ -189,11 +193,14 @@ def disturbed(
                 break
             # What a cluster says when a node is taken away; the same command goes on.
             print(f"  (the run ended with {code}: {text.splitlines()[-1:]})")
+            failures += 1
+            if failures > _FAILURES:
+                raise SystemExit("the run does not go on")
         if code is not None:
             if code < 0:
                 process.communicate()
             process = undark("fleet", "run", plan, "--to", out, *arguments, **environment)
-        if time.monotonic() > next_kill:
+        if number < most and time.monotonic() > next_kill:
             kind = kinds[number % len(kinds)]
             there = find(psutil.Process(process.pid)).get(kind, [])
             if there:
@@ -265,7 +272,7 @@ def ray_victims(_: psutil.Process) -> dict[str, list[psutil.Process]]:
     return found
 
 
-def in_namespace(folder: Path, photos: int, every: float, per_shard: int) -> None:
+def in_namespace(folder: Path, photos: int, every: float, per_shard: int, most: int) -> None:
     """A cluster of two nodes under kills; called in a network namespace of its own."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     source = folder / "in"
@@ -307,17 +314,20 @@ def in_namespace(folder: Path, photos: int, every: float, per_shard: int) -> Non
         find=ray_victims,
         after=again,
         photos=photos,
+        most=most,
     )
     judged(found, plan, out, counted, json.loads((folder / "calm.json").read_text()))
     print(json.dumps(found.__dict__))  # what is left of the cluster ends with the namespace
 
 
-def ray_chaos(folder: Path, photos: int, every: float, per_shard: int = 50) -> Disturbed:
+def ray_chaos(
+    folder: Path, photos: int, every: float, per_shard: int = 50, most: int = 1 << 30
+) -> Disturbed:
     """A cluster of two nodes on this machine, of which something is killed now and then."""
     source = small_photos(folder / "in", photos)
     environment = counting_runtime(folder / "site")
     (folder / "calm.json").write_text(json.dumps(calm_run(folder, source, environment)))
-    numbers = (photos, every, per_shard)
+    numbers = (photos, every, per_shard, most)
     done = subprocess.run(
         [
             "unshare",
@@ -424,6 +434,12 @@ def million(folder: Path, keys: int = 1_000_000) -> str:
     )
 
 
+def processors() -> float:
+    """Seconds of processors that all ended processes of this one took, theirs included."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def throughput(folder: Path, model: str, counts: Sequence[int], photos: int) -> list[str]:
     """Photos a second by `undark enhance` on one core, and by fleets of some processes."""
     from photos import make_photo
@@ -440,14 +456,15 @@ def throughput(folder: Path, model: str, counts: Sequence[int], photos: int) -> 
         shutil.copy(source / f"{number}.jpg", few)
     asked = ("-m", model, "--threads", 1)
 
-    def timed(name: str, run: Callable[[Path, Path], None]) -> float:
-        """Photos a second, what a start takes left out."""
-        took: list[float] = []
+    def timed(name: str, run: Callable[[Path, Path], None]) -> tuple[float, float]:
+        """Photos a second, and seconds of processors for each, what a start takes left out."""
+        took: list[tuple[float, float]] = []
         for part in (few, source):
-            begin = time.monotonic()
+            begin, used = time.monotonic(), processors()
             run(part, folder / f"{name}-{part.name}")
-            took.append(time.monotonic() - begin)
-        return (photos - photos // 6) / (took[1] - took[0])
+            took.append((time.monotonic() - begin, processors() - used))
+        more = photos - photos // 6
+        return more / (took[1][0] - took[0][0]), (took[1][1] - took[0][1]) / more
 
     def alone(part: Path, out: Path) -> None:
         # One core for all of it, as a fleet's process has.
@@ -471,8 +488,9 @@ def throughput(folder: Path, model: str, counts: Sequence[int], photos: int) -> 
             capture_output=True,
         )
 
-    base = timed("enhance", alone)
-    lines = [f"throughput: {model}, 0.96 MP, enhance on one core {base:.2f} photos/s"]
+    base, least = timed("enhance", alone)
+    title = f"throughput: {model}, 0.96 MP,"
+    lines = [f"{title} enhance on one core {base:.2f} photos/s, {least:.3f} CPU s each"]
     for count in counts:
 
         def fleet(part: Path, out: Path, count: int = count) -> None:
@@ -480,11 +498,11 @@ def throughput(folder: Path, model: str, counts: Sequence[int], photos: int) -> 
             said("fleet", "plan", part, "-o", plan)
             said("fleet", "run", plan, "--to", out, *asked, "--processes", count)
 
-        rate = timed(f"fleet{count}", fleet)
+        rate, used = timed(f"fleet{count}", fleet)
         cores = min(count, len(os.sched_getaffinity(0)))
         lines.append(
-            f"throughput: {model}, 0.96 MP, {count} processes {rate:.2f} photos/s,"
-            f" {rate / cores / base:.0%} of enhance's for each core"
+            f"{title} {count} processes {rate:.2f} photos/s, {used:.3f} CPU s each:"
+            f" {rate / cores / base:.0%} of enhance's for each core, by CPU time {least / used:.0%}"
         )
     return lines
 
@@ -496,11 +514,11 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=2000, help="for chaos and ray")
     parser.add_argument("--every", type=float, default=10.0, help="seconds between kills")
     parser.add_argument("--model", default="relight", help="for throughput")
-    parser.add_argument("--in-namespace", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--in-namespace", nargs=5, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.in_namespace:
-        folder, photos, every, per_shard = given.in_namespace
-        in_namespace(Path(folder), int(photos), float(every), int(per_shard))
+        folder, photos, every, per_shard, most = given.in_namespace
+        in_namespace(Path(folder), int(photos), float(every), int(per_shard), int(most))
         return
     for what in given.what or known[:-1]:
         with tempfile.TemporaryDirectory(prefix="undark-fleet-") as name:

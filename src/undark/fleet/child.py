@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections import deque
@@ -92,6 +93,11 @@ def main(link: Connection, settings: Settings, limits: Limits) -> None:
         _Line(worker, talk, limits).run()
     finally:
         worker.close()
+    # Nothing is left to be done, and the libraries' own threads (of stores, of Arrow) may still
+    # run: the interpreter's end, which they may not survive, is left out.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 class _Talk:

@@ -117,6 +117,7 @@ def make_plan(source: str, address: str, *, per_shard: int = PER_SHARD) -> Plan:
     shard: list[Key] = []
     count = total = shards = 0
     for key in listing.read():
+        _check_letters(key)
         shard.append(key)
         names.add(result_name(key.name, None))
         contents.add(_content(key))
@@ -196,6 +197,16 @@ def _mark_twins(plan: Plan, twins: set[int]) -> None:
         keys = _keys(plan, shard)
         if any(_is_twin(key, twins) for key in keys):
             plan.store.write(_name(shard), _coded(keys, twins))
+
+
+def _check_letters(key: Key) -> None:
+    """See that names can be kept: what disks take for letters may be none."""
+    try:
+        f"{key.key}{key.name}".encode()
+    except UnicodeEncodeError as error:
+        raise UnreadableError(
+            f"{ascii(key.key)[1:-1]}: its name is not UTF-8; rename it"
+        ) from error
 
 
 def _check_names(plan: Plan, twice: set[int]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -116,7 +116,7 @@ def verify(
             if progress is not None:
                 progress(seen, plan.keys, "")
     if to is not None:
-        _orphans(to, names, found)
+        _orphans(to, names, found, _below(to, (plan.store.address, plan.source)))
     return found
 
 
@@ -185,13 +185,26 @@ def _sha256(store: Store, name: str, spare: Path) -> str:
         spare.unlink(missing_ok=True)
 
 
-def _orphans(to: Store, names: Hashes, found: Verdict) -> None:
-    """Name what lies at the destination and has no receipt, and results that two keys have."""
+def _below(to: Store, addresses: Iterable[str]) -> tuple[str, ...]:
+    """What of these addresses lies at a destination, as prefixes of its names."""
+    top = to.address.rstrip("/") + "/"
+    return tuple(f"{item[len(top) :].rstrip('/')}/" for item in addresses if item.startswith(top))
+
+
+def _orphans(to: Store, names: Hashes, found: Verdict, others: tuple[str, ...]) -> None:
+    """Name what lies at the destination and has no receipt, and results that two keys have.
+
+    Args:
+        to: The destination.
+        names: Of all results.
+        found: To be added to.
+        others: Prefixes of what is there for another reason.
+    """
     known = names.ordered()
     twice = len(names.twice())
     if twice:
         found.fault("repeated", f"{twice} results are those of two keys", twice)
-    for batch in _batches(entry.name for entry in to.entries()):
+    for batch in _batches(e.name for e in to.entries() if not e.name.startswith(others)):
         hashed = np.array([short_hash(name) for name in batch], np.uint64)
         at = np.searchsorted(known, hashed)
         there = known[np.minimum(at, len(known) - 1)] == hashed if len(known) else at < 0
