@@ -20,12 +20,15 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import psutil
@@ -406,30 +409,85 @@ def noop(folder: Path, receipts: int = 100_000) -> str:
     return f"noop: a run over {receipts} receipts takes {time.monotonic() - start:.1f} s"
 
 
-def million(folder: Path, keys: int = 1_000_000) -> str:
-    """Planning a million files of a folder tree."""
+def _pages(keys: int) -> type[BaseHTTPRequestHandler]:
+    """A server's handler that lists a bucket of so many photos as S3 does, by thousands."""
+
+    class Pages(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            query = parse_qs(urlsplit(self.path).query)
+            first = int(query.get("continuation-token", ["0"])[0])
+            last = min(first + 1000, keys)
+            items = "".join(
+                f"<Contents><Key>in/{number // 1000}/{number:07d}.jpg</Key>"
+                f"<Size>{number + 1}</Size><ETag>&quot;{number:032x}&quot;</ETag></Contents>"
+                for number in range(first, last)
+            )
+            more = f"<NextContinuationToken>{last}</NextContinuationToken>" if last < keys else ""
+            body = (
+                f"<ListBucketResult><IsTruncated>{str(last < keys).lower()}</IsTruncated>"
+                f"{more}{items}</ListBucketResult>"
+            ).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/xml")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    return Pages
+
+
+def million(folder: Path, keys: int = 1_000_000) -> list[str]:
+    """Planning a million files of a folder, and of a bucket that a server on loopback lists."""
     source = folder / "million"
     for first in range(0, keys, 10_000):
         here = source / f"{first // 10_000:03d}"
         here.mkdir(parents=True)
         for number in range(first, min(first + 10_000, keys)):
             (here / f"{number}.jpg").touch()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _pages(keys))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    environment = {
+        **os.environ,
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_address[1]}",
+        "AWS_ACCESS_KEY_ID": "nobody",
+        "AWS_SECRET_ACCESS_KEY": "nothing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    lines = [
+        f"million: {what}: {planning(address, folder / f'plan-{what}', environment)}"
+        for what, address in (("files", str(source)), ("bucket", "s3://bucket/in"))
+    ]
+    server.shutdown()
+    server.server_close()
+    shutil.rmtree(source)
+    return lines
+
+
+def planning(source: str, plan: Path, environment: dict[str, str]) -> str:
+    """What planning takes, in a process of its own."""
     code = (
         "import sys, time; from undark.evaluate.machine import peak_memory\n"
         "from undark.fleet.plan import make_plan\n"
-        "begin = time.monotonic(); plan = make_plan(sys.argv[1], sys.argv[2])\n"
-        "print(plan.keys, plan.shards, time.monotonic() - begin, peak_memory())"
+        "begin, used = time.monotonic(), time.process_time()\n"
+        "plan = make_plan(sys.argv[1], sys.argv[2])\n"
+        "took = time.monotonic() - begin, time.process_time() - used\n"
+        "print(plan.keys, plan.shards, *took, peak_memory())"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(source), str(folder / "million-plan")],
+        [sys.executable, "-c", code, source, str(plan)],
         capture_output=True,
         text=True,
         check=True,
+        env=environment,
     )
-    count, shards, seconds, peak = done.stdout.split()
-    shutil.rmtree(source)
+    count, shards, seconds, used, peak = done.stdout.split()
     return (
-        f"million: {count} keys, {shards} shards in {float(seconds):.0f} s,"
+        f"{count} keys, {shards} shards in {float(seconds):.0f} s ({float(used):.0f} s of CPU),"
         f" {int(peak) / 1e6:.0f} MB at most"
     )
 
@@ -533,7 +591,7 @@ def main() -> None:
                 case "noop":
                     print(noop(folder))
                 case "million":
-                    print(million(folder))
+                    print("\n".join(million(folder)))
                 case "throughput":
                     print("\n".join(throughput(folder, given.model, (1, 2, 4), 60)))
                 case _:
