@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from undark.cli.fleet.options import Flight, Grace, Longest, PlanAt, Price, Processes, Ray, ReportAt
+from undark.cli.fleet.options import (
+    Device,
+    Flight,
+    Grace,
+    Longest,
+    PlanAt,
+    Price,
+    Processes,
+    Ray,
+    ReportAt,
+    Runtime,
+)
 from undark.cli.options import Debug, Json
 from undark.cli.shell import command
 
@@ -34,6 +45,8 @@ def evaluate(
     price: Price = None,
     report: ReportAt = None,
     as_json: Json = False,
+    runtime: Runtime = None,
+    device: Device = None,
     debug: Debug = False,  # noqa: ARG001 - read by @command
 ) -> None:
     """Measure a model on a plan's photos; receipts hold the metrics.
@@ -49,7 +62,7 @@ def evaluate(
     from undark.fleet.settings import Asked, begin
 
     opened = open_plan(plan)
-    settings = begin(opened, Asked(task=METRICS, model=model))
+    settings = begin(opened, Asked(task=METRICS, model=model, runtime=runtime, device=device))
     limits = Limits(flight=flight << 20, grace=grace)
     try:
         Running(processes, ray, limits, longest, as_json, report, price).run(opened, settings)

@@ -7,7 +7,23 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Flight", "Grace", "Longest", "PlanAt", "Price", "Processes", "Ray", "ReportAt"]
+__all__ = [
+    "Device",
+    "Flight",
+    "Grace",
+    "Longest",
+    "PlanAt",
+    "Price",
+    "Processes",
+    "Ray",
+    "ReportAt",
+    "Runtime",
+]
+
+Device = Annotated[
+    str | None,
+    typer.Option("--device", metavar="NAME", help="Where to run [default: the best there is]."),
+]
 
 Flight = Annotated[
     int,
@@ -73,4 +89,11 @@ Ray = Annotated[
 ReportAt = Annotated[
     Path | None,
     typer.Option("--report", metavar="FILE", help="Write what was done as one HTML page."),
+]
+
+Runtime = Annotated[
+    str | None,
+    typer.Option(
+        "--runtime", metavar="NAME", help="What runs the model [default: the best there is]."
+    ),
 ]

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from undark.cli.fleet.options import (
+    Device,
     Flight,
     Grace,
     Longest,
@@ -15,6 +16,7 @@ from undark.cli.fleet.options import (
     Processes,
     Ray,
     ReportAt,
+    Runtime,
 )
 from undark.cli.options import (
     Codec,
@@ -81,16 +83,8 @@ def run(
     price: Price = None,
     report: ReportAt = None,
     as_json: Json = False,
-    runtime: Annotated[
-        str | None,
-        typer.Option(
-            "--runtime", metavar="NAME", help="What runs the model [default: the best there is]."
-        ),
-    ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option("--device", metavar="NAME", help="Where to run [default: the best there is]."),
-    ] = None,
+    runtime: Runtime = None,
+    device: Device = None,
     debug: Debug = False,  # noqa: ARG001 - read by @command
 ) -> None:
     """Do what a plan has still to be done.
