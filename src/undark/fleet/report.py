@@ -100,17 +100,21 @@ def _list(entries: Iterable[tuple[str, str]]) -> str:
 def _counts(found: Status, price: float | None) -> str:
     entries = [
         ("Planned", f"{found.keys}"),
-        ("Done", f"{found.done}, of these {found.copied} copies of another's result"),
+        ("Done", f"{found.done}, of which {found.copied} had the same bytes as another"),
         ("Failed", f"{found.failed}"),
         ("To do", f"{found.pending}"),
         ("Results", f"{found.bytes / 1e6:.1f} MB"),
-        ("Work", f"{found.seconds / 3600:.2f} hours of all processes together"),
+        ("Work", f"{_hours(found.seconds)} of all processes together"),
         ("Rate", f"{found.rate:.2f} a second"),
     ]
     cost = None if price is None else found.cost(price)
     if cost is not None:
         entries.append(("Cost of a thousand", f"{cost:.4g}"))
     return _list(entries)
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds:.1f} s"
 
 
 def _errors(found: Status, failures: dict[str, list[Receipt]]) -> str:

@@ -18,7 +18,7 @@ def tell_status(found: Status, price: float | None, *, as_json: bool) -> None:
     if as_json:
         result_json(found.as_dict(price))
         return
-    copied = f" ({found.copied} copies of the same bytes)" if found.copied else ""
+    copied = f" ({found.copied} of the same bytes as another)" if found.copied else ""
     result(
         f"{found.keys} planned: {found.done} done{copied}, {found.failed} failed,"
         f" {found.pending} to do"
