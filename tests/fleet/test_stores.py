@@ -142,6 +142,18 @@ def test_a_store_that_is_busy_is_asked_again(
 def test_a_bucket_that_is_not_there_is_named(bucket: str) -> None:
     with pytest.raises(UnreadableError, match=f"s3://{bucket}-none: there is no such bucket"):
         list(open_store(f"s3://{bucket}-none", QUICK).entries())
+    for name in ("write", "put"):
+        with pytest.raises(OutputError, match=f"s3://{bucket}-none: there is no such bucket"):
+            getattr(open_store(f"s3://{bucket}-none", QUICK), name)("a", b"1")
+
+
+def test_an_address_with_a_signature_is_told_without_it() -> None:
+    store = open_store("http://user:word@127.0.0.1:9", Patience(attempts=1))
+    with pytest.raises(OutputError) as caught:
+        store.get("list.txt?signature=1234")
+    assert str(caught.value).startswith("http://127.0.0.1:9/list.txt: ")
+    assert "1234" not in str(caught.value)
+    assert "word" not in str(caught.value)
 
 
 def test_addresses_are_shown_without_secrets() -> None:

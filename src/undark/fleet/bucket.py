@@ -87,7 +87,7 @@ class Bucket(Store):
 
     def write(self, name: str, data: bytes) -> None:
         """Put, whatever stands there."""
-        self._try(name, lambda: self._fs.pipe_file(self._full(name), data))
+        self._put(name, lambda: self._fs.pipe_file(self._full(name), data))
 
     def publish(self, path: Path, name: str) -> bool:
         """Put-if-absent of a file."""
@@ -97,7 +97,7 @@ class Bucket(Store):
 
     def replace(self, path: Path, name: str) -> None:
         """Put a file, whatever stands there."""
-        self._try(name, lambda: self._fs.put_file(str(path), self._full(name)))
+        self._put(name, lambda: self._fs.put_file(str(path), self._full(name)))
 
     def stat(self, name: str) -> Entry | None:
         """What is there."""
@@ -147,7 +147,7 @@ class Bucket(Store):
         except Exception as error:
             # A library's error may hold an address with its signature.
             shown = text_without_secrets(str(error)) or type(error).__name__
-            place = f"{self.address}/{name}" if name else self.address
+            place = without_secrets(f"{self.address}/{name}") if name else self.address
             raise OutputError(f"{place}: {shown}") from error
 
     def _absent(self, name: str, work: Callable[[], object]) -> bool:
@@ -171,7 +171,13 @@ class Bucket(Store):
                 raise
             return True
 
-        return self._try(name, once)
+        return self._put(name, once)
+
+    def _put(self, name: str, work: Callable[[], T]) -> T:
+        try:
+            return self._try(name, work)
+        except FileNotFoundError as error:
+            raise OutputError(f"{self.address}: there is no such bucket; make it first") from error
 
     def _pages_of_s3(self, top: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         bucket, _, prefix = self._fs._strip_protocol(top).partition("/")
