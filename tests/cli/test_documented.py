@@ -14,28 +14,30 @@ import pytest
 import typer
 
 import undark
+from cli_commands import commands_in, split
 from undark.cli.app import app
 
 ROOT = typer.main.get_command(app)
 assert isinstance(ROOT, click.Group | typer.core.TyperGroup)
-COMMANDS = sorted(ROOT.commands)
+FOUND = dict(commands_in(ROOT))
+COMMANDS = sorted(FOUND)
 HOME = Path(__file__).parents[2]
 DOCS = HOME / "docs" / "cli.md"
 PAGES = [HOME / "README.md", *sorted((HOME / "docs").glob("*.md"))]
 
 
-PARAMETERS = [(name, str(item.name)) for name in COMMANDS for item in ROOT.commands[name].params]
+PARAMETERS = [(name, str(item.name)) for name in COMMANDS for item in FOUND[name].params]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_and_is_documented(name: str) -> None:
-    assert ROOT.commands[name].help
+    assert FOUND[name].help
     assert f"\n## undark {name}\n" in DOCS.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("command", "parameter"), PARAMETERS)
 def test_every_option_has_help_and_is_documented(command: str, parameter: str) -> None:
-    (found,) = [item for item in ROOT.commands[command].params if item.name == parameter]
+    (found,) = [item for item in FOUND[command].params if item.name == parameter]
     assert getattr(found, "help", None), f"{command} {parameter} has no help"
     section = DOCS.read_text(encoding="utf-8").partition(f"\n## undark {command}\n")[2]
     section = section.partition("\n## ")[0]
@@ -56,7 +58,7 @@ def test_the_docs_name_no_command_that_is_not_there() -> None:
 def test_the_docs_name_no_option_that_is_not_there(name: str) -> None:
     section = DOCS.read_text(encoding="utf-8").partition(f"\n## undark {name}\n")[2]
     rows = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("| `-")]
-    known = {o for p in ROOT.commands[name].params for o in (*p.opts, *p.secondary_opts)}
+    known = {o for p in FOUND[name].params for o in (*p.opts, *p.secondary_opts)}
     for row in rows:
         named = [part.split()[0] for part in row.split("|")[1].split("`")[1::2]]
         assert set(named) <= known, row
@@ -96,19 +98,21 @@ MENTIONED = [(page.name, line) for page in PAGES for line in in_text(page)]
 
 @pytest.mark.parametrize(("page", "line"), FENCED)
 def test_a_command_line_in_a_code_block_can_be_parsed(page: str, line: str) -> None:
-    name, *arguments = shlex.split(line, comments=True)[1:]
+    name, arguments = split(shlex.split(line, comments=True)[1:], FOUND)
     if name.startswith("-"):
         assert name in {option for item in ROOT.params for option in item.opts} | {"--help"}, page
         return
-    ROOT.commands[name].make_context(name, arguments).close()
+    FOUND[name].make_context(name, arguments).close()
 
 
 @pytest.mark.parametrize(("page", "line"), MENTIONED)
 def test_a_command_line_in_the_text_names_what_is_there(page: str, line: str) -> None:
-    name, *arguments = shlex.split(line)[1:]
+    name, arguments = split(shlex.split(line)[1:], FOUND)
     known = {option for item in ROOT.params for option in item.opts} | {"--help"}
-    if name in ROOT.commands:
-        known |= {option for item in ROOT.commands[name].params for option in item.opts}
+    if name in ROOT.commands and name not in FOUND:  # a group, in general
+        return
+    if name in FOUND:
+        known |= {option for item in FOUND[name].params for option in item.opts}
     else:
         assert name in known | {"COMMAND"}, page
     options = {word.partition("=")[0] for word in arguments if re.match(r"--?[a-z]", word)}

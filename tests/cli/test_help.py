@@ -11,17 +11,20 @@ import pytest
 import typer
 from click.testing import Result
 
+from cli_commands import commands_in
 from undark.cli.app import app
 
 Undark = Callable[..., Result]
 
 ROOT = typer.main.get_command(app)
 assert isinstance(ROOT, click.Group | typer.core.TyperGroup)
-COMMANDS = sorted(ROOT.commands)
+COMMANDS = sorted([*ROOT.commands, *dict(commands_in(ROOT))])
 HEAVY = {"numpy", "cv2", "PIL", "onnxruntime", "openvino", "torch", "skimage", "rich"}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in COMMANDS)])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], *([*name.split(), "--help"] for name in dict.fromkeys(COMMANDS))]
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\n"

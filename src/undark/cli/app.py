@@ -18,6 +18,7 @@ from undark.cli.doctor import doctor
 from undark.cli.enhance import enhance
 from undark.cli.evaluate import evaluate
 from undark.cli.export import export
+from undark.cli.fleet import fleet
 from undark.cli.live import live
 from undark.cli.models import models
 from undark.cli.recipe import recipe
@@ -56,6 +57,7 @@ for _command in (
     doctor,
 ):
     app.command(cls=Command)(_command)
+app.add_typer(fleet, name="fleet")
 
 
 def _version(asked: bool) -> None:

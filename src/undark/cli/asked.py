@@ -23,15 +23,17 @@ __all__ = ["Asked", "qualities"]
 _PERCENT = range(1, 101)
 
 
-def qualities(given: Sequence[str] | None) -> tuple[int | None, str]:
+def qualities(given: Sequence[str] | None) -> tuple[int | None, str | None]:
     """Of photos in lossy formats, and of videos, from what is given for ``--quality``.
+
+    None is what is not named.
 
     Raises:
         UsageError: One is neither a number from 1 to 100 nor a quality of videos.
     """
     from undark.engine.frames import QUALITIES
 
-    photos, videos = None, "balanced"
+    photos, videos = None, None
     for text in given or ():
         if text in QUALITIES:
             videos = text

@@ -39,6 +39,7 @@ _PURPOSES: Final[Mapping[str, str]] = {
     "video": "video files, undark live",
     "serve": "undark serve: the page and the HTTP API",
     "evaluate": "undark evaluate",
+    "fleet": "undark fleet",
     "train": "undark train, undark export",
     "dev": "",
 }

@@ -129,7 +129,7 @@ def enhance(
     of_photos, of_videos = qualities(quality)
     engine = Engine(runtime=runtime, device=device, threads=threads, precision=precision)
     asked = Asked(model, engine, strength, exposure, denoise, local, explain, save_steps)
-    asked = replace(asked, video_quality=of_videos)
+    asked = replace(asked, video_quality=of_videos or asked.video_quality)
     if like is not None:
         asked = asked.like(like, {name for name in _LIKE if _is_given(context, name)})
     options = Options(

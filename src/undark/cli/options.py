@@ -51,6 +51,7 @@ __all__ = [
     "Strip",
     "Threads",
     "VideoQuality",
+    "control",
 ]
 
 
@@ -66,7 +67,7 @@ Ab = Annotated[
 ]
 
 
-def _control(name: str) -> Any:
+def control(name: str) -> Any:
     """The option of a control of :class:`undark.adjust.Adjust`, as its table has it."""
     control = CONTROLS[name]
     return typer.Option(
@@ -112,7 +113,7 @@ Crf = Annotated[
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
-Denoise = Annotated[float | None, _control("denoise")]
+Denoise = Annotated[float | None, control("denoise")]
 
 Device = Annotated[
     str,
@@ -136,9 +137,9 @@ Explain = Annotated[
     bool, typer.Option("--explain", help="Show the steps of a model that edits in steps.")
 ]
 
-Exposure = Annotated[float, _control("exposure")]
+Exposure = Annotated[float, control("exposure")]
 
-Local = Annotated[float, _control("local")]
+Local = Annotated[float, control("local")]
 
 Format = Annotated[
     str | None,
@@ -299,7 +300,7 @@ Sdr = Annotated[
     bool, typer.Option("--sdr", help="Video: bring HDR (PQ, HLG) within the range of SDR, BT.709.")
 ]
 
-Strength = Annotated[float, _control("strength")]
+Strength = Annotated[float, control("strength")]
 
 Strip = Annotated[
     str | None,

@@ -98,8 +98,9 @@ def worded(error: Exception) -> str:
 
 
 def say(line: str) -> None:
-    """One notice on stderr."""
-    print(f"undark: {line}", file=sys.stderr)  # noqa: T201
+    """One notice on stderr; letters of a name that would steer a terminal are spelled out."""
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+    print(f"undark: {shown}", file=sys.stderr)  # noqa: T201
 
 
 def result(line: str) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "not_written",
     "open_part",
     "remove_leftovers",
+    "sync_folder",
     "write_atomically",
 ]
 
@@ -92,7 +93,7 @@ def write_atomically(
             raise
     except OSError as error:
         raise not_written(path, error) from error
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def finish(part: Path, path: Path) -> None:
@@ -108,7 +109,7 @@ def finish(part: Path, path: Path) -> None:
         part.replace(path)
     except OSError as error:
         raise not_written(path, error) from error
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def remove_leftovers(folders: Iterable[Path]) -> list[Path]:
@@ -198,7 +199,7 @@ def _hand_on_permissions(path: Path, part: Path) -> None:
             part.chmod(stat.S_IMODE(old.st_mode))
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the rename itself durable, where the system knows how."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)

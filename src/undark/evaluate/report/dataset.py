@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from html import escape
-from string import Template
 
 import numpy as np
 
 from undark.evaluate.dataset import DatasetFindings, Likeness, PairFacts
-from undark.evaluate.report.page import asset
 from undark.evaluate.report.plots import Ridge, ridges
+from undark.evaluate.report.sheet import figure, section, sheet
 
 __all__ = ["dataset_page"]
 
@@ -19,32 +17,6 @@ _BINS = 24
 _EXAMPLES = 12
 _LISTED = 40
 _DARKEST = -8.0
-
-_PAGE = Template(
-    """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>undark: $title</title>
-<style>
-$style
-figure { display: inline-block; margin: 0 1rem 1rem 0; }
-figcaption { font-size: .8rem; color: var(--soft); overflow-wrap: anywhere; max-width: 290px; }
-</style>
-</head>
-<body>
-<header><p class="brand">undark</p><h1>$title</h1><p class="lead">$lead</p></header>
-<main>
-$sections
-</main>
-</body>
-</html>
-"""
-)
 
 
 def dataset_page(found: DatasetFindings) -> str:
@@ -59,47 +31,37 @@ def dataset_page(found: DatasetFindings) -> str:
     shown += [f"{len(common) - 8} other sizes"] if len(common) > 8 else []
     scenes = len({item.scene for item in found.facts})
     sections = [
-        _section("How bright", _levels(found.facts)),
-        _section("Sizes", f"<p>{escape(', '.join(shown))}</p>"),
-        _section("Some of the pairs", _examples(found.facts)),
-        _section(
+        section("How bright", _levels(found.facts)),
+        section("Sizes", f"<p>{escape(', '.join(shown))}</p>"),
+        section("Some of the pairs", _examples(found.facts)),
+        section(
             "Pairs that do not lie over each other",
             _moved(found.misaligned),
             "A network learns blur from them. Take them out, or align them.",
         ),
-        _section(
+        section(
             "Twice the same",
             _alike(found.duplicates, facts),
             "Truths of these pairs are nearly one image, and their dark sides as dark.",
         ),
-        _section(
+        section(
             "Alike, but of different scenes",
             _alike(found.leaks, facts),
             "One may be held out while the other is learned from, and then figures on unseen scenes"
             " flatter. Name their scene in scenes.csv, or set scenes to likeness in the recipe.",
         ),
-        _section(
+        section(
             "Here and in the other folder",
             _alike(found.shared, facts, elsewhere=True),
             "What is measured there has been learned from here.",
         ),
-        _section("Left out", _left_out(found)),
+        section("Left out", _left_out(found)),
     ]
-    return _PAGE.substitute(
-        title=escape(str(found.folder)),
-        lead=escape(
-            f"{len(found.facts)} pairs of {scenes} scenes; {'; '.join(found.found.rules)}."
-        ),
-        style=asset("report.css"),
-        sections="\n".join(section for section in sections if section),
+    return sheet(
+        str(found.folder),
+        f"{len(found.facts)} pairs of {scenes} scenes; {'; '.join(found.found.rules)}.",
+        sections,
     )
-
-
-def _section(heading: str, content: str, advice: str = "") -> str:
-    if not content:
-        return ""
-    note = f"<p>{escape(advice)}</p>" if advice else ""
-    return f"<section><h2>{escape(heading)}</h2>{note}{content}</section>"
 
 
 def _levels(facts: Sequence[PairFacts]) -> str:
@@ -134,11 +96,7 @@ def _examples(facts: Sequence[PairFacts]) -> str:
 def _figure(fact: PairFacts, note: str = "", beside: PairFacts | None = None) -> str:
     """A pair, or two truths beside each other, with its name and a note."""
     sides = fact.pictures if beside is None else (fact.pictures[1], beside.pictures[1])
-    images = "".join(
-        f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(coded).decode()}">'
-        for coded in sides
-    )
-    return f"<figure>{images}<figcaption>{escape(fact.name)} {escape(note)}</figcaption></figure>"
+    return figure(sides, f"{fact.name} {note}")
 
 
 def _moved(facts: Sequence[PairFacts]) -> str:
