@@ -81,7 +81,7 @@ def weight(place: str, image: FloatImage, where: Spots) -> NDArray[np.float32]:
         return np.square(luma(image))[..., None]
     if place == "middle":
         far = np.hypot(where.down - np.float32(0.5), where.across - np.float32(0.5))
-        return _smooth(np.float32(1.0) - far / _RADIUS)[..., None]
+        return _smooth(np.asarray(np.float32(1.0) - far / _RADIUS, np.float32))[..., None]
     away = {
         "top": where.down,
         "bottom": 1 - where.down,

@@ -95,7 +95,7 @@ def load_into(network: nn.Module, weights: Weights) -> None:
     """
     own = network.state_dict()
     grown = getattr(network, "grown", None)
-    state = grown(weights.state) if callable(grown) else weights.state
+    state: Any = grown(weights.state) if callable(grown) else weights.state
     fitting = {
         name: value
         for name, value in state.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from tempfile import TemporaryFile
 from typing import IO, Any
 
@@ -23,9 +24,9 @@ class Held:
         self._file.write(head)
         shutil.copyfileobj(source, self._file)
         self._file.seek(0)
-        self.read = self._file.read
-        self.seek = self._file.seek
-        self.tell = self._file.tell
+        self.read: Callable[[int], bytes] = self._file.read
+        self.seek: Callable[[int, int], int] = self._file.seek
+        self.tell: Callable[[], int] = self._file.tell
 
     def __del__(self) -> None:
         """Delete it."""
