@@ -415,7 +415,7 @@ def _pages(keys: int) -> type[BaseHTTPRequestHandler]:
     class Pages(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             pass
 
         def do_GET(self) -> None:
