@@ -12,7 +12,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from undark.models import Card, DataSource, Glance, Scaling
-from undark.pixels.steps import ACTIONS, STATE, STOP, Step
+from undark.pixels.look import ACTIONS, STATE, STOP
+from undark.pixels.steps import Step
 
 MakeModel = Callable[..., Path]
 

@@ -95,7 +95,7 @@ def write_video(
     *,
     codec: str = "libx264",
     pix_fmt: str = "yuv420p",
-    rate: int = 25,
+    rate: int | Fraction = 25,
     times: Sequence[int] | None = None,
     base: Fraction | None = None,
     options: dict[str, str] | None = None,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -20,6 +24,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from undark.cli.app import app
+from undark.io.video import network
 from video_files import grainy, packets, pictures, scene, times, write_video
 
 Undark = Callable[..., Result]
@@ -51,6 +56,116 @@ def server(tmp_path: Path) -> Iterator[str]:
         threading.Thread(target=http.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{http.server_address[1]}"
         http.shutdown()
+
+
+@pytest.fixture
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that a server has made for itself, with its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    path = tmp_path_factory.mktemp("tls") / "own.pem"
+    names = "subjectAltName=IP:127.0.0.1"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+         "-nodes", "-keyout", path, "-out", f"{path}.crt", "-days", "2", "-subj", "/CN=here",
+         "-addext", names],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    path.write_bytes(path.read_bytes() + Path(f"{path}.crt").read_bytes())
+    return path
+
+
+@pytest.fixture
+def stalling(tmp_path: Path) -> Iterator[Callable[[bytes], str]]:
+    """Begins a server that sends so much of an answer, and no more."""
+    over = threading.Event()
+    servers: list[socket.socket] = []
+
+    def begin(answer: bytes) -> str:
+        server = socket.create_server(("127.0.0.1", 0))
+        servers.append(server)
+
+        def serve(client: socket.socket) -> None:
+            with client:
+                client.recv(4096)
+                client.sendall(answer)
+                over.wait()
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    client, _ = server.accept()
+                    threading.Thread(target=serve, args=(client,), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        return f"http://127.0.0.1:{server.getsockname()[1]}/a.ts"
+
+    yield begin
+    over.set()
+    for server in servers:
+        server.close()
+
+
+def test_a_server_that_says_nothing_is_given_up(
+    undark: Undark, stalling: Callable[[bytes], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network, "PATIENCE", 0.5)
+    url = stalling(b"")
+    done = undark(url, "-o", "out.mkv")
+    assert done.exit_code == 1
+    assert f"{url}: cannot be read: nothing came for a while" in done.stderr
+
+
+def test_a_stream_that_stalls_leaves_what_came(
+    undark: Undark,
+    tmp_path: Path,
+    stalling: Callable[[bytes], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(network, "PATIENCE", 1.0)
+    source = write_video(tmp_path / "a.ts", grainy(scene(14), 120), sound=True)
+    data = source.read_bytes()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp2t\r\nContent-Length: 9999999\r\n\r\n"
+    url = stalling(head + data[: len(data) * 2 // 3])
+    target = tmp_path / "out.mkv"
+    done = undark(url, "-o", target)
+    assert done.exit_code == 1
+    assert f"{url}: nothing came for" in done.stderr
+    assert not target.exists()
+    assert 20 < len(pictures(tmp_path / "out.partial.mkv")) < 100
+    assert str(tmp_path / "out.partial.mkv") in done.stderr
+
+
+def test_an_mp4_with_its_index_at_the_end(undark: Undark, tmp_path: Path, server: str) -> None:
+    # Python's server sends a file only whole, from its begin.
+    clip(tmp_path / "a.mp4")
+    assert (tmp_path / "a.mp4").read_bytes().find(b"mdat") < 100
+    done = undark(f"{server}/a.mp4", "-o", tmp_path / "b.mp4")
+    assert done.exit_code == 0, done.stderr
+    assert times(tmp_path / "b.mp4") == times(tmp_path / "a.mp4")
+    assert is_bright(tmp_path / "b.mp4")
+
+
+def test_a_certificate_is_checked(
+    undark: Undark, tmp_path: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip(tmp_path / "a.mkv")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(tmp_path))) as http:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        http.socket = context.wrap_socket(http.socket, server_side=True)
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        url = f"https://127.0.0.1:{http.server_address[1]}/a.mkv"
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+        done = undark(url, "-o", tmp_path / "b.mkv")
+        assert done.exit_code == 1
+        assert f"{url}: its certificate is not trusted here" in done.stderr
+        assert not (tmp_path / "b.mkv").exists()
+        monkeypatch.setenv("SSL_CERT_FILE", f"{certificate}.crt")
+        done = undark(url, "-o", tmp_path / "b.mkv")
+        http.shutdown()
+    assert done.exit_code == 0, done.stderr
+    assert is_bright(tmp_path / "b.mkv")
 
 
 def clip(path: Path) -> Path:
@@ -190,8 +305,10 @@ def test_a_stream_that_is_stopped_leaves_what_was_done(tmp_path: Path, options: 
     frames = list(grainy(scene(14), 10))
     source = write_video(tmp_path / "a.ts", frames * 40, sound=True)
     target = tmp_path / "b.mkv"
+    # Cleaned, it would be too small for FFmpeg to write any of it before the end.
+    words = ["enhance", "-", "-o", str(target), "--denoise", "0", *options]
     process = subprocess.Popen(
-        [sys.executable, "-m", "undark", "enhance", "-", "-o", str(target), *options],
+        [sys.executable, "-m", "undark", *words],
         stdin=subprocess.PIPE, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdin is not None

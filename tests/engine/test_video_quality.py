@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,12 +11,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from undark import VideoEnhancer
+from undark import Enhancer, VideoEnhancer
 from undark.engine.frames import QUALITIES, Quality
 from undark.errors import UsageError
 from undark.io.video.planes import planes_of
+from undark.pixels.colour import linear_to_srgb, srgb_to_linear
 from undark.pixels.planes import Colours, Planes
-from video_files import grainy, scene
+from video_files import grainy, scene, write_video
 
 OPTIONS = {"runtime": "onnxruntime", "threads": 1}
 SIZE = (320, 180)
@@ -152,3 +154,32 @@ def test_ten_bits_stay_ten_bits() -> None:
     VideoEnhancer(quality="fast", **OPTIONS).enhance_planes(source, target, time=0.0)  # type: ignore[arg-type]
     assert len(np.unique(target.y)) > 256
     assert target.y.max() <= 1023
+
+
+@pytest.mark.parametrize(("quality", "stops"), [("fast", 4.5), ("balanced", 6.0), ("best", 6.0)])
+def test_a_very_dark_clip_is_as_bright_as_its_photos(
+    tmp_path: Path, quality: Quality, stops: float
+) -> None:
+    random = np.random.default_rng(5)
+    light = srgb_to_linear(scene(110.0, size=(192, 128)).astype(np.float32) / 255) / 2.0**stops
+
+    def frames() -> Iterator[NDArray[np.uint8]]:
+        for _ in range(8):
+            noise = random.normal(0.0, 1.0, light.shape) * np.sqrt(light * 2e-4 + 2e-6)
+            noisy = np.clip(light + noise, 0.0, 1.0).astype(np.float32)
+            yield np.rint(linear_to_srgb(noisy) * 255).astype(np.uint8)
+
+    clip = write_video(tmp_path / "a.mp4", frames(), options={"crf": "21"})
+    enhancer = Enhancer(threads=1)
+    video = VideoEnhancer(enhancer, quality=quality, fps=25)
+    found: list[float] = []
+    photos: list[float] = []
+    with av.open(str(clip)) as file:
+        for number, frame in enumerate(file.decode(video=0)):
+            source = planes_of(frame)
+            target = source.blank_copy()
+            video.enhance_planes(source, target)
+            if number % 4 == 3:
+                found.append(float(target.rgb().mean()))
+                photos.append(float(np.asarray(enhancer(source.rgb())).mean()))
+    assert np.mean(found) == pytest.approx(np.mean(photos), rel=0.1)

@@ -17,7 +17,7 @@ from undark.modes import MODES, ToneCurves, mode_of
 from undark.modes.relight import PlacedLight
 from undark.pixels.curves import sample_points
 from undark.pixels.grid import LEVELS, PLACES
-from undark.pixels.steps import STOP
+from undark.pixels.look import STOP
 
 CARD = next(card for card in cards() if card.name == "relight")
 GLANCE = Glance(16, 16)

@@ -15,9 +15,17 @@ from undark.errors import ModelError, UsageError
 from undark.models import Card, Model
 from undark.modes import tiling
 from undark.modes.steps import run_steps
-from undark.pixels.steps import LIMIT, Step, apply_steps
+from undark.pixels.look import LIMIT
+from undark.pixels.steps import Step, apply_steps
 
-STEPS = (Step("exposure", 1.2), Step("denoise", 1.0), Step("sharpen", 0.3), Step("denoise", 0.5))
+STEPS = (
+    Step("exposure", 1.2),
+    Step("exposure", 0.4, "top"),
+    Step("denoise", 1.0),
+    Step("sharpen", 0.3),
+    Step("exposure", -0.4, "middle"),
+    Step("denoise", 0.25, "shadows"),
+)
 
 
 def quiet(fraction: float) -> None:

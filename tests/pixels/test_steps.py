@@ -9,31 +9,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from undark.errors import UsageError
+from undark.errors import ModelError, UsageError
 from undark.photo import Photo
-from undark.pixels.steps import (
-    ACTIONS,
-    LIMIT,
-    STATE,
-    STOP,
-    Look,
-    Step,
-    apply_steps,
-    choose_steps,
-    format_steps,
-    halo,
-    parse_steps,
-    read_steps,
-)
+from undark.pixels.colour import luma
+from undark.pixels.look import ACTIONS, CHOICES, LIMIT, STATE, STOP, Look, choose_steps
+from undark.pixels.places import BY_LEVEL, EVERYWHERE, PLACES
+from undark.pixels.steps import Step, apply_steps, format_steps, halo, parse_steps, read_steps
 from undark.pixels.tone import OPERATIONS
 
 
 def any_step() -> st.SearchStrategy[Step]:
-    return st.sampled_from(sorted(OPERATIONS)).flatmap(
-        lambda name: st.builds(
-            Step, st.just(name), st.floats(OPERATIONS[name].low, OPERATIONS[name].high)
-        )
-    )
+    def amounts(named: tuple[str, str]) -> st.SearchStrategy[Step]:
+        name, where = named
+        part = 4 if where in BY_LEVEL else 1
+        found = OPERATIONS[name]
+        size = st.floats(found.low / part, found.high / part)
+        return st.builds(Step, st.just(name), size, st.just(where))
+
+    names = st.sampled_from(sorted(OPERATIONS))
+    return st.tuples(names, st.sampled_from([EVERYWHERE, *PLACES])).flatmap(amounts)
 
 
 def photo_of(height: int, width: int, *, light: int = 60, kind: type = np.uint8) -> Photo:
@@ -66,6 +60,18 @@ def test_steps_survive_the_trip_through_json(steps: list[Step]) -> None:
         ('{"schema": 1, "steps": [{"operation": "exposure", "amount": 1, "x": 2}]}', "'x'"),
         ('{"schema": 1, "steps": [{"operation": "exposure"}]}', "amount is missing"),
         ('{"schema": 1, "steps": [{"operation": 7, "amount": 1}]}', "must be a name"),
+        (
+            '{"schema": 1, "steps": [{"operation": "exposure", "amount": 1, "where": 2}]}',
+            "where must be a name",
+        ),
+        (
+            '{"schema": 1, "steps": [{"operation": "exposure", "amount": 1, "where": "shadow"}]}',
+            "'shadows'",
+        ),
+        (
+            '{"schema": 1, "steps": [{"operation": "exposure", "amount": 3, "where": "shadows"}]}',
+            "in shadows takes an amount from -1 to 1",
+        ),
     ],
 )
 def test_bad_steps_get_one_clear_line(tmp_path: Path, text: str, says: str) -> None:
@@ -105,6 +111,63 @@ def test_any_size_can_be_looked_at(height: int, width: int, number: int) -> None
     assert state.shape == (STATE,)
     assert np.isfinite(state).all()
     assert 0 <= glance.min() <= glance.max() <= 1
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_step_in_a_place_acts_there_and_leaves_the_rest(place: str) -> None:
+    grey = np.broadcast_to(
+        np.linspace(0.02, 0.98, 60, dtype=np.float32)[:, None, None], (60, 60, 3)
+    )
+    flat = np.full((60, 60, 3), 0.3, np.float32)
+    image = grey if place in ("shadows", "highlights") else flat
+    far = {
+        "shadows": (-1, 30), "highlights": (0, 30), "top": (-1, 30), "bottom": (0, 30),
+        "left": (30, -1), "right": (30, 0), "middle": (0, 0),
+    }[place]  # fmt: skip
+    near = {"middle": (30, 30), "shadows": (15, 30), "highlights": (45, 30)}.get(
+        place, (59 - far[0] if far[0] != 30 else 30, 59 - far[1] if far[1] != 30 else 30)
+    )
+    near = (near[0] % 60, near[1] % 60)
+    gained = Step("exposure", 0.4, place)(image) - image
+    assert gained.min() >= 0
+    assert gained[near].mean() > 0.02
+    assert gained[far].mean() < 0.002
+    everywhere = Step("exposure", 0.4)(image) - image
+    assert (gained <= everywhere + 1e-6).all()
+
+
+@given(step=any_step().filter(lambda step: step.where in BY_LEVEL))
+def test_in_shadows_or_highlights_what_was_lighter_stays_lighter(step: Step) -> None:
+    ramp = np.repeat(np.linspace(0, 1, 64, dtype=np.float32)[None, :, None], 3, axis=2)
+    done = luma(step(np.repeat(ramp, 9, axis=0)))
+    assert (np.diff(done, axis=1) > -1e-4).all()
+
+
+def test_a_look_shows_what_is_done_in_places() -> None:
+    coarse = (np.random.default_rng(3).random((6, 8, 3)) * 0.3).astype(np.float32)
+    photo = Photo(cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_LINEAR))
+    for place in PLACES:
+        step = Step("exposure", 1.0, place)
+        look = Look.of(photo, 24, 32).after(step)
+        done = Photo(step(photo.rgb()))
+        assert np.abs(done.glance(24, 32) - look.glance).mean() < 0.005
+        assert np.abs(Look.of(done, 24, 32).patches - look.patches).mean() < 0.02
+
+
+def test_an_agent_from_before_there_were_places_is_followed_and_a_stranger_refused() -> None:
+    look = Look.of(photo_of(50, 50), 16, 16)
+    old = CHOICES[-1]
+
+    def before(glance: np.ndarray, state: np.ndarray) -> np.ndarray:
+        logits = np.zeros((1, old), np.float32)
+        logits[0, old - 1 if glance.mean() > 0.4 else ACTIONS.index(Step("exposure", 1.2))] = 1
+        return logits
+
+    steps = choose_steps(look, before)
+    assert 0 < len(steps) < LIMIT
+    assert set(steps) == {Step("exposure", 1.2)}
+    with pytest.raises(ModelError, match="chooses among 7 actions"):
+        choose_steps(look, lambda glance, state: np.zeros((1, 7), np.float32))
 
 
 def test_what_a_look_shows_is_what_the_photo_becomes() -> None:
@@ -155,6 +218,7 @@ def test_a_policy_is_followed_to_its_stop_and_never_past_the_limit() -> None:
 def test_what_lies_beyond_the_halo_has_no_say(steps: list[Step], seed: int) -> None:
     image = np.random.default_rng(seed).random((180, 30, 3), dtype=np.float32)
     around = halo(steps)
-    part = apply_steps(image[90 - around : 100 + around], steps)[around : around + 10]
+    band = image[90 - around : 100 + around]
+    part = apply_steps(band, steps, top=90 - around, height=180)[around : around + 10]
     whole = apply_steps(image, steps)[90:100]
     assert np.abs(part - whole).max() < 1 / 1024

@@ -369,13 +369,14 @@ def test_a_full_store_and_a_full_disk_are_told(start, photo, tmp_path, dark_phot
     noisy = tmp_path / "noisy.png"
     Image.fromarray(random.integers(0, 40, (300, 300, 3), dtype=np.uint8)).save(noisy)
     answer = client.put(f"v1/uploads/{'x' * 20}", content=noisy.read_bytes())
-    assert answer.status_code == 429
+    assert answer.status_code == 507
+    assert "no more room" in answer.json()["detail"] and answer.headers["Retry-After"]
     assert upload(client, dark_photo(tmp_path / "small.png"))["kind"] == "photo"
     # A process that may write no larger file meets what a full disk gives.
     server = start()
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (50_000, 50_000))
     answer = server.client.put(f"v1/uploads/{'x' * 20}", content=noisy.read_bytes())
-    assert answer.status_code == 429, answer.text
+    assert answer.status_code == 507, answer.text
     for child in psutil.Process(server.process.pid).children():
         resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (5_000, 5_000))
     sent = upload(server.client, photo)

@@ -45,7 +45,7 @@ def test_a_frame_is_shown_before_and_after(client, clip):
 
 def test_a_video_job_gives_what_the_command_line_writes(client, clip, tmp_path):
     sent = upload(client, clip)
-    job = begin(client, sent["id"], adjust={"exposure": 0.5}, crf=30, begin=0.4, end=1.2)
+    job = begin(client, sent["id"], adjust={"exposure": 0.5}, crf=30, bits=10, begin=0.4, end=1.2)
     state = wait(client, job["id"])
     assert state["status"] == "done", state
     assert state["name"] == "at night.undark.mp4"
@@ -53,10 +53,43 @@ def test_a_video_job_gives_what_the_command_line_writes(client, clip, tmp_path):
     assert result.headers["content-type"] == "video/mp4"
     done = subprocess.run(
         [sys.executable, "-m", "undark", "enhance", clip, "-o", f"{tmp_path}/out/",
-         "--exposure", "0.5", "--crf", "30", "--from", "0.4", "--to", "1.2"],
+         "--exposure", "0.5", "--crf", "30", "--bits", "10", "--from", "0.4", "--to", "1.2"],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     assert result.content == Path(done.stdout.strip()).read_bytes()
+
+
+@pytest.mark.parametrize("quality", ["fast", "balanced", "best"])
+def test_a_quality_gives_what_the_command_line_writes(client, clip, tmp_path, quality):
+    sent = upload(client, clip)
+    job = begin(client, sent["id"], video_quality=quality, end=0.4)
+    assert wait(client, job["id"])["status"] == "done"
+    done = subprocess.run(
+        [sys.executable, "-m", "undark", "enhance", clip, "-o", f"{tmp_path}/out/",
+         "--quality", quality, "--to", "0.4"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    expected = Path(done.stdout.strip()).read_bytes()
+    assert client.get(f"v1/jobs/{job['id']}/result").content == expected
+
+
+def test_a_quality_changes_what_is_made_and_shown(client, tmp_path):
+    path = tmp_path / "noisy.mp4"
+    random = np.random.default_rng(0)
+    frames = [random.normal(30, 8, (SIZE[1], SIZE[0], 3)).clip(0, 255) for _ in range(6)]
+    write_video(path, [frame.astype(np.uint8) for frame in frames])
+    sent = upload(client, path)
+    shown, made = set(), set()
+    for quality in ("fast", "balanced", "best"):
+        query = {"video_quality": quality}
+        answer = client.get(f"v1/uploads/{sent['id']}/preview", params=query)
+        shown.add(answer.content)
+        body = {"name": path.name, **query}
+        made.add(client.post("v1/enhance", params=body, content=path.read_bytes()).content)
+    assert len(made) == 3
+    assert len(shown) >= 2
+    answer = client.post("v1/jobs", json={"upload": sent["id"], "video_quality": "finest"})
+    assert answer.status_code == 422 and "'fast', 'balanced' or 'best'" in answer.json()["detail"]
 
 
 def test_a_video_in_one_request(client, clip):
@@ -78,7 +111,8 @@ def test_a_video_job_is_cancelled(client, tmp_path):
 
 
 @pytest.mark.parametrize("asked", [{"codec": "vp7"}, {"crf": 60}, {"begin": 5, "end": 4},
-                                   {"codec": "vp9", "preset": "fast"}])  # fmt: skip
+                                   {"codec": "vp9", "preset": "fast"},
+                                   {"bits": 9}, {"codec": "prores", "bits": 8}])  # fmt: skip
 def test_what_cannot_be_encoded_is_told_at_once(client, clip, asked):
     sent = upload(client, clip)
     answer = client.post("v1/jobs", json={"upload": sent["id"], **asked})

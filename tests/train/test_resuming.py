@@ -143,6 +143,11 @@ def test_the_command_goes_on_and_says_how(
     assert "psnr_matched: the same, once" in done.stderr
     assert done.stdout.strip() == str(short / "weights.safetensors")
 
+    done = CliRunner().invoke(app, ["train", "--resume", str(short)])
+    assert done.exit_code == 0, done.stderr
+    assert "all of its 5 steps are done; more (--steps) lengthen it" in done.stderr
+    assert "resumed" not in done.stderr
+
     monkeypatch.setattr(fit, "load_datasets", interrupted)
     done = CliRunner().invoke(app, ["train", "--resume", str(short), "--steps", "6"])
     assert done.exit_code == 130

@@ -10,6 +10,7 @@ import type {
   Recipe,
   Source,
   Strip,
+  VideoQuality,
 } from "./engine";
 
 export interface Edit {
@@ -21,6 +22,8 @@ export interface Output {
   /** Name of a format; null for the source's own. */
   format: string | null;
   quality: number | null;
+  /** How much is done to each frame of a video. */
+  videoQuality: VideoQuality;
   strip: Strip;
   record: boolean;
 }
@@ -28,26 +31,35 @@ export interface Output {
 /** The order in which controls are shown. */
 export const CONTROL_NAMES: ControlName[] = ["exposure", "local", "strength", "denoise"];
 
-export const DEFAULT_OUTPUT: Output = { format: null, quality: null, strip: null, record: true };
+export const VIDEO_QUALITIES: VideoQuality[] = ["fast", "balanced", "best"];
+
+export const DEFAULT_OUTPUT: Output = {
+  format: null,
+  quality: null,
+  videoQuality: "balanced",
+  strip: null,
+  record: true,
+};
 
 const SCHEMA = 1;
 
-/** Noise of videos is averaged over time, and only where that is asked for. */
-export function neutral(about: About, name: ControlName, kind: Kind): number {
-  return kind === "video" && name === "denoise" ? 0 : about.controls[name].neutral;
-}
-
 export function firstEdit(about: About, models: Models, kind: Kind): Edit {
   const adjust = Object.fromEntries(
-    CONTROL_NAMES.map((name) => [name, neutral(about, name, kind)]),
+    CONTROL_NAMES.map((name) => [name, about.controls[name].neutral]),
   ) as Adjust;
   return { model: kind === "video" ? models.default_video : models.default, adjust };
 }
 
-/** The controls that may be asked of a model for a photo or video. */
-export function controlsOf(model: Model | undefined, kind: Kind): ControlName[] {
-  return CONTROL_NAMES.filter(
-    (name) => model?.controls.includes(name) || (kind === "video" && name === "denoise"),
+/** The controls that may be asked of a model for a photo or video; a fast video is not cleaned. */
+export function controlsOf(
+  model: Model | undefined,
+  kind: Kind,
+  { videoQuality }: Output,
+): ControlName[] {
+  return CONTROL_NAMES.filter((name) =>
+    kind === "video" && name === "denoise"
+      ? videoQuality !== "fast"
+      : model?.controls.includes(name),
   );
 }
 
@@ -57,21 +69,24 @@ export function asked(
   model: Model | undefined,
   edit: Edit,
   kind: Kind,
+  output: Output,
 ): Partial<Adjust> {
   return Object.fromEntries(
-    controlsOf(model, kind)
-      .filter((name) => edit.adjust[name] !== neutral(about, name, kind))
+    controlsOf(model, kind, output)
+      .filter((name) => edit.adjust[name] !== about.controls[name].neutral)
       .map((name) => [name, edit.adjust[name]]),
   );
 }
 
-/** What of the output applies to a picture; videos keep their own format. */
+/** What of the output applies to a picture; videos keep their own format and carry no record. */
 export function outputOf(source: Source, output: Output): Output {
-  return source.kind === "video" ? { ...output, format: null, quality: null } : output;
+  return source.kind === "video"
+    ? { ...output, format: null, quality: null, record: true }
+    : { ...output, videoQuality: "balanced" };
 }
 
 export function recipeOf(about: About, model: Model, edit: Edit, output: Output): Recipe {
-  const kept = controlsOf(model, "photo");
+  const kept = controlsOf(model, "photo", output);
   const adjust = Object.fromEntries(
     CONTROL_NAMES.map((name) => [
       name,
@@ -158,15 +173,16 @@ export function commandLine(
   edit: Edit,
   output: Output,
 ): string {
-  const { format, quality, strip, record } = outputOf(source, output);
+  const { format, quality, videoQuality, strip, record } = outputOf(source, output);
   // A name that starts with a dash would be read as an option.
   const name = source.name.startsWith("-") ? `./${source.name}` : source.name;
   const words = ["undark", "enhance", name, "-m", edit.model];
-  for (const [control, value] of Object.entries(asked(about, model, edit, source.kind))) {
+  for (const [control, value] of Object.entries(asked(about, model, edit, source.kind, output))) {
     words.push(`--${control}`, String(value));
   }
   if (format) words.push("--format", format.toLowerCase());
   if (quality !== null) words.push("--quality", String(quality));
+  if (videoQuality !== "balanced") words.push("--quality", videoQuality);
   if (strip) words.push(`--strip=${strip}`);
   if (!record) words.push("--no-record");
   return words.map(quoted).join(" ");

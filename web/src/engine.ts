@@ -4,6 +4,7 @@ export type Kind = "photo" | "video";
 export type ControlName = "strength" | "exposure" | "denoise" | "local";
 export type Adjust = Record<ControlName, number>;
 export type Strip = "gps" | "all" | null;
+export type VideoQuality = "fast" | "balanced" | "best";
 
 export interface Control {
   neutral: number;
@@ -86,7 +87,7 @@ export interface Part {
 
 export interface PreviewOrder {
   /** Null for the source as it is. */
-  look: { model: string; adjust: Partial<Adjust> } | null;
+  look: { model: string; adjust: Partial<Adjust>; videoQuality?: VideoQuality } | null;
   maxPixels: number;
   /** The moment of a video, in seconds. */
   at?: number;
@@ -100,6 +101,7 @@ export interface JobOrder {
   adjust: Partial<Adjust>;
   format: string | null;
   quality: number | null;
+  videoQuality: VideoQuality;
   strip: Strip;
   record: boolean;
 }

@@ -5,7 +5,7 @@ import { lost } from "./actions/add";
 import { thumbFrom } from "./actions/thumbs";
 import { asked } from "./edit";
 import { type Part, type PreviewOrder, Refusal } from "./engine";
-import { about, find, type Item, modelNamed, selected } from "./state";
+import { about, find, type Item, modelNamed, output, selected } from "./state";
 import { engine } from "./undark";
 import { line } from "./words";
 
@@ -32,6 +32,8 @@ interface Wish {
 }
 
 const MOST_PIXELS = 1_000_000;
+/** Sizes of previews differ by at least this much: a window that is drawn larger asks seldom. */
+const STEP_PIXELS = 125_000;
 const KEPT = 48;
 /** Where a preview takes longer than this, a smaller one is shown first. */
 const QUICK_MS = 250;
@@ -47,6 +49,8 @@ export const isBusy = signal(false);
 export const previewError = signal<string | null>(null);
 /** Parts that are seen larger than the preview shows them; the viewer sets them. */
 export const parts = signal<Part[]>([]);
+/** Pixels of the screen that the whole photo takes; fewer are made more quickly. Set by the viewer. */
+export const room = signal(MOST_PIXELS);
 
 const cache = new Map<string, Picture>();
 const refused = new Map<string, string>();
@@ -61,11 +65,11 @@ function wishes(item: Item, shownParts: Part[]): Wish[] {
   if (!item.source || !item.edit || !about.value) return [];
   const { id, upload, source, edit } = item;
   const isVideo = source.kind === "video";
-  const limit = Math.min(MOST_PIXELS, about.value.limits.preview_pixels);
-  const adjust = asked(about.value, modelNamed(edit.model), edit, source.kind);
-  // The noise of videos is averaged over time, which one frame cannot show.
-  if (isVideo) delete adjust.denoise;
-  const looks = { before: null, after: { model: edit.model, adjust } };
+  const limit = Math.min(MOST_PIXELS, about.value.limits.preview_pixels, room.value);
+  const adjust = asked(about.value, modelNamed(edit.model), edit, source.kind, output.value);
+  const { videoQuality } = output.value;
+  const look = { model: edit.model, adjust, ...(isVideo ? { videoQuality } : {}) };
+  const looks = { before: null, after: look };
   const wish = (side: Side, part?: Part, isDraft = false): Wish => {
     const order: PreviewOrder = {
       look: looks[side],
@@ -76,7 +80,7 @@ function wishes(item: Item, shownParts: Part[]): Wish[] {
     return { key: JSON.stringify([upload, order]), id, upload, side, order, isDraft };
   };
   const whole = wish("after");
-  const isLarge = source.width * source.height > 2 * DRAFT_PIXELS;
+  const isLarge = Math.min(source.width * source.height, limit) > 1.5 * DRAFT_PIXELS;
   const needsDraft = isSlow && isLarge && !cache.has(whole.key);
   return [
     wish("before"),
@@ -84,6 +88,12 @@ function wishes(item: Item, shownParts: Part[]): Wish[] {
     whole,
     ...shownParts.flatMap((part) => [wish("after", part), wish("before", part)]),
   ];
+}
+
+/** Says how large the whole photo is seen, in pixels of the screen. */
+export function seenAs(width: number, height: number) {
+  const wanted = Math.ceil((width * height) / STEP_PIXELS) * STEP_PIXELS;
+  room.value = Math.min(MOST_PIXELS, Math.max(DRAFT_PIXELS, wanted));
 }
 
 /** Starts following what is selected. */

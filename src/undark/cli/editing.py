@@ -122,7 +122,7 @@ def record(
         "error": None if error is None else {"type": type(error).__name__, "message": str(error)},
     }
     if steps is not None:
-        found["steps"] = [{"operation": s.operation, "amount": s.amount} for s in steps]
+        found["steps"] = [step.to_dict() for step in steps]
     return found
 
 

@@ -17,6 +17,7 @@ from undark.cli.feed import STDOUT, Piping, is_photo
 from undark.cli.opening import Engine
 from undark.cli.options import (
     Begin,
+    Bits,
     Codec,
     Crf,
     Debug,
@@ -98,6 +99,7 @@ def enhance(
     crf: Crf = None,
     preset: Preset = None,
     encoder: Encoder = None,
+    bits: Bits = None,
     fps: Fps = 25.0,
     sdr: Sdr = False,
     gaps: Gaps = False,
@@ -145,7 +147,7 @@ def enhance(
     from undark.io.walk import plan
 
     transcoding = Transcoding(
-        coding=Coding(codec, crf, preset, encoder),
+        coding=Coding(codec, crf, preset, encoder, bits),
         begin=seconds(begin, "--from") or 0.0,
         end=seconds(end, "--to"),
         preview=preview,  # pyright: ignore[reportArgumentType]

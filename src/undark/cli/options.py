@@ -12,6 +12,7 @@ from undark.adjust import CONTROLS
 __all__ = [
     "Ab",
     "Begin",
+    "Bits",
     "Codec",
     "Crf",
     "Debug",
@@ -81,6 +82,15 @@ Begin = Annotated[
     str | None,
     typer.Option(
         "--from", metavar="TIME", help="Video: start there; seconds, or 1:30, or 1:02:03.5."
+    ),
+]
+
+Bits = Annotated[
+    int | None,
+    typer.Option(
+        "--bits",
+        metavar="N",
+        help="Video: 8 or 10 bits a sample [default: as the source].",
     ),
 ]
 

@@ -86,7 +86,7 @@ def serve(
         str, _option("--max-queue-pixels", "SIZE", "Pixels of all that wait.")
     ] = "2000MP",
     max_store: Annotated[
-        str, _option("--max-store", "SIZE", "Bytes of all uploads and results that are kept.")
+        str, _option("--max-store", "SIZE", "Bytes of all uploads and results.")
     ] = "16G",
     max_connections: Annotated[
         int, _option("--max-connections", "N", "Connections at the same time.")

@@ -51,6 +51,7 @@ _WRONG_USAGE = (UsageError, ModelError, DeviceError, MissingExtraError, RecipeEr
 _OPTIONS: Final = {
     "allow_hosts": "--allow-host",
     "begin": "--from and --to",
+    "bits": "--bits",
     "body_bytes": "--max-body",
     "connections": "--max-connections",
     "cors": "--cors",

@@ -145,7 +145,8 @@ class VideoEnhancer:
     @property
     def made(self) -> str:
         """What is done to frames, in words that differ where it does."""
-        return f"{self.card.name} {self.card.sha256} {self._adjust} denoise={self._denoise}"
+        said = f"{self._adjust} denoise={self._denoise} quality={self._quality}"
+        return f"{self.card.name} {self.card.sha256} {said}"
 
     def describe(self) -> str:
         """Model, runtime and device in a line for a person."""
@@ -181,7 +182,7 @@ class VideoEnhancer:
 
         Args:
             source: The frame; left as it is.
-            target: A frame of the same shape and colours.
+            target: A frame of the same shape and colours, of any depth.
             time: When it is shown, in seconds; by default `fps` tells.
 
         Raises:

@@ -158,6 +158,7 @@ class _Relit:
     light: PlacedLight
     guide: Guide
     _unlit: NDArray[np.bool_] | None = field(default=None, init=False)
+    _whole: FloatImage | None = field(default=None, init=False)
     _lock: Lock = field(default_factory=Lock, init=False)
 
     @property
@@ -188,6 +189,8 @@ class _Relit:
         else:
             with ThreadPoolExecutor(_THREADS) as pool:
                 list(pool.map(light, starts))
+        if (bottom - top, right - left) == (self.height, self.width):
+            self._whole = lit  # a photo of one tile needs not be lit again to be finished
         return lit
 
     def _remember(self, unlit: NDArray[np.bool_], rows: slice, left: int, right: int) -> None:
@@ -228,7 +231,8 @@ class _Relit:
             rows = slice(band.top + first, band.top + first + len(piece))
             if exposure > 0.0:
                 left = np.float32(_HEADROOM * min(exposure, 1.0))
-                np.minimum(piece, 1.0 - left * (1.0 - self.rgb(rows)[..., :3]), out=piece)
+                lit = self.rgb(rows) if self._whole is None else self._whole[rows]
+                np.minimum(piece, 1.0 - left * (1.0 - lit[..., :3]), out=piece)
             unlit = None if self._unlit is None else self._unlit[rows]
             if unlit is not None and unlit.any():
                 piece[unlit] = self.photo.rgb(rows)[unlit]

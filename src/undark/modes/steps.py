@@ -1,9 +1,9 @@
 """Mode ``steps``: a graph chooses an edit's steps on a look; they are done at full size.
 
 The graph is a policy: it takes ``glance`` and ``state`` and gives ``logits``, one for each of
-:data:`undark.pixels.steps.ACTIONS` and one to stop. A band is worked on with as many rows around it
-as its steps look at, so that bands meet as if the photo had been done whole; only one band is held
-in float.
+:data:`undark.pixels.look.ACTIONS` and one to stop; one from before there were places has fewer. A
+band is worked on with as many rows around it as its steps look at, so that bands meet as if the
+photo had been done whole; only one band is held in float.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from undark.models.card import Card, Scaling
 from undark.modes.base import Band, Light, Mode, Progress, glance_shape
 from undark.modes.tiling import rows_at_a_time, walk
 from undark.photo import FloatImage, Photo
-from undark.pixels.steps import STATE, STOP, Look, Step, apply_steps, choose_steps, halo
+from undark.pixels.look import STATE, Look, choose_steps
+from undark.pixels.steps import Step, apply_steps, halo
 
 __all__ = ["Steps", "run_steps"]
 
@@ -35,9 +36,7 @@ class Steps(Mode):
     @classmethod
     def signature(cls, card: Card) -> Signature:
         """``glance`` and ``state`` in; ``logits`` out."""
-        return Signature(
-            {**glance_shape(card), "state": (None, STATE)}, {"logits": (None, STOP + 1)}
-        )
+        return Signature({**glance_shape(card), "state": (None, STATE)}, {"logits": (None, None)})
 
     @classmethod
     def describe(cls, scaling: Scaling) -> str:
@@ -81,7 +80,9 @@ def run_steps(photo: Photo, steps: Sequence[Step], progress: Progress) -> Iterat
     def work(top: int, bottom: int) -> FloatImage:
         first = max(top - around, 0)
         piece = photo.rgb(slice(first, min(bottom + around, photo.height)))
-        return apply_steps(piece, steps)[top - first : bottom - first]
+        return apply_steps(piece, steps, top=first, height=photo.height)[
+            top - first : bottom - first
+        ]
 
     # No less than twice what is looked at around it: else most of the work would be done twice.
     return walk(rows_at_a_time(photo, least=2 * around), work, progress)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from undark.photo import FloatImage
 
-__all__ = ["Floats", "as_floats", "to_nchw"]
+__all__ = ["Floats", "as_floats", "low_quantile", "to_nchw"]
 
 Floats = NDArray[np.float32]
 """float32 of any shape."""
@@ -19,6 +19,17 @@ Floats = NDArray[np.float32]
 def as_floats(values: Any) -> Floats:
     """`values` as a float32 array, not copied if it is one: OpenCV's stubs promise less."""
     return np.asarray(values, np.float32)
+
+
+def low_quantile(values: Floats, fraction: float) -> float:
+    """The value that this fraction of others lies below: NumPy's own takes several times as long.
+
+    Args:
+        values: 1-D, not empty.
+        fraction: In [0, 1).
+    """
+    rank = min(int(fraction * len(values)), len(values) - 1)
+    return float(np.partition(values, rank)[rank])
 
 
 def to_nchw(image: FloatImage, memory: NDArray[np.float32] | None = None) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from undark.pixels.arrays import Floats, as_floats
+from undark.pixels.arrays import Floats, as_floats, low_quantile
 from undark.pixels.motion import Motion
 
 __all__ = ["Averaged", "Averager"]
@@ -189,10 +189,10 @@ class Averager:
 def _by_level(change: Floats, bins: NDArray[np.uint8], quantile: float) -> Floats:
     """A low quantile of the values at each level; a level that is hardly there has the overall."""
     values, where = change[::3, ::3].ravel(), bins[::3, ::3].ravel()
-    overall = float(np.quantile(values, quantile))
+    overall = low_quantile(values, quantile)
     found = np.full(_LEVELS, overall, np.float32)
     for level in np.flatnonzero(np.bincount(where, minlength=_LEVELS) >= _ENOUGH):
-        found[level] = np.quantile(values[where == level], quantile)
+        found[level] = low_quantile(values[where == level], quantile)
     return found
 
 

@@ -149,6 +149,7 @@ class Details:
         """What greys of the levels of both sizes become differs by the details."""
         rows, columns = source.y.shape
         span, size = np.float32(target.colours.luma_span), (columns, rows)
+        black = np.float32(target.colours.black)
         usual = as_floats(cv2.LUT(half.y, judged.tone.lifted))
         fine, wide = self._fine, self._wide
         cv2.LUT(source.y, judged.tone.lifted, dst=fine)
@@ -161,8 +162,11 @@ class Details:
         gain *= span
         cv2.resize(as_floats(gain), size, dst=wide)
         cv2.multiply(fine, wide, dst=fine)
-        cv2.resize(as_floats(light * span), size, dst=wide)
-        store(cv2.add(fine, wide, dst=fine), target.colours.black, target.y, target.colours)
+        cv2.resize(as_floats(light * span + black), size, dst=wide)
+        if target.colours.depth == 8:
+            cv2.add(fine, wide, dst=target.y, dtype=cv2.CV_8U)
+        else:
+            store(cv2.add(fine, wide, dst=fine), 0.0, target.y, target.colours)
 
     def _carry_colours(
         self,

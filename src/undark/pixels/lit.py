@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undark.photo import FloatImage
-from undark.pixels.arrays import Floats, as_floats
+from undark.pixels.arrays import Floats, as_floats, low_quantile
 from undark.pixels.colour import linear_to_srgb, srgb_to_linear
 from undark.pixels.curves import look_up, sample_points, tables
 from undark.pixels.grid import TOP, firm, level, light_up, read_grid
@@ -36,6 +36,7 @@ __all__ = [
     "PlaneLight",
     "Tone",
     "relight_planes",
+    "rgb_of",
     "store",
 ]
 
@@ -123,12 +124,13 @@ class GridOnPlanes(PlaneLight):
     def colours(self, rgb: NDArray[np.uint16]) -> FloatImage:
         """See :meth:`PlaneLight.colours`."""
         stops = self._stops(rgb)
-        less = np.maximum((_linear()[:, None] - self.black) / (1.0 - self.black), 0.0)
-        mixed = as_floats(cv2.transform(_looked_up(rgb, as_floats(less)), self.colour))
+        linear = as_floats(cv2.LUT(rgb, _linear()))
+        scale = 1.0 / (1.0 - self.black.astype(np.float64))
+        less = cv2.transform(linear, np.column_stack([np.diag(scale), -scale * self.black]))
+        mixed = as_floats(cv2.transform(np.maximum(less, np.float32(0.0), out=less), self.colour))
         np.maximum(mixed, np.float32(0.0), out=mixed)
         if float(stops.min()) < 1.0:
             # Black point and colours come in with the first EV of light.
-            linear = _looked_up(rgb, _linear_of_three())
             come = _three(np.clip(stops, 0.0, 1.0))
             mixed = cv2.subtract(mixed, linear, dst=mixed)
             mixed = cv2.multiply(mixed, come, dst=mixed)
@@ -137,7 +139,7 @@ class GridOnPlanes(PlaneLight):
         most = as_floats(cv2.max(cv2.max(red, green), blue))
         factor = _shouldered(most, as_floats(cv2.exp(stops * np.float32(math.log(2.0)))))
         lit: Any = cv2.multiply(mixed, _three(factor), scale=_TOP, dtype=cv2.CV_16U)
-        return _looked_up(lit, _encoded_of_three())
+        return as_floats(cv2.LUT(lit, _encoded()))
 
     def _stops(self, rgb: NDArray[np.uint16]) -> Floats:
         """Gains in EV at each pixel: read at a small size, carried along the frame's edges."""
@@ -216,7 +218,7 @@ def relight_planes(source: Planes, target: Planes, light: PlaneLight, tone: Tone
     fine, out = source.y, target.colours
     is_same = fine.shape == source.u.shape
     coarse = fine if is_same else cv2.resize(fine, (columns, rows), interpolation=cv2.INTER_AREA)
-    rgb = _rgb(coarse, source)
+    rgb = rgb_of(coarse, source)
     y, u, v = _planes(light.colours(rgb), rgb, out)
     store(u, out.middle, target.u, out)
     store(v, out.middle, target.v, out)
@@ -235,7 +237,7 @@ def relight_planes(source: Planes, target: Planes, light: PlaneLight, tone: Tone
     store(wide, out.black - MARGIN * float(span), target.y, out)
 
 
-def _rgb(y: Samples, source: Planes) -> NDArray[np.uint16]:
+def rgb_of(y: Samples, source: Planes) -> NDArray[np.uint16]:
     """H×W×3 in 16 bits of planes of 16 bits; what lies outside is clipped."""
     colours = source.colours
     unit = np.eye(3, dtype=np.float32)[:, None]
@@ -316,7 +318,7 @@ def _shouldered(most: Floats, gain: Floats) -> Floats:
 def _smoothing(levels: Floats) -> tuple[Floats, Floats]:
     """What takes grain off levels at the small size: how much of each counts, and the rest."""
     rough = np.abs(levels - cv2.blur(levels, (3, 3)))
-    noise = float(np.median(rough)) * 1.6
+    noise = low_quantile(rough.ravel(), 0.5) * 1.6
     epsilon = _FLAT + 6.0 * noise * noise
     return guided_coefficients(levels, levels, radius=_RADIUS, epsilon=epsilon)
 
@@ -332,16 +334,9 @@ def _linear() -> Floats:
 
 
 @lru_cache(maxsize=1)
-def _linear_of_three() -> Floats:
-    """The same for three channels."""
-    return np.repeat(_linear()[:, None], 3, axis=1)
-
-
-@lru_cache(maxsize=1)
-def _encoded_of_three() -> Floats:
+def _encoded() -> Floats:
     """Encoded values of linear light of 16 bits, which tell a twentieth of 8 bits' level apart."""
-    encoded = linear_to_srgb(np.linspace(0.0, 1.0, _TOP + 1, dtype=np.float32))
-    return np.repeat(encoded[:, None], 3, axis=1)
+    return linear_to_srgb(np.linspace(0.0, 1.0, _TOP + 1, dtype=np.float32))
 
 
 @lru_cache(maxsize=4)

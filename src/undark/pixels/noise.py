@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undark.photo import FloatImage
-from undark.pixels.arrays import Floats, as_floats
+from undark.pixels.arrays import Floats, as_floats, low_quantile
 from undark.pixels.colour import luma_weights
 
 __all__ = ["ALIGNMENT", "HALO", "LEVELS", "Noise", "Tally", "clean", "measure_noise"]
@@ -212,7 +212,7 @@ class Tally:
 
     def noise(self) -> Floats:
         """The variance of noise alone, at each level."""
-        return self._by_level(lambda values: _BIAS * float(np.quantile(values, _QUIET)))
+        return self._by_level(lambda values: _BIAS * low_quantile(values, _QUIET))
 
     def mean(self) -> Floats:
         """The mean variance at each level."""

@@ -199,12 +199,13 @@ def energy_of(details: Floats, most: tuple[int, ...]) -> Floats:
     """The local mean square of details, at their size or `most` where they are larger."""
     if details.shape[0] >= 2 * most[0]:
         # Of four neighbours one tells enough of what is averaged over more.
-        details = details[: 2 * most[0] : 2, : 2 * most[1] : 2]
-    square = _blurred(details * details)
+        whole, size = details[: 2 * most[0], : 2 * most[1]], (most[1], most[0])
+        details = as_floats(cv2.resize(whole, size, interpolation=cv2.INTER_NEAREST))
+    square = _blurred(cv2.multiply(details, details))
     return np.maximum(square, _TINY, out=square)
 
 
-def _blurred(values: Floats) -> Floats:
+def _blurred(values: Any) -> Floats:
     side = 2 * _RADIUS + 1
     return as_floats(cv2.blur(values, (side, side), borderType=cv2.BORDER_REFLECT))
 

@@ -22,6 +22,8 @@ __all__ = ["Colours", "Planes", "Samples"]
 Samples = NDArray[Any]
 """H×W uint8, or uint16 of which `Planes.depth` bits are used."""
 
+# Of limited range, samples of 8 bits are multiplied by this for 16.
+_BYTE: Final = 256.0
 # Pixels that a glance's cell is at least the mean of.
 _ROWS_OF_A_CELL: Final = 4
 _COLUMNS_OF_A_CELL: Final = 8
@@ -132,20 +134,25 @@ class Planes:
         return int(self.y.shape[1])
 
     def copy_to(self, target: Planes) -> None:
-        """Make another frame of the same shape this one."""
-        for mine, its in zip((self.y, self.u, self.v), (target.y, target.u, target.v), strict=True):
+        """Make another frame of the same shape, of any depth, this one."""
+        same = self.at_depth(target.colours.depth)
+        for mine, its in zip((same.y, same.u, same.v), (target.y, target.u, target.v), strict=True):
             its[...] = mine
 
     def deep(self) -> Planes:
         """The same frame with 16 bits a sample; itself where it has them."""
-        if self.colours.depth == 16:
+        return self.at_depth(16)
+
+    def at_depth(self, depth: int) -> Planes:
+        """The same frame with 8 to 16 bits a sample; itself where it has as many."""
+        if self.colours.depth == depth:
             return self
-        new = replace(self.colours, depth=16)
+        new = replace(self.colours, depth=depth)
         factor = new.luma_span / self.colours.luma_span
         # In full range a middle of 128 becomes 32768, not 32896.
         shift = new.middle - self.colours.middle * factor
         y, u, v = (
-            _scaled(plane, factor, by)
+            _scaled(plane, factor, by, new)
             for plane, by in ((self.y, 0.0), (self.u, shift), (self.v, shift))
         )
         return Planes(y, u, v, new)
@@ -161,7 +168,10 @@ class Planes:
         shift = new.middle - old.middle * factor
         y, u, v = samples
         return Planes(
-            _scaled(y, factor, 0.0), _scaled(u, factor, shift), _scaled(v, factor, shift), new
+            _scaled(y, factor, 0.0, new),
+            _scaled(u, factor, shift, new),
+            _scaled(v, factor, shift, new),
+            new,
         )
 
     def glance(self, height: int, width: int) -> FloatImage:
@@ -218,10 +228,14 @@ def _put(plane: Samples, values: FloatImage, zero: int, span: int, top: int) -> 
     plane[...] = np.clip(values * np.float32(span) + np.float32(zero + 0.5), 0, top)
 
 
-def _scaled(plane: NDArray[Any], factor: float, shift: float) -> Samples:
+def _scaled(plane: NDArray[Any], factor: float, shift: float, new: Colours) -> Samples:
     scale: Any = factor
+    kind = cv2.CV_8U if new.depth == 8 else cv2.CV_16U
+    if plane.dtype == np.uint8 and not shift and factor == _BYTE:
+        wide = plane.astype(np.uint16)
+        return np.left_shift(wide, 8, out=wide)
     if shift:
-        scaled: Any = cv2.addWeighted(plane, factor, plane, 0.0, shift, dtype=cv2.CV_16U)
+        scaled: Any = cv2.addWeighted(plane, factor, plane, 0.0, shift, dtype=kind)
     else:
-        scaled = cv2.multiply(plane, scale, dtype=cv2.CV_16U)
-    return scaled
+        scaled = cv2.multiply(plane, scale, dtype=kind)
+    return scaled if new.depth in (8, 16) else np.minimum(scaled, new.top, out=scaled)

@@ -6,8 +6,8 @@ import asyncio
 import hashlib
 import mimetypes
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
@@ -17,7 +17,7 @@ from undark.io.formats import FORMATS, PHOTO_SUFFIXES
 from undark.io.walk import OUTPUT_MARK, is_video
 from undark.serve.metrics import Metrics
 from undark.serve.pool import Cost, Lane, RefusedError, Ticket
-from undark.serve.problems import as_problem, problem
+from undark.serve.problems import NO_ROOM, ProblemError, as_problem, problem
 from undark.serve.settings import Limits
 from undark.serve.store import NoRoomError, Store, Upload
 from undark.serve.tasks import Enhance, Moved, Noticed, Result
@@ -144,7 +144,7 @@ class Jobs:
         except RefusedError as error:
             job.change(status="failed", error=as_problem(error.failure))
         except NoRoomError:
-            told = f"{label}: there is no room for its result"
+            told = f"{label}: {NO_ROOM}"
             job.change(status="failed", error=problem(507, told, name="no-room"))
         except asyncio.CancelledError:
             job.change(status="cancelled")
@@ -166,7 +166,15 @@ class Jobs:
             NoRoomError: The store, or the disk, is full.
         """
 
+        full = False
+
         def notify(message: Moved | Noticed) -> None:
+            nonlocal full
+            try:
+                self._store.weigh(folder)  # so that a video in the making is counted as it grows
+            except NoRoomError:
+                full = True
+                work.cancel()
             if job is None or job.is_over:
                 return
             if isinstance(message, Noticed):
@@ -183,14 +191,21 @@ class Jobs:
         outcome = "cancelled"
         folder = self._store.folder()
         task = replace(task, folder=folder)
+        running = self._lane.run(ticket, task, seconds=seconds, notify=notify)
+        work = asyncio.ensure_future(running)
         try:
-            value = await self._lane.run(ticket, task, seconds=seconds, notify=notify)
+            value = await work
             assert isinstance(value, Result)
             self._store.weigh(folder)
             made = await asyncio.to_thread(_made, value.path, task.label)
             outcome = "done"
             return made
-        except RefusedError:
+        except asyncio.CancelledError:
+            if not full:
+                raise
+            outcome = "failed"
+            raise NoRoomError from None
+        except (RefusedError, NoRoomError):
             outcome = "failed"
             raise
         finally:
@@ -235,6 +250,19 @@ class Jobs:
             return
         job.work.cancel()
         await asyncio.wait([job.work])
+
+    @contextmanager
+    def fetched(self, job: Job, made: Made) -> Generator[Callable[[], None]]:
+        """Within it, a job's result stays; what it gives is to be called once the client has it.
+
+        Raises:
+            ProblemError: It was removed already.
+        """
+        folder = made.path.parent
+        with self._store.kept(folder):
+            if not made.path.exists():
+                raise ProblemError(404, "there is no such job", name="gone")
+            yield lambda: self._store.spare(folder, lambda: self._forget(job))
 
     def _forget(self, job: Job) -> None:
         self._jobs.pop(job.id, None)

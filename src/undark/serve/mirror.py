@@ -33,7 +33,7 @@ __all__ = ["Mirror"]
 
 
 class _StoppedError(BaseException):
-    """The video in hand is given up: it could take hours."""
+    """The video in hand is not waited for: it could take hours."""
 
 
 class Mirror:
@@ -46,7 +46,7 @@ class Mirror:
         open_videos: Opens the model for videos; likewise.
         options: How.
         wanted: How the results of photos are wanted.
-        stop: Set, it makes a video in hand be given up.
+        stop: Set, it stops a video in hand.
         notify: Called with each event.
     """
 

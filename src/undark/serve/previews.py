@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from undark.adjust import Adjust
 from undark.engine.enhancer import Enhancer
+from undark.engine.frames import Quality
 from undark.engine.video import VideoEnhancer
 from undark.errors import UnsupportedError, UsageError
 from undark.io.formats import FORMATS
@@ -94,7 +95,7 @@ class Previews:
     def __init__(
         self,
         open_photos: Callable[[str], Enhancer],
-        open_videos: Callable[[str, Adjust], VideoEnhancer],
+        open_videos: Callable[[str, Adjust, Quality], VideoEnhancer],
         limits: Limits,
     ) -> None:
         """Nothing is kept yet."""
@@ -135,11 +136,13 @@ class Previews:
 
     def _source(self, task: Show) -> Photo:
         pixels = min(task.pixels, self._pixels)
-        key = (task.source, task.at, self._pixels)
-        if key not in self._small:
-            self._remember(key, _shrunk(self._read(task), self._pixels))
-        self._small.move_to_end(key)
-        return _shrunk(self._small[key], pixels)
+        key, largest = ((task.source, task.at, size) for size in (pixels, self._pixels))
+        found = self._small.get(key) or self._small.get(largest)
+        if found is None:
+            found = _shrunk(self._read(task), self._pixels)
+            self._remember(largest, found)
+        self._remember(key, _shrunk(found, pixels))
+        return self._small[key]
 
     def _read(self, task: Show) -> Photo:
         key = (task.source, task.at)
@@ -162,7 +165,7 @@ class Previews:
             self._whole = (key, self._read(task))
         if task.before:
             return self._whole[1]
-        asked = (key, task.model, task.adjust)
+        asked = (key, task.model, task.adjust, task.video_quality)
         if self._result is None or self._result[0] != asked:
             self._result = None
             self._result = (asked, self._enhanced(self._whole[1], task, progress))
@@ -170,13 +173,14 @@ class Previews:
 
     def _enhanced(self, photo: Photo, task: Show, progress: Callable[[float], None]) -> Photo:
         if is_video(task.source):
-            video = self._open_videos(task.model, task.adjust)
+            video = self._open_videos(task.model, task.adjust, task.video_quality)
             return photo.with_pixels(video.enhance_frame(photo.pixels))
         model = self._open_photos(task.model)
         return model.enhance(photo, adjust=task.adjust, progress=progress)
 
     def _remember(self, key: tuple[Path, float, int], photo: Photo) -> None:
         self._small[key] = photo
+        self._small.move_to_end(key)
         while len(self._small) > 1 and sum(map(_size, self._small.values())) > _KEPT_BYTES:
             self._small.popitem(last=False)
 

@@ -19,7 +19,13 @@ from undark.serve.pool import FullError, RefusedError
 from undark.serve.store import NoRoomError, TooLargeError
 from undark.serve.tasks import Failure, failure_of
 
-__all__ = ["MEDIA_TYPE", "ProblemError", "as_problem", "install", "problem"]
+__all__ = ["MEDIA_TYPE", "NO_ROOM", "ProblemError", "as_problem", "install", "problem"]
+
+NO_ROOM: Final = (
+    "the server has no more room; download and remove what is done, remove uploads, or try again"
+    " later"
+)
+"""What to tell where uploads and results fill the store."""
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -106,8 +112,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(NoRoomError)
     def _(_: Request, _error: NoRoomError) -> JSONResponse:
-        told = "there is no more room for uploads; remove some, or try again later"
-        return _answer(problem(429, told, name="no-room"), {"Retry-After": "60"})
+        return _answer(problem(507, NO_ROOM, name="no-room"), {"Retry-After": "60"})
 
     @app.exception_handler(TooLargeError)
     def _(_: Request, _error: TooLargeError) -> JSONResponse:

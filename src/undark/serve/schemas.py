@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from undark.adjust import CONTROLS
+from undark.engine.frames import Quality
 
 __all__ = [
+    "VIDEO_QUALITY",
     "About",
     "AdjustValues",
     "ControlInfo",
@@ -23,6 +25,11 @@ __all__ = [
     "Token",
     "UploadInfo",
 ]
+
+VIDEO_QUALITY: Final = (
+    "Of a video: `fast`, the light alone; `balanced`, noise cleaned off, too; `best`, each frame as"
+    " photos are done, several times slower."
+)
 
 
 def _control(name: str) -> Any:
@@ -91,6 +98,8 @@ class JobRequest(BaseModel):
     codec: str | None = Field(None, max_length=20, description="Of a video: h264, hevc, vp9, av1.")
     crf: int | None = Field(None, ge=0, le=63, description="Of a video: less is better.")
     preset: str | None = Field(None, max_length=20, description="Of a video: the encoder's effort.")
+    bits: Literal[8, 10] | None = Field(None, description="Of a video's samples; as the source.")
+    video_quality: Quality = Field("balanced", description=VIDEO_QUALITY)
 
 
 class UploadInfo(BaseModel):

@@ -120,13 +120,13 @@ class Server:
         return None if name is None else format_named(name)
 
     @staticmethod
-    def coding(codec: str | None, crf: int | None, preset: str | None) -> None:
+    def coding(codec: str | None, crf: int | None, preset: str | None, bits: int | None) -> None:
         """See that a video can be encoded so.
 
         Raises:
             UsageError: It cannot.
         """
-        Coding(codec, crf, preset)
+        Coding(codec, crf, preset, bits=bits)
 
     def upload(self, id: str) -> Upload:
         """The upload of that id.

@@ -37,7 +37,7 @@ class Limits:
         queue_pixels: Likewise.
         queue: Inputs that wait or are worked on.
         previews: Previews that wait.
-        store_bytes: Of all uploads and results that are kept.
+        store_bytes: Of all uploads and results, also of those in the making.
         keep_seconds: How long an upload or a result is kept that nobody asks for.
         body_wait: Seconds that a client may keep the server waiting for its body.
         body_rate: Bytes a second that earn a client more of them.

@@ -15,7 +15,7 @@ import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterable, Generator
+from collections.abc import AsyncIterable, Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,6 +110,7 @@ class Store:
         self._sizes: dict[Path, int] = {}
         self._holds: Counter[Path] = Counter()
         self._doomed: set[Path] = set()
+        self._spare: dict[Path, Callable[[], None]] = {}
         self.uploads: dict[str, Upload] = {}
 
     @property
@@ -123,8 +124,7 @@ class Store:
         Raises:
             NoRoomError: The store, or the disk, is full.
         """
-        if self.bytes >= self._limits.store_bytes:
-            raise NoRoomError
+        self._make_room(1)
         path = self.root / str(next(self._numbers))
         try:
             # Whatever cleans up temporary files may have taken it away.
@@ -136,8 +136,43 @@ class Store:
         return path
 
     def weigh(self, folder: Path) -> None:
-        """Count what a folder holds by now."""
-        self._sizes[folder] = sum(item.stat().st_size for item in folder.iterdir())
+        """Count what a folder holds by now.
+
+        Raises:
+            NoRoomError: It is more than there is room for.
+        """
+        if folder not in self._sizes:  # it was removed
+            return
+        size = 0
+        for item in folder.rglob("*"):
+            with suppress(FileNotFoundError):  # a temporary file, just renamed
+                size += item.stat().st_size
+        self._sizes[folder] = size
+        self._make_room()
+
+    def spare(self, folder: Path, dropped: Callable[[], None]) -> None:
+        """Let a folder go when room is needed: those first that were spared first.
+
+        Args:
+            folder: Which.
+            dropped: Called when it goes; removes it.
+        """
+        self._spare.setdefault(folder, dropped)
+
+    def _make_room(self, size: int = 0) -> None:
+        """Let spared folders go until so much more has room.
+
+        Raises:
+            NoRoomError: It has none even so.
+        """
+        limit = self._limits.store_bytes - size
+        for folder in list(self._spare):
+            if self.bytes <= limit:
+                break
+            if not self._holds[folder]:
+                self._spare[folder]()
+        if self.bytes > limit:
+            raise NoRoomError
 
     def remove(self, folder: Path) -> None:
         """Remove a folder and what it holds, once nothing needs it."""
@@ -145,6 +180,7 @@ class Store:
             self._doomed.add(folder)
             return
         self._doomed.discard(folder)
+        self._spare.pop(folder, None)
         self._sizes.pop(folder, None)
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -184,8 +220,7 @@ class Store:
                     if size > self._limits.body_bytes:
                         raise TooLargeError
                     self._sizes[folder] = size
-                    if self.bytes > self._limits.store_bytes:
-                        raise NoRoomError
+                    self._make_room()
                     digest.update(piece)
                     await asyncio.to_thread(file.write, piece)
             label = label_of(name)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from undark.adjust import Adjust
+from undark.engine.frames import Quality
 from undark.errors import UndarkError
 
 __all__ = [
@@ -49,6 +50,8 @@ class Enhance:
         codec: Of a video, or None.
         crf: Likewise.
         preset: Likewise.
+        bits: Likewise.
+        video_quality: How much is done to each frame of a video.
     """
 
     source: Path
@@ -66,6 +69,8 @@ class Enhance:
     codec: str | None = None
     crf: int | None = None
     preset: str | None = None
+    bits: int | None = None
+    video_quality: Quality = "balanced"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +112,7 @@ class Show:
         pixels: Of the preview at most.
         at: Seconds into a video.
         part: Show this part at full size, and not the whole; None for the whole.
+        video_quality: As for `Enhance`.
     """
 
     source: Path
@@ -117,6 +123,7 @@ class Show:
     pixels: int
     at: float = 0.0
     part: Part | None = None
+    video_quality: Quality = "balanced"
 
 
 @dataclass(frozen=True, slots=True)

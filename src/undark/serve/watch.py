@@ -56,8 +56,8 @@ def watch(
     changes, or after a minute where a full disk or the device was at fault. What goes away is
     forgotten; its result stays.
 
-    It blocks, and may run in a thread. Stopped, it ends after the photo in hand; a video in hand is
-    given up and done from its start the next time.
+    It blocks, and may run in a thread. Stopped, it ends after the photo in hand; a video in hand
+    goes on the next time from where it was stopped.
 
     Args:
         source: The folder to watch, below it too.

@@ -21,6 +21,7 @@ from time import monotonic
 from undark.adjust import Adjust
 from undark.engine.editor import Editor
 from undark.engine.enhancer import Enhancer
+from undark.engine.frames import Quality
 from undark.engine.video import DEFAULT_MODEL, VideoEnhancer
 from undark.errors import UndarkError, UnreadableError
 from undark.io.photo import measure_photo
@@ -91,10 +92,10 @@ class Models:
         self._open.move_to_end(model)
         return self._open[model]
 
-    def video(self, model: str, adjust: Adjust) -> VideoEnhancer:
+    def video(self, model: str, adjust: Adjust, quality: Quality) -> VideoEnhancer:
         """A VideoEnhancer for one clip; errors as for `photo`."""
         name = DEFAULT_MODEL if model == "default" else model
-        return VideoEnhancer(self.photo(name), adjust=adjust)
+        return VideoEnhancer(self.photo(name), adjust=adjust, quality=quality)
 
 
 def run_worker(connection: Connection, engine: Engine, limits: Limits, *, polite: bool) -> None:
@@ -174,11 +175,11 @@ def _enhanced(
     editor: Editor | VideoEnhancer
     if is_video(task.source):
         adjust = Adjust(**task.adjust)
-        editor = models.video(task.model, adjust)
+        editor = models.video(task.model, adjust, task.video_quality)
         options = Options(
             strip=task.strip,
             transcoding=Transcoding(
-                Coding(task.codec, task.crf, task.preset), task.begin, task.end
+                Coding(task.codec, task.crf, task.preset, bits=task.bits), task.begin, task.end
             ),
         )
     else:

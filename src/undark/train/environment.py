@@ -2,7 +2,7 @@
 
 Importing this module makes it known to Gymnasium, so ``gymnasium.make("undark/Retouch-v0")`` gives
 it, as does ``gymnasium.make("undark.train.environment:undark/Retouch-v0")`` without the import.
-What is seen and what can be done stand in :mod:`undark.pixels.steps`, which the engine uses too.
+What is seen and what can be done stand in :mod:`undark.pixels.look`, which the engine uses too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from undark.errors import UsageError
 from undark.photo import FloatImage, Photo, area_resize, to_float
-from undark.pixels.steps import ACTIONS, LIMIT, STATE, STOP, Look, cut_patches
+from undark.pixels.look import ACTIONS, LIMIT, STATE, STOP, Look, cut_patches
 from undark.train.data.darken import darken, draw_darkness
 from undark.train.data.datasets import Dataset
 from undark.train.data.stream import expose
@@ -82,12 +82,13 @@ class Gallery:
         assert drawn.low_glance is not None
         mirrored = self._augment.flip and dataset.source.flip and bool(random.integers(2))
         mirror = slice(None, None, -1 if mirrored else 1)
-        glance, patches = self._vary(drawn.low_glance, cut_patches(drawn.low), random)
+        patches = cut_patches(drawn.low[:, mirror])
+        glance, patches = self._vary(drawn.low_glance, patches, random)
         look = Look.at(glance[:, mirror], patches)
         if drawn.high is None or drawn.high_glance is None:
             return Scene(look)
         high = drawn.high_glance[:, mirror]
-        return Scene(look, Truth(high, cut_patches(drawn.high), self._structure))
+        return Scene(look, Truth(high, cut_patches(drawn.high[:, mirror]), self._structure))
 
     def _vary(
         self, glance: FloatImage, patches: NDArray[np.float32], random: np.random.Generator

@@ -294,6 +294,8 @@ def _learn(
             device=device,
             precision=precision,
         )
+        if not history.begun:
+            notify(f"all of its {plan.fit.steps} steps are done; more (--steps) lengthen it")
         measured = validate.run(method) if held else []
     except BaseException:
         history.close(done=False)

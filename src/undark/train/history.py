@@ -97,10 +97,12 @@ class History(Callback):
         self._mark = self._said = time.monotonic()
         self._drawn = self._mark  # a plot takes a second
         self._logs = logs
+        self.begun: bool = False  # until there is a step to do
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin the logs, and say where a resumed run goes on."""
         del trainer
+        self.begun = True
         step, steps = pl_module.batches, pl_module.recipe.fit.steps
         if self._logs is not None:
             self._logs.begin(step)

@@ -229,7 +229,7 @@ def companions(
     except (UndarkError, KeyboardInterrupt):
         raise
     except Exception as error:
-        if (failure := watch.failure(wait_for=5.0)) is not None:
+        if (failure := watch.failure(wait_for=15.0)) is not None:
             raise TrainError(failure) from error
         if _GONE.search(str(error)):
             raise TrainError(f"another process of the run ended ({_line(error)})") from error

@@ -88,13 +88,17 @@ def load_weights(model: str | Path) -> Weights:
 def load_into(network: nn.Module, weights: Weights) -> None:
     """Give `network` the parameters that `weights` hold for it.
 
+    One that has a method ``grown`` may make those of a smaller one fit.
+
     Raises:
         RecipeError: They are of a network of other sizes or of another kind.
     """
     own = network.state_dict()
+    grown = getattr(network, "grown", None)
+    state = grown(weights.state) if callable(grown) else weights.state
     fitting = {
         name: value
-        for name, value in weights.state.items()
+        for name, value in state.items()
         if name in own and own[name].shape == value.shape
     }
     if len(fitting) < len(own):

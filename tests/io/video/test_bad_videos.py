@@ -13,6 +13,7 @@ import av
 import numpy as np
 import pytest
 
+from clip_files import told
 from undark.errors import (
     DamagedError,
     InputError,
@@ -200,8 +201,9 @@ def test_a_place_that_cannot_be_written_is_a_line(tmp_path: Path) -> None:
         ("b.xyz", {}, "writes no video to .xyz"),
         ("b.webm", {"codec": "h264"}, "cannot hold h264"),
         ("b.mp4", {"codec": "mpeg4"}, "is not a codec"),
-        ("b.mp4", {"preset": "11"}, "is not a preset of h264"),
-        ("b.webm", {"preset": "fast"}, "is not a preset of vp9"),
+        ("b.mp4", {"codec": "h264", "preset": "11"}, "is not a preset of h264"),
+        ("b.webm", {"codec": "vp9", "preset": "fast"}, "is not a preset of vp9"),
+        ("b.webm", {"preset": "warp"}, "'warp' is a preset of no codec"),
         ("b.mp4", {"crf": 52}, "crf must be 0 to 51"),
     ],
 )
@@ -212,6 +214,16 @@ def test_what_cannot_be_written_is_wrong_usage(
     with pytest.raises(UsageError, match=says):
         transcode(source, tmp_path / destination, as_it_is, Transcoding(Coding(**coding)))
     assert names(tmp_path) == ["a.mp4"]
+
+
+def test_a_preset_is_for_the_codecs_that_know_it(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "a.mp4", [scene()] * 3)
+    said = {name: told(source, tmp_path / name, coding=Coding(preset="ultrafast"))
+            for name in ("b.mp4", "b.webm")}  # fmt: skip
+    assert said == {
+        "b.mp4": [],
+        "b.webm": ["ultrafast is no preset of vp9, which takes its usual one"],
+    }
 
 
 def test_a_list_of_other_files_is_not_followed(tmp_path: Path) -> None:

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clip_files import kinds, told, with_cover, with_sound, with_two_videos
-from video_files import copied, grainy, packets, pictures, scene, times, write_video
+from undark.io.video.options import Transcoding
+from undark.io.video.timecode import moved
+from undark.io.video.transcode import transcode
+from video_files import (
+    QUICK,
+    as_it_is,
+    copied,
+    grainy,
+    packets,
+    pictures,
+    scene,
+    times,
+    write_video,
+)
 
 
 @pytest.mark.parametrize("codec", ["libx264", "prores_ks"])
@@ -31,6 +48,68 @@ def test_a_camera_s_timecode_stays(tmp_path: Path, suffix: str, codec: str) -> N
         found = {stream.metadata.get("timecode") for stream in clip.streams}
     assert "01:02:03:04" in found
     assert packets(target, "audio") == packets(source, "audio")
+
+
+@pytest.mark.parametrize(
+    ("rate", "timecode", "begin", "found"),
+    [
+        (25, "01:02:03:04", 0.4, "01:02:03:14"),
+        (25, "23:59:59:20", 0.4, "00:00:00:05"),
+        (Fraction(30000, 1001), "00:00:59;25", 0.4, "00:01:00;09"),
+        (Fraction(30000, 1001), "00:09:59;25", 0.4, "00:10:00;07"),
+        (Fraction(30000, 1001), "00:00:59:25", 0.4, "00:01:00:07"),
+    ],
+)
+@pytest.mark.parametrize("made", [None, "so"])
+@pytest.mark.parametrize("suffix", [".mov", ".mp4", ".mkv"])
+def test_the_timecode_of_a_part_is_of_its_first_frame(
+    tmp_path: Path,
+    suffix: str,
+    made: str | None,
+    *,
+    rate: int | Fraction,
+    timecode: str,
+    begin: float,
+    found: str,
+) -> None:
+    def stamp(_: Any, stream: Any) -> None:
+        stream.metadata["timecode"] = timecode
+
+    source = write_video(
+        tmp_path / "a.mov", grainy(scene(), 20), before=stamp, options={},
+        rate=rate, base=1 / Fraction(rate),
+    )  # fmt: skip
+    target = tmp_path / f"b{suffix}"
+    transcode(source, target, as_it_is, Transcoding(QUICK, begin=begin), made=made)
+    with av.open(str(target)) as clip:
+        tags = {k.lower(): v for s in clip.streams for k, v in s.metadata.items()}
+    assert tags["timecode"] == found
+
+
+@given(
+    count=st.integers(0, 2_589_407),
+    more=st.integers(0, 3_000_000),
+    rate=st.sampled_from([24, 25, Fraction(30000, 1001), 50, Fraction(60000, 1001)]),
+)
+def test_a_timecode_is_moved_by_frames_whatever_the_way(
+    count: int, more: int, rate: Fraction
+) -> None:
+    mark = ";" if Fraction(rate).denominator > 1 else ":"
+    zero = f"00:00:00{mark}00"
+    here = moved(zero, count, Fraction(rate))
+    assert moved(here, more, Fraction(rate)) == moved(zero, count + more, Fraction(rate))
+    hours, minutes, seconds, frames = map(int, here.replace(";", ":").split(":"))
+    assert hours < 24 and minutes < 60 and seconds < 60 and frames < round(rate)
+    if mark == ";":
+        # It keeps up with the day's clock, to the frames that are left out of a minute.
+        shown = hours * 3600 + minutes * 60 + seconds + frames / round(rate)
+        assert abs(shown - float(count / rate) % 86400) < 0.2
+        assert not (seconds == 0 and frames < round(rate) // 15 and minutes % 10)
+
+
+@pytest.mark.parametrize("text", ["", "noon", "1:2:3:4", "01:02:03"])
+def test_what_is_no_timecode_stays(text: str) -> None:
+    assert moved(text, 10, Fraction(25)) == text
 
 
 @pytest.mark.parametrize(
@@ -61,6 +140,58 @@ def test_matroska_takes_all_sound_as_it_is(
     first = before[0][0], after[0][0]
     for (was, _), (now, _) in zip(before, after, strict=True):
         assert float(now - first[1]) == pytest.approx(float(was - first[0]), abs=1.1e-3)
+    assert loudness(target) > 0.05
+
+
+def ebml(data: bytes, begin: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """The elements of Matroska between two places: id, and where the content begins and ends."""
+    while begin < end:
+        width = 9 - data[begin].bit_length()
+        name = int.from_bytes(data[begin : begin + width], "big")
+        begin += width
+        width = 9 - data[begin].bit_length()
+        size = int.from_bytes(data[begin : begin + width], "big") & (1 << 7 * width) - 1
+        begin += width
+        last = end if size == (1 << 7 * width) - 1 else begin + size
+        assert last <= end, f"element {name:x} at {begin} goes beyond the one that holds it"
+        yield name, begin, last
+        begin = last
+
+
+SEGMENT, TRACKS, TRACK, SOUND, PRIVATE = 0x18538067, 0x1654AE6B, 0xAE, 0xE1, 0x63A2
+
+
+@pytest.mark.parametrize("piped", [False, True])
+@pytest.mark.parametrize(
+    ("rate", "layout", "private"),
+    [(48000, "stereo", b"\x11\x90"), (44100, "mono", b"\x12\x08"), (48000, "5.1", b"\x11\xb0")],
+)
+def test_aac_of_a_broadcast_in_matroska(
+    tmp_path: Path, rate: int, layout: str, private: bytes, *, piped: bool
+) -> None:
+    source = with_sound(tmp_path / "a.ts", "aac", rate=rate, layout=layout)
+    target = tmp_path / "b.mkv"
+    if piped:
+        with target.open("wb") as file:
+            transcode(source, target, as_it_is, Transcoding(QUICK), pipe=file)
+    else:
+        assert told(source, target) == []
+    data = target.read_bytes()
+    found: list[bytes] = []
+    for name, begin, end in ebml(data, 0, len(data)):
+        for part, start, stop in ebml(data, begin, end) if name == SEGMENT else ():
+            if part != TRACKS:
+                continue
+            for kind, *track in ebml(data, start, stop):
+                if kind != TRACK:
+                    continue
+                content = {name: data[a:b] for name, a, b in ebml(data, *track)}
+                if SOUND in content:
+                    found.append(content[PRIVATE])
+                    list(ebml(content[SOUND], 0, len(content[SOUND])))
+    assert found == [private]
+    before, after = packets(source, "audio"), packets(target, "audio")
+    assert [bytes(data) for _, data in after] == [bytes(data)[7:] for _, data in before]
     assert loudness(target) > 0.05
 
 

@@ -106,12 +106,10 @@ def test_video_gets_what_a_photo_of_it_gets(
         wide = source.y.astype(float) - colours.black
         target.y[:] = np.clip(colours.black + 2 * wide, 0, colours.black + colours.luma_span)
         for plane, result in ((source.u, target.u), (source.v, target.v)):
-            result[:] = np.clip(colours.middle + 2 * (plane - float(colours.middle)), 0, 4095)
+            result[:] = np.clip(colours.middle + 2 * (plane - float(colours.middle)), 0, 65535)
 
-    after = type(before)(
-        *(np.empty_like(p) for p in (before.y, before.u, before.v)), before.colours
-    )
-    doubled(before, after)
+    after = before.planes.blank_copy()
+    doubled(before.planes, after)
     target = type(planes)(
         *(np.empty_like(p) for p in (planes.y, planes.u, planes.v)), planes.colours
     )

@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from clip_files import alphas, seen_through
+from undark import VideoEnhancer
+from undark.engine.frames import Quality
 from undark.errors import UndarkError
 from undark.io.video import segments
 from undark.io.video.coding import Coding
@@ -38,8 +40,16 @@ def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segments, "_LENGTH", Fraction(1, 2))
 
 
-def run(source: Path, target: Path, *, stop: int | None = None, **options: Any) -> dict[str, Any]:
+def run(
+    source: Path,
+    target: Path,
+    *,
+    stop: int | None = None,
+    video: VideoEnhancer | None = None,
+    **options: Any,
+) -> dict[str, Any]:
     """One run, stopped after that many frames in all; how many frames it did, and what it said."""
+    change, made = (video.enhance_planes, video.made) if video else (as_it_is, "as it is")
     found: dict[str, Any] = {"done": 0, "said": []}
 
     def progress(done: Progress) -> None:
@@ -50,8 +60,8 @@ def run(source: Path, target: Path, *, stop: int | None = None, **options: Any) 
     part = Transcoding(**{"coding": QUICK, **options})
     try:
         transcode(
-            source, target, as_it_is, part, made="as it is",
-            progress=progress, notice=found["said"].append,
+            source, target, change, part, made=made, progress=progress,
+            notice=found["said"].append,
         )  # fmt: skip
     except StopError:
         found["stopped"] = True
@@ -183,6 +193,16 @@ def test_what_differs_is_begun_anew(tmp_path: Path) -> None:
     os.utime(source, (1, 1))
     assert run(source, target)["done"] == 40
     assert len(pictures(target)) == 40
+
+
+def test_another_quality_is_begun_anew(tmp_path: Path, curve_model: Path) -> None:
+    def video(quality: Quality) -> VideoEnhancer:
+        return VideoEnhancer(curve_model, quality=quality, runtime="onnxruntime", threads=1)
+
+    source = write_video(tmp_path / "a.mp4", grainy(scene(14), 40))
+    target = tmp_path / "b.mp4"
+    run(source, target, stop=20, video=video("fast"))
+    assert run(source, target, video=video("balanced"))["done"] == 40
 
 
 def test_what_is_known_from_frame_to_frame_is_known_again(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 import weakref
 from fractions import Fraction
@@ -248,6 +250,25 @@ def test_codecs_and_containers(
     assert np.abs(frames[3].astype(int) - pictures(source)[3]).mean() < 6
     # And what undark wrote it reads.
     assert len(pictures(copied(target, tmp_path / f"c{suffix}", coding=Coding()))) == 8
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are told by Linux")
+@pytest.mark.parametrize("made", [None, "a"], ids=["at once", "in segments"])
+def test_an_encoder_takes_the_processor_from_nobody(tmp_path: Path, made: str | None) -> None:
+    # SVT-AV1, opened by root, puts itself before everything else on the machine.
+    seen: set[int] = set()
+
+    def change(source: Planes, target: Planes, *, time: float) -> None:
+        source.copy_to(target)
+        for thread in Path("/proc/self/task").iterdir():
+            with contextlib.suppress(ProcessLookupError):
+                seen.add(os.sched_getscheduler(int(thread.name)))
+
+    source = write_video(tmp_path / "a.mkv", grainy(scene(60), 40))
+    coding = Coding(codec="av1", preset="13")
+    transcode(source, tmp_path / "b.mp4", change, Transcoding(coding), made=made)
+    assert seen == {os.SCHED_OTHER}
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 @pytest.mark.parametrize("size", [(95, 63), (33, 17), (16, 16), (2, 2), (257, 2)])

@@ -171,5 +171,5 @@ def test_every_word_is_used() -> None:
     )
     stems = {re.sub(r"_(one|other)$", "", key) for key in _words("en")}
     unused = {key for key in stems if f'"{key}"' not in code}
-    # The controls' are put together from their names.
-    assert all(key.startswith("control_") for key in unused)
+    # Those of controls and of qualities are put together from their names.
+    assert all(key.startswith(("control_", "quality_")) for key in unused)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import signal
+import socket
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from hands import choose, download, drop, names, paste, run_undark, select, settle, shown, slide
+from proxy import proxied
 
 import undark
 from undark.io.record import Record, find_record
@@ -25,6 +28,13 @@ pytestmark = pytest.mark.slow
 
 Visit = Callable[..., "Page"]
 TOKEN = "a-token-of-twenty-letters"
+
+
+def free_port() -> int:
+    """A port that nothing listens at."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
 
 
 def test_drop_slide_and_download(visit: Visit, server: Any, nights: Path, tmp_path: Path) -> None:
@@ -348,13 +358,82 @@ def test_video(visit: Visit, server: Any, tmp_path: Path) -> None:
     page.fill("#moment", "0.8")
     settle(page)
     assert any("at=0.8" in url for url in moments)
-    assert page.input_value("#model") == "curve"
+    assert page.input_value("#model") == "relight"
     assert page.locator("#format").count() == 0
-    assert download(page, tmp_path).name == "clip.undark.mp4"
-
-
-def test_under_a_path_of_a_proxy(visit: Visit, start: Callable[..., Any], nights: Path) -> None:
-    found = start("--public-url", "http://127.0.0.1/a/b/")
-    page = visit(f"{found.url.split('/a/')[0].rstrip('/')}/a/b/")
-    choose(page, nights / "window.jpg")
+    # Noise is cleaned off unless one says otherwise, as by the command line.
+    assert page.input_value("#control-denoise") == "1"
+    made = download(page, tmp_path).read_bytes()
+    run_undark("enhance", "clip.mp4", "-o", "by-command.mp4", cwd=tmp_path)
+    assert made == (tmp_path / "by-command.mp4").read_bytes()
+    page.select_option("#video-quality", "best")
     settle(page)
+    made = download(page, tmp_path).read_bytes()
+    run_undark("enhance", "clip.mp4", "-o", "best.mp4", "--quality", "best", cwd=tmp_path)
+    assert made == (tmp_path / "best.mp4").read_bytes()
+    page.select_option("#video-quality", "fast")
+    settle(page)
+    assert any("video_quality=fast" in url for url in moments)
+    assert page.locator("#control-denoise").count() == 0
+    page.reload()
+    settle(page)
+    assert page.input_value("#video-quality") == "fast"
+
+
+@pytest.mark.parametrize("strips", [True, False])
+def test_under_a_path_of_a_proxy(
+    visit: Visit, start: Callable[..., Any], nights: Path, tmp_path: Path, *, strips: bool
+) -> None:
+    port = free_port()
+    found = start("--public-url", f"http://127.0.0.1:{port}/a/b/", "--token", TOKEN)
+    with proxied(port, int(found.url.split(":")[2].split("/")[0]), "/a/b/", strips=strips) as url:
+        page = visit(url)
+        page.fill("#token", TOKEN)
+        page.keyboard.press("Enter")
+        page.wait_for_selector("dialog", state="hidden")
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        choose(page, nights / "window.jpg", nights / "it's night.jpg")
+        settle(page)
+        slide(page, "exposure", 0.5)
+        made = download(page, tmp_path).read_bytes()
+        assert made == _by_command(tmp_path / "command", nights / "window.jpg", "--exposure", "0.5")
+        with zipfile.ZipFile(download(page, tmp_path, "text=Download all (2)")) as zipped:
+            assert len(zipped.namelist()) == 2
+        assert any(address.endswith("/events") for address in asked)
+        page.reload()
+        settle(page)
+        assert names(page) == ["window.jpg", "it's night.jpg"]
+
+
+def test_a_server_that_is_started_anew_is_given_all_again(
+    visit: Visit, start: Callable[..., Any], nights: Path, tmp_path: Path
+) -> None:
+    port = free_port()
+    first = start("--port", port)
+    page = visit(first.url)
+    choose(page, nights / "large.jpg")
+    settle(page)
+    with page.expect_download(timeout=60_000) as waiting:
+        page.click(".final .primary")
+        page.wait_for_selector(".making")
+        first.stop(signal.SIGKILL)
+        start("--port", port)
+    assert waiting.value.suggested_filename == "large.undark.jpg"
+    made = tmp_path / "made.jpg"
+    waiting.value.save_as(made)
+    assert made.read_bytes() == _by_command(tmp_path / "command", nights / "large.jpg")
+    slide(page, "exposure", 0.5)
+    assert page.locator(".toast.bad").count() == 0
+
+
+def test_what_cannot_be_shown_leaves_the_batch_in_its_place(
+    visit: Visit, server: Any, nights: Path
+) -> None:
+    page = visit(server.url)
+    choose(page, nights / "window.jpg", nights / "bad.jpg")
+    settle(page)
+    page.wait_for_selector(".thumb.bad")
+    place = page.locator(".gallery").bounding_box()
+    select(page, "bad.jpg")
+    page.wait_for_selector(".pending")
+    assert page.locator(".gallery").bounding_box() == place

@@ -17,15 +17,17 @@ from undark.errors import DivergedError, RecipeError, UsageError
 from undark.evaluate.metrics import psnr
 from undark.models import Card
 from undark.photo import Photo
-from undark.pixels.steps import ACTIONS, LIMIT, STOP, Look, Step, apply_steps, cut_patches
+from undark.pixels.look import ACTIONS, CHOICES, LIMIT, STATE, STOP, Look, cut_patches
+from undark.pixels.steps import Step, apply_steps
 from undark.train import export_model, run
 from undark.train.callbacks import Stop
 from undark.train.data.datasets import load_datasets
 from undark.train.environment import ENVIRONMENT, Gallery, Retouch, Scene
 from undark.train.losses.reward import Truth, no_reference
 from undark.train.methods.agent import Agent
+from undark.train.nets.policy import Policy
 from undark.train.recipe import Augment, Data, Source
-from undark.train.weights import load_weights
+from undark.train.weights import Weights, load_into, load_weights
 
 SMALL = (
     "net.widths=[32]",
@@ -43,6 +45,10 @@ SMALL = (
 
 def action(operation: str, amount: float) -> int:
     return ACTIONS.index(Step(operation, amount))
+
+
+def action_in(place: str, amount: float) -> int:
+    return ACTIONS.index(Step("exposure", amount, place))
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +208,25 @@ def test_an_exported_agent_runs_without_torch_and_is_tuned_further(
         start=exported.model,
     )
     assert load_weights(tuned.folder).recipe.net == load_weights(done.folder).recipe.net
+
+
+def test_an_agent_from_before_there_were_places_is_tuned_further() -> None:
+    torch.manual_seed(0)
+    old, new = Policy(STATE, CHOICES[-1], 16), Policy(STATE, CHOICES[0], 16)
+    torch.nn.init.normal_(old.choose.weight)
+    recipe = Agent.default_recipe("agent")
+    load_into(new, Weights(old.state_dict(), recipe, []))
+    seen = torch.rand(8, 3, 16, 16), torch.randn(8, STATE)
+    before, after = old(*seen), new(*seen)
+    known = CHOICES[-1] - 1
+    assert torch.equal(after[:, :known], before[:, :known])
+    assert torch.equal(after[:, -1], before[:, -1])
+    shadows = action_in("shadows", 0.4)
+    likewise = after[:, shadows] - after[:, action("exposure", 0.4)]
+    assert (likewise < 0).all()
+    assert likewise.detach().std() < 1e-4
+    with pytest.raises(RecipeError, match="another network"):
+        load_into(Policy(STATE, CHOICES[0], 24), Weights(old.state_dict(), recipe, []))
 
 
 def test_a_stopped_run_resumes_to_the_very_step(

@@ -29,9 +29,9 @@ const following = new Map<string, () => void>();
 function orderOf(item: Item): JobOrder | null {
   if (!item.source || !item.edit || !about.value) return null;
   const { model } = item.edit;
-  const { format, quality, strip, record } = outputOf(item.source, output.value);
-  const adjust = asked(about.value, modelNamed(model), item.edit, item.source.kind);
-  return { source: item.upload, model, adjust, format, quality, strip, record };
+  const wanted = outputOf(item.source, output.value);
+  const adjust = asked(about.value, modelNamed(model), item.edit, item.source.kind, wanted);
+  return { source: item.upload, model, adjust, ...wanted };
 }
 
 /** Whether the item's job makes, or made, what is wanted now. */
@@ -91,6 +91,8 @@ export function follow(id: string) {
     if (news instanceof Refusal) {
       stopFollowing(id);
       patch(id, { job: null, made: null });
+      // The server was started anew: what it was to make is ordered again.
+      if (news.gone && find(id)) return void make(id);
       unwant(id);
       failed(id, line(news));
     } else heard(id, news);
@@ -150,13 +152,27 @@ export async function download(id: string) {
   await make(id);
 }
 
+/** Results that the server let go, for room or after a while, are to be made again. */
+async function forgetLost(id: string) {
+  const item = find(id);
+  if (!item?.job || !isMade(item)) return;
+  try {
+    await engine.look(item.job.id);
+  } catch (error) {
+    if (error instanceof Refusal && error.gone) patch(id, { job: null, made: null });
+  }
+}
+
 /** Downloads all results as one archive, made first where that is needed. */
 export async function downloadAll() {
   const ready = items.value.filter((item) => item.phase !== "failed");
   const [only] = ready;
   if (ready.length === 1 && only) return download(only.id);
   collected = new Set(ready.map((item) => item.id));
-  for (const { id } of ready) if (collected?.has(id)) await make(id);
+  for (const { id } of ready) {
+    await forgetLost(id);
+    if (collected?.has(id)) await make(id);
+  }
   saveCollected();
 }
 

@@ -1,7 +1,7 @@
 /** The batch outlives a reload of the page: names and wishes are kept by the tab, files by the server. */
 
 import { effect } from "@preact/signals";
-import type { Edit, Output } from "../edit";
+import { DEFAULT_OUTPUT, type Edit, type Output } from "../edit";
 import { isEnded, Refusal } from "../engine";
 import { kept } from "../kept";
 import { type Item, items, output, patch, scope, selectedId, unguessable } from "../state";
@@ -77,15 +77,16 @@ export async function restore() {
   items.value = [...before, ...items.value];
   selectedId.value = content.selected;
   scope.value = content.scope;
-  output.value = content.output;
+  output.value = { ...DEFAULT_OUTPUT, ...content.output };
   keep();
-  for (const { id, upload, job, failed } of content.items) {
+  for (const { id, upload, edit, job, failed } of content.items) {
     if (failed) continue;
     try {
       arrived(id, await engine.recall(upload));
     } catch (error) {
       const isGone = error instanceof Refusal && error.gone;
-      fail(id, isGone ? t("error_interrupted") : line(error));
+      const gone = t(edit ? "error_gone" : "error_interrupted");
+      fail(id, isGone ? gone : line(error));
       continue;
     }
     if (!job) continue;

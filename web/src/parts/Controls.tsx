@@ -1,7 +1,7 @@
 import { reset, setControl, setModel, useForAll } from "../actions/adjust";
-import { controlsOf, neutral } from "../edit";
+import { controlsOf } from "../edit";
 import type { ControlName } from "../engine";
-import { about, type Item, items, modelNamed, models, scope } from "../state";
+import { about, type Item, items, modelNamed, models, output, scope } from "../state";
 import { number, t, type Word } from "../words";
 import { Icon } from "./Icon";
 
@@ -17,7 +17,7 @@ function Slider({ item, name }: { item: Item; name: ControlName }) {
   const kind = item.source?.kind ?? "photo";
   if (!control || !item.edit || !about.value) return null;
   const value = item.edit.adjust[name];
-  const usual = neutral(about.value, name, kind);
+  const usual = control.neutral;
   const label = t(`control_${name}` as Word);
   const hint = t(
     name === "denoise" && kind === "video"
@@ -95,6 +95,7 @@ export function Controls({ item }: { item: Item }) {
   const kind = item.source?.kind ?? "photo";
   const model = modelNamed(item.edit?.model);
   const offered = models.value?.models ?? [];
+  const controls = controlsOf(model, kind, output.value);
   return (
     <section class="card" aria-label={t("light")}>
       {items.value.length > 1 && <Scope />}
@@ -116,10 +117,12 @@ export function Controls({ item }: { item: Item }) {
       <p class="hint" id="model-summary" lang="en">
         {model?.summary}
       </p>
-      {controlsOf(model, kind).map((name) => (
+      {controls.map((name) => (
         <Slider key={name} item={item} name={name} />
       ))}
-      {kind === "video" && <p class="hint">{t("control_denoise_video")}</p>}
+      {kind === "video" && controls.includes("denoise") && (
+        <p class="hint">{t("control_denoise_video")}</p>
+      )}
       <div class="row">
         <button type="button" class="quiet" onClick={reset}>
           <Icon name="reset" /> {t("reset")}

@@ -1,8 +1,8 @@
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { loadRecipe, saveRecipe } from "../actions/adjust";
-import { commandLine } from "../edit";
-import type { Strip } from "../engine";
+import { commandLine, VIDEO_QUALITIES } from "../edit";
+import type { Strip, VideoQuality } from "../engine";
 import { about, type Item, modelNamed, notify, output } from "../state";
 import { t } from "../words";
 
@@ -70,7 +70,7 @@ function Recipe({ item }: { item: Item }) {
 
 /** What the results are to be: format, quality, metadata; and the edit as a recipe. */
 export function Output({ item }: { item: Item }) {
-  const { format, quality, strip, record } = output.value;
+  const { format, quality, videoQuality, strip, record } = output.value;
   const set = (change: Partial<typeof output.value>) => {
     output.value = { ...output.value, ...change };
   };
@@ -79,6 +79,28 @@ export function Output({ item }: { item: Item }) {
   const isVideo = item.source?.kind === "video";
   return (
     <section class="card" aria-label={t("result")}>
+      {isVideo && (
+        <div class="field">
+          <label for="video-quality">{t("quality")}</label>
+          <select
+            id="video-quality"
+            value={videoQuality}
+            aria-describedby="video-quality-hint"
+            onChange={(event) => set({ videoQuality: event.currentTarget.value as VideoQuality })}
+          >
+            {VIDEO_QUALITIES.map((name) => (
+              <option key={name} value={name}>
+                {t(`quality_${name}`)}
+              </option>
+            ))}
+          </select>
+        </div>
+      )}
+      {isVideo && (
+        <p class="hint" id="video-quality-hint">
+          {t(`quality_${videoQuality}_hint`)}
+        </p>
+      )}
       {!isVideo && (
         <div class="field">
           <label for="format">{t("format")}</label>
@@ -126,14 +148,16 @@ export function Output({ item }: { item: Item }) {
           <option value="all">{t("metadata_all")}</option>
         </select>
       </div>
-      <label class="check">
-        <input
-          type="checkbox"
-          checked={record}
-          onChange={(event) => set({ record: event.currentTarget.checked })}
-        />
-        <span>{t("record")}</span>
-      </label>
+      {!isVideo && (
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={record}
+            onChange={(event) => set({ record: event.currentTarget.checked })}
+          />
+          <span>{t("record")}</span>
+        </label>
+      )}
       <Recipe item={item} />
     </section>
   );

@@ -32,6 +32,8 @@ export function TokenForm() {
     <dialog ref={dialog} aria-labelledby="token-text" onCancel={(event) => event.preventDefault()}>
       <form onSubmit={(event) => void submit(event)}>
         <p id="token-text">{t("token_text")}</p>
+        {/* What password managers keep the token under. */}
+        <input type="text" name="username" autocomplete="username" value="undark" readOnly hidden />
         <label for="token">{t("token")}</label>
         <input id="token" name="token" type="password" autocomplete="current-password" required />
         {error.value && (

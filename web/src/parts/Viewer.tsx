@@ -1,6 +1,15 @@
 import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { after, before, isBusy, parts, pieces, previewError, retryPreview } from "../preview";
+import {
+  after,
+  before,
+  isBusy,
+  parts,
+  pieces,
+  previewError,
+  retryPreview,
+  seenAs,
+} from "../preview";
 import { about, type Item } from "../state";
 import { boxOf, moved, type Size, scaleOf, seen, split, type View, zoomed } from "../view";
 import { number, t } from "../words";
@@ -37,6 +46,13 @@ export function Viewer({ item }: { item: Item }) {
     observer.observe(node);
     return () => observer.disconnect();
   }, [size]);
+
+  // A photo that is seen whole needs no more pixels than the screen shows of it.
+  useSignalEffect(() => {
+    if (size.value.w === 0) return;
+    const { width, height } = boxOf(view.value, size.value, photoSize.value);
+    seenAs(width * devicePixelRatio, height * devicePixelRatio);
+  });
 
   // What is seen larger than the preview has it is asked for at full size, once it stands still.
   useSignalEffect(() => {

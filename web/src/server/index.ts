@@ -16,7 +16,9 @@ import { Watcher } from "./watcher";
 type Query = Record<string, string | number | undefined>;
 
 function previewQuery({ look, maxPixels, at, part }: PreviewOrder): Query {
-  const shown: Query = look ? { model: look.model, ...look.adjust } : { before: "true" };
+  const shown: Query = look
+    ? { model: look.model, ...look.adjust, video_quality: look.videoQuality }
+    : { before: "true" };
   return { ...shown, ...(part ?? { max_pixels: maxPixels }), at };
 }
 
@@ -52,11 +54,11 @@ export function server(gate: Gate): Engine {
       (
         await request(gate, `v1/uploads/${id}/preview`, { query: previewQuery(order), signal })
       ).blob(),
-    enhance: ({ source, ...order }: JobOrder, signal) =>
+    enhance: ({ source, videoQuality, ...order }: JobOrder, signal) =>
       json<Job>("v1/jobs", {
         method: "POST",
         headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ upload: source, ...order }),
+        body: JSON.stringify({ upload: source, video_quality: videoQuality, ...order }),
         signal,
       }),
     look: (id) => json<Job>(`v1/jobs/${id}`),

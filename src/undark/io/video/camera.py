@@ -12,10 +12,11 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from undark.errors import InputError, UnreadableError
-from undark.io.video.feed import PATIENCE, Feed, is_url
+from undark.io.video.feed import Feed, is_url
 from undark.io.video.filters import Upright
 from undark.io.video.hdr import hdr_of, shown_in_sdr
 from undark.io.video.libav import libav, main_stream, open_video
+from undark.io.video.network import PATIENCE
 from undark.io.video.planes import Change, planes_of
 
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -21,6 +22,8 @@ __all__ = ["Canvas"]
 
 # FFmpeg's numbers of the ranges that samples may have.
 _LIMITED, _FULL = 1, 2
+# What of a planar format's name says its depth.
+_DEPTH: Final = re.compile(r"(?:\d+le)?$")
 
 
 class Canvas:
@@ -59,6 +62,8 @@ class Canvas:
         name = first.format.name
         self.kind = kind
         self.format: str = pixel_format(kind, codec, plain=plain)
+        # Frames are changed at the depth that they have: light shows what a coarser one loses.
+        self._format = self.format if hdr is not None else _at_depth(self.format, first)
         self._is_planar = is_planar(name)
         # Other formats become what players take where nothing is said.
         self._matrix = int(first.colorspace) if self._is_planar else 1 if first.height >= 720 else 6
@@ -108,8 +113,10 @@ class Canvas:
                 _fill(whole, *part.shape)
         else:
             y, u, v = (np.empty_like(plane) for plane in (before.y, before.u, before.v))
-            bright = Planes(y, u, v, after.colours)
+            bright = Planes(y, u, v, before.colours)
             change(before, bright, time=seconds)
+            depth = after.colours.depth
+            before, bright = before.at_depth(depth), bright.at_depth(depth)
             compose(before, bright, after, self._preview, turned=self._is_turned)
         if self.format.startswith("yuva"):
             self._copy_alpha(source, result)
@@ -118,27 +125,41 @@ class Canvas:
     def _empty(self, source: VideoFrame) -> VideoFrame:
         """A frame to be encoded, which says of its fields what `source` does."""
         if self.kind.fields and self.size == (source.width, source.height):
-            return twin(source)
+            same = source.format.name == self.format
+            return twin(source if same else source.reformat(format=self.format))
         return self._av.VideoFrame(*self.size, self.format)
 
     def _copy_alpha(self, source: VideoFrame, result: VideoFrame) -> None:
         whole, part = alpha_of(result), alpha_of(source)
+        top, its = ((1 << item.format.components[0].bits) - 1 for item in (result, source))
         if self._preview is not None:
-            whole[...] = (1 << result.format.components[0].bits) - 1
+            whole[...] = top
             return
+        if top != its:
+            part = np.rint(part * np.float32(top / its)).astype(whole.dtype)
         whole[: part.shape[0], : part.shape[1]] = part
         _fill(whole, *part.shape)
 
     def _usual(self, frame: VideoFrame) -> VideoFrame:
-        """The frame in the format and size of the first."""
+        """The frame in the size of the first, and in what is nearest to its format."""
         size = (frame.width, frame.height)
-        if size == self._own and frame.format.name.replace("yuvj", "yuv") == self.format:
+        if size == self._own and frame.format.name.replace("yuvj", "yuv") == self._format:
             return frame
         if self._is_planar:
-            return frame.reformat(*self._own, self.format)
+            return frame.reformat(*self._own, self._format)
         return frame.reformat(
-            *self._own, self.format, dst_colorspace=self._matrix, dst_color_range=_LIMITED
+            *self._own, self._format, dst_colorspace=self._matrix, dst_color_range=_LIMITED
         )
+
+
+def _at_depth(name: str, frame: VideoFrame) -> str:
+    """The planar format of that name, with as many bits a sample as `frame` has, or more."""
+    bits = frame.format.components[0].bits
+    own = _DEPTH.sub("" if bits <= 8 else f"{bits}le", name, count=1)
+    try:
+        return str(libav().VideoFormat(own).name)
+    except ValueError:  # there are few depths for transparency
+        return _DEPTH.sub("16le", name, count=1)
 
 
 def _through_rendition(change: Change, hdr: Hdr, colours: Colours) -> Change:
@@ -147,9 +168,8 @@ def _through_rendition(change: Change, hdr: Hdr, colours: Colours) -> Change:
 
     def changed(source: Planes, target: Planes, *, time: float) -> None:
         before = rendering.rendition(source)
-        y, u, v = (np.empty_like(plane) for plane in (before.y, before.u, before.v))
-        after = Planes(y, u, v, before.colours)
-        change(before, after, time=time)
+        after = before.planes.blank_copy()
+        change(before.planes, after, time=time)
         rendering.relit(source, before, after, target)
 
     return changed

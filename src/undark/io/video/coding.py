@@ -18,6 +18,7 @@ __all__ = [
     "CODECS",
     "Coding",
     "Kind",
+    "check_bits",
     "check_coding",
     "codec_for",
     "is_planar",
@@ -57,6 +58,7 @@ _USUAL: Final = {
     "vp9": ("6", 30),
     "av1": ("10", 30),
 }
+_BITS: Final = (8, 10)
 _MOST_CRF: Final = {"h264": 51, "hevc": 51, "vp9": 63, "av1": 63}
 # Codecs that keep transparency and files that do, and codecs that keep two fields in a frame.
 _WITH_ALPHA: Final = ("prores", "vp9", "ffv1")
@@ -104,9 +106,10 @@ class Coding:
             ``proxy`` to ``4444xq``.
         encoder: ``nvenc``, ``qsv``, ``vaapi`` or ``videotoolbox`` where that works, and else, or
             with None, an encoder that runs on the processor.
+        bits: 8 or 10, of each sample; by default as many as the source has, and HDR has 10.
 
     Raises:
-        UsageError: No such codec or encoder.
+        UsageError: No such codec or encoder, or another number of bits.
     """
 
     def __init__(
@@ -115,6 +118,7 @@ class Coding:
         crf: int | None = None,
         preset: str | None = None,
         encoder: str | None = None,
+        bits: int | None = None,
     ) -> None:
         """Check the names."""
         self.encoder: str | None = None if encoder is None else encoder.strip().lower()
@@ -126,14 +130,22 @@ class Coding:
         self.codec: str | None = _ALSO.get(name or "", name)
         if self.codec is not None and self.codec not in CODECS:
             raise UsageError(f"{codec!r} is not a codec; choose one of {', '.join(CODECS)}")
+        if bits is not None and bits not in _BITS:
+            raise UsageError(f"bits must be 8 or 10, not {bits}", argument="bits")
         self.crf = crf
         self.preset = preset
+        self.bits = bits
         if self.codec is not None:
             self.check(self.codec)
+        elif preset is not None and not any(preset in known for known in _PRESETS.values()):
+            raise UsageError(
+                f"{preset!r} is a preset of no codec; ultrafast to veryslow are of h264"
+            )
 
     def __repr__(self) -> str:
         """What was asked for."""
-        return f"Coding({self.codec!r}, {self.crf!r}, {self.preset!r}, {self.encoder!r})"
+        said = (self.codec, self.crf, self.preset, self.encoder, self.bits)
+        return f"Coding({', '.join(map(repr, said))})"
 
     def check(self, codec: str) -> None:
         """See that the codec has the preset and the quality asked for.
@@ -142,7 +154,8 @@ class Coding:
             UsageError: It has not.
         """
         known = _PRESETS[codec]
-        if self.preset is not None and self.preset not in known:
+        # Where files of several kinds are written, it is meant for those that know it.
+        if self.codec is not None and not self.knows_preset(codec):
             choice = f"choose one of {', '.join(known)}" if known else "it has none"
             raise UsageError(f"{self.preset!r} is not a preset of {codec}; {choice}")
         most = _MOST_CRF.get(codec)
@@ -150,6 +163,12 @@ class Coding:
             raise UsageError(f"{codec} has no crf; leave it out", argument="crf")
         if self.crf is not None and most is not None and not 0 <= self.crf <= most:
             raise UsageError(f"crf must be 0 to {most} for {codec}, not {self.crf}", argument="crf")
+        if codec == "prores" and self.bits == _BITS[0]:
+            raise UsageError("prores has always 10 bits; leave this out", argument="bits")
+
+    def knows_preset(self, codec: str) -> bool:
+        """Whether the preset asked for, if one is, is one of the codec's."""
+        return self.preset is None or self.preset in _PRESETS[codec]
 
     def quality(self, codec: str) -> int:
         """Of what is encoded, as constant quality counts it."""
@@ -228,7 +247,32 @@ def codec_for(destination: Path, coding: Coding, kind: Kind) -> str:
             " or SDR",
             argument="sdr",
         )
+    if kind.hdr and kind.depth <= _BITS[0]:
+        raise UsageError(
+            f"{destination}: HDR takes 10 bits; leave that out, or have SDR", argument="bits"
+        )
     return codec
+
+
+def check_bits(destination: Path, coding: Coding, codec: str, format: str) -> None:
+    """See that what is encoded has the bits asked for.
+
+    Args:
+        destination: Of the file.
+        coding: What is asked for.
+        codec: A key of `CODECS`.
+        format: As `pixel_format` gives it.
+
+    Raises:
+        UsageError: It has not.
+    """
+    if coding.bits is None or (coding.bits > _BITS[0]) == format.endswith("le"):
+        return
+    if coding.bits == _BITS[0]:
+        raise UsageError(f"{destination}: {codec} has always 10 bits", argument="bits")
+    what = f"{codec} with transparency" if format.startswith("yuva") else codec
+    others = "prores or ffv1" if format.startswith("yuva") else "hevc, av1, prores or ffv1"
+    raise UsageError(f"{destination}: {what} has no 10 bits here; choose {others}", argument="bits")
 
 
 def _is_deep(codec: str) -> bool:

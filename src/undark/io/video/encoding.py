@@ -17,6 +17,7 @@ from undark.io.video.options import Transcoding
 from undark.io.video.planes import Change
 from undark.io.video.reader import VideoReader
 from undark.io.video.streams import own_tags
+from undark.io.video.timecode import moved_tags
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -89,6 +90,12 @@ class Encoding:
         see_through = self.codec == "vp9" and self.canvas.format.startswith("yuva")
         return self.codec == "ffv1" or see_through
 
+    def tags(self, tags: dict[str, str]) -> dict[str, str]:
+        """Of those of the source's file, or of its video stream, what the result's says."""
+        begin = self.reader.time(self._first) if self.options.begin > 0.0 else 0.0
+        told = moved_tags(own_tags(tags), round(begin * self.rate), self.rate)
+        return stripped_tags(told, self.options.strip)
+
     def add_to(self, file: Any) -> Any:
         """A stream of `file`, an open container, that encodes the frames."""
         options = self.options.coding.options(self.codec)
@@ -117,7 +124,7 @@ class Encoding:
         shape = video.sample_aspect_ratio
         if shape and self.options.preview is None:
             context.sample_aspect_ratio = 1 / shape if is_turned(first) and not keeps else shape
-        stream.metadata.update(stripped_tags(own_tags(video.metadata), self.options.strip))
+        stream.metadata.update(self.tags(video.metadata))
         stream.disposition = video.disposition
         matrix = display_matrix(first)
         if matrix is not None and keeps:

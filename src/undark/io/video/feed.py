@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from undark.errors import DamagedError, UndarkError, UnsupportedError
 from undark.io.formats import READABLE_SUFFIXES
 from undark.io.formats.sniff import sniff
 from undark.io.video.containers import READ_ONLY_VIDEOS, VIDEO_SUFFIXES
+from undark.io.video.held import Held
 from undark.io.video.libav import main_stream, open_video
+from undark.io.video.network import open_url
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
 __all__ = [
-    "PATIENCE",
-    "STREAM_OPTIONS",
     "Feed",
     "head_of",
     "is_url",
     "seekable",
     "shows_video",
 ]
-
-PATIENCE: Final = 10.0
-"""Seconds without anything after which a stream is given up."""
-
-STREAM_OPTIONS: Final = {
-    "rtsp_transport": "tcp",
-    "rw_timeout": str(int(PATIENCE * 1e6)),
-}
-"""How FFmpeg is to read from the network."""
 
 # What FFmpeg takes for videos though nobody else would.
 _NONE: Final = ("tty", "image2", "lrc")
@@ -68,7 +57,7 @@ class Feed:
         """
         if self.file is not None:
             return open_video(self.name, file=seekable(self.file))
-        return open_video(self.name, options=STREAM_OPTIONS, timeout=PATIENCE)
+        return open_url(self.name)
 
 
 def head_of(pipe: BinaryIO) -> bytes:
@@ -82,17 +71,11 @@ def head_of(pipe: BinaryIO) -> bytes:
     return b"" if peek is None else peek(_HEAD)[:_HEAD]
 
 
-def seekable(pipe: BinaryIO) -> BinaryIO:
-    """The pipe; or, where an MP4 comes through it, whose index may be at its end, a file with all.
-
-    The file is deleted when it is closed.
-    """
+def seekable(pipe: BinaryIO) -> BinaryIO | Held:
+    """The pipe; or, where an MP4 comes through it, whose index may be at its end, all of it."""
     if pipe.seekable() or head_of(pipe)[4:8] != b"ftyp":
         return pipe
-    held = TemporaryFile()  # noqa: SIM115 - whoever reads it closes it
-    shutil.copyfileobj(pipe, held)
-    held.seek(0)
-    return held
+    return Held(pipe)
 
 
 def is_url(text: str) -> bool:

@@ -187,11 +187,12 @@ def rendering_for(transfer: int, colours: Colours, peak: float) -> Rendering:
     return Rendering(transfer, colours, peak)
 
 
-def shown_in_sdr(frame: VideoFrame, hdr: Hdr) -> VideoFrame:
-    """A frame of PQ or HLG as one of BT.709, 8 bits and 4:2:0, tone-mapped."""
+def shown_in_sdr(frame: VideoFrame, hdr: Hdr, *, deep: bool = False) -> VideoFrame:
+    """A frame of PQ or HLG as one of BT.709, 4:2:0, of 8 bits or 16, tone-mapped."""
     if not frame.format.name.startswith("yuv420p") or frame.format.components[0].bits == 8:
         frame = frame.reformat(format="yuv420p10le")
-    result = frame.reformat(format="yuv420p")  # with its properties; its samples are written below
+    # With its properties; its samples are written below.
+    result = frame.reformat(format="yuv420p16le" if deep else "yuv420p")
     result.colorspace = result.color_primaries = result.color_trc = _BT_709
     result.color_range = _LIMITED
     source = planes_of(frame, BT_2020)

@@ -80,6 +80,8 @@ def open_video(source: str | Path, *, file: Any = None, **options: Any) -> Input
         raise UnreadableError(f"{source}: cannot be read: no permission to read it") from error
     except (av.error.InvalidDataError, av.error.EOFError) as error:
         raise DamagedError(f"{source}: is not a video, or is damaged or truncated") from error
+    except (av.error.ExitError, av.error.TimeoutError) as error:
+        raise UnreadableError(f"{source}: cannot be read: nothing came for a while") from error
     except av.error.FFmpegError as error:
         raise UnreadableError(f"{source}: cannot be read: {error.strerror or error}") from error
 

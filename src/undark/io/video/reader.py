@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from undark.errors import DamagedError, UsageError
+from undark.errors import DamagedError, UnreadableError, UsageError
 from undark.io.video.clock import Timeline
 from undark.io.video.damage import Damage
 from undark.io.video.feed import Feed
@@ -80,7 +80,7 @@ class VideoReader:
         self.stream: VideoStream = main_stream(container, str(source))
         self.dolby: tuple[int, int] | None = dolby_vision(self.stream, self.source)
         self.hdr: Hdr | None = None
-        self._sdr = sdr
+        self._sdr, self._deep = sdr, options.sdr
         self._resume = max(options.begin, resume)
         self.stream.thread_type = "AUTO"  # pyright: ignore[reportAttributeAccessIssue]
         base = self.stream.time_base
@@ -95,6 +95,9 @@ class VideoReader:
         self._least = max(1, round(_LEAST / self.base))
         self._damage = Damage()
         self._early: list[Packet[Any]] = []
+        # A stream that ends in the middle of nothing.
+        self._stalls = (self._av.error.ExitError, self._av.error.TimeoutError)
+        self.stalled: bool = False
         self.covers: dict[int, bytes] = {}
         length = _length(container, self.stream)
         self.length: float = min(length, self.end or length) - self.begin
@@ -134,6 +137,8 @@ class VideoReader:
             if self.is_frame(item):
                 return item
             self._early.append(item)
+        if self.stalled:
+            raise UnreadableError(f"{self.source}: cannot be read: nothing came for a while")
         part = " in the part asked for" if self.begin or self.end else ""
         raise DamagedError(f"{self.source}: is damaged or truncated: no frame can be read{part}")
 
@@ -259,6 +264,9 @@ class VideoReader:
                 packet = next(demuxed)
             except StopIteration:
                 return
+            except self._stalls:
+                self.stalled = True
+                return
             except self._av.error.FFmpegError:
                 failures += 1
                 self._damaged()
@@ -293,7 +301,10 @@ class VideoReader:
         frame = self._turned(frame)
         if self.hdr is None:
             self.hdr = hdr_of(frame, self.dolby)
-        return shown_in_sdr(frame, self.hdr) if self._sdr and self.hdr is not None else frame
+        if not self._sdr or self.hdr is None:
+            return frame
+        # What becomes brighter later shows what 8 bits have lost.
+        return shown_in_sdr(frame, self.hdr, deep=self._deep)
 
     def _frames(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
         self._damage.sent += packet.size > 0

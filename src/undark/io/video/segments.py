@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from undark.io.atomic import lock, write_atomically
 from undark.io.video.encoding import Encoding
 from undark.io.video.libav import libav
+from undark.io.video.scheduling import start_encoding
 from undark.io.video.writer import Source
 
 if TYPE_CHECKING:
@@ -180,6 +181,7 @@ class SegmentWriter:
             place = str(self._work.path / f"{self._name}.part")
             self._file = self._av.open(place, "w", format=self._form)
             self._stream = self._encoding.add_to(self._file)
+            start_encoding(self._file)
             self._first, self._frames, self._begun = stamp, 0, monotonic()
         frame.pts = stamp - self._first
         self._last = stamp

@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from undark.io.strip import stripped_tags
+from undark.io.video import aac
 from undark.io.video.convert import Converter, converter_for
 from undark.io.video.libav import libav
 
@@ -28,9 +29,6 @@ _OWN_TAGS: Final = frozenset({"encoder", "major_brand", "minor_version", "compat
 _COVERS: Final = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
 # Seconds that an encoder of sound puts before the first image.
 _SHORT: Final = 0.04
-_AAC_RATES: Final = (
-    *(96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350),
-)
 _MATROSKA: Final = "matroska"
 _MP4: Final = "mp4"
 
@@ -71,6 +69,7 @@ class Companions:
         self._ways: dict[int, Stream | Converter] = {}
         self._last: dict[int, int] = {}
         self._refused: set[int] = set()
+        self._headed: dict[int, bool] = {}
         self._covers: list[tuple[Stream, bytes]] = []
         for stream in source.streams:
             if stream.index == video.index or self._is_made(stream):
@@ -95,6 +94,7 @@ class Companions:
                 if way is not None:
                     self._ways[stream.index] = way
                     self._set_rate(way, stream)
+                    self._set_aac(way, stream)
                 if stream.type == "video":
                     self._notice(f"its video stream {stream.index} is copied as it is, still dark")
                 return
@@ -135,6 +135,11 @@ class Companions:
             step = 1 if step == size else step
             copy.codec_context.bit_rate = round(8 * size / (max(step, 1) * stream.time_base))
 
+    def _set_aac(self, copy: Any, stream: Any) -> None:
+        is_sound = stream.type == "audio" and stream.codec_context is not None
+        if self._kind == _MATROSKA and is_sound:
+            self._headed[stream.index] = aac.describe(copy.codec_context, stream.codec_context)
+
     def _add_cover(self, stream: Stream, content: bytes) -> None:
         codec = _codec(stream)
         if self._kind == _MATROSKA and codec in _COVERS:
@@ -167,7 +172,8 @@ class Companions:
             if isinstance(way, Converter):
                 self._mux(index, way.stream, way.convert(packet))
             else:
-                packet.stream = way
+                if self._headed.get(index):
+                    packet = aac.without_header(packet)
                 self._mux(index, way, [packet])
         except self._av.error.FFmpegError as error:
             if error.errno != errno.EINVAL and not isinstance(
@@ -228,22 +234,7 @@ def _add_copy(target: Any, stream: Any, strip: str | None) -> Stream | None:
     copy.time_base = stream.time_base
     copy.metadata.update(stripped_tags(stream.metadata, strip))
     copy.disposition = stream.disposition
-    if target.format.name == _MATROSKA and _codec(stream).startswith("aac"):
-        _describe_aac(copy.codec_context, stream.codec_context)
     return copy
-
-
-def _describe_aac(copy: Any, source: Any) -> None:
-    """Say what AAC is like that says so in each packet, as in MPEG-TS: Matroska says it once.
-
-    Two bytes of ISO/IEC 14496-3, 1.6.2: the kind of AAC, its rate's number, its channels.
-    """
-    channels = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 8: 7}.get(source.layout.nb_channels)
-    kinds = {"Main": 1, "LC": 2, "SSR": 3, "LTP": 4}
-    if not source.extradata and channels and source.sample_rate in _AAC_RATES:
-        kind = kinds.get(source.profile, 2)
-        rate = _AAC_RATES.index(source.sample_rate)
-        copy.extradata = (kind << 11 | rate << 7 | channels << 3).to_bytes(2, "big")
 
 
 def _add_tagged(target: Any, stream: Any, strip: str | None) -> Stream | None:

@@ -10,11 +10,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from undark.errors import InputError, OutputError
+from undark.errors import InputError, OutputError, UnreadableError
 from undark.io.atomic import finish, not_written, open_part
+from undark.io.video import network
 from undark.io.video.animation import ANIMATIONS
 from undark.io.video.canvas import Canvas
-from undark.io.video.coding import CODECS, Kind, check_coding, codec_for, is_planar, keeps_alpha
+from undark.io.video.coding import (
+    CODECS,
+    Kind,
+    check_bits,
+    check_coding,
+    codec_for,
+    is_planar,
+    keeps_alpha,
+)
 from undark.io.video.containers import keeps_turns, partial_path
 from undark.io.video.damage import clock
 from undark.io.video.encoding import Encoding
@@ -112,6 +121,9 @@ def transcode(
         except libav().error.FFmpegError as error:
             reason = error.strerror or error
             raise OutputError(f"{destination}: could not be written: {reason}") from error
+    if reader.stalled:
+        kept = "" if pipe is not None else f"; {partial_path(destination)} has what came before"
+        raise UnreadableError(f"{source}: nothing came for {network.PATIENCE:g} s{kept}")
     if reader.is_deinterlaced:
         notice("its frames were interlaced; each is made whole")
     for line in reader.damages():
@@ -174,6 +186,9 @@ class _Task:
                     with contextlib.suppress(Exception):
                         writer.close()
                     raise
+                if reader.stalled:
+                    finish(part, partial_path(destination))
+                    return
                 finish(part, destination)
             except BaseException:
                 part.unlink(missing_ok=True)
@@ -277,10 +292,15 @@ def _canvas(
     notice: Callable[[str], None],
 ) -> tuple[Canvas, str]:
     """What frames such as the first become, and the codec that they are written in."""
+    is_mapped = options.sdr and hdr is not None
     if options.sdr:
         hdr = None
     fields = options.keep_interlaced and first.interlaced_frame
     kind = Kind.of(first, fields=fields, hdr=hdr is not None)
+    if is_mapped:
+        kind = replace(kind, depth=8)
+    if options.coding.bits is not None:
+        kind = replace(kind, depth=options.coding.bits)
     codec = codec_for(destination, options.coding, kind)
     if kind.alpha and not keeps_alpha(destination, codec):
         kind = replace(kind, alpha=False)
@@ -293,6 +313,9 @@ def _canvas(
     canvas = Canvas(
         first, kind, codec, preview=options.preview, turned=turned, plain=plain, hdr=hdr
     )
+    check_bits(destination, options.coding, codec, canvas.format)
+    if not options.coding.knows_preset(codec):
+        notice(f"{options.coding.preset} is no preset of {codec}, which takes its usual one")
     coarser = "420" in canvas.format and "420" not in kind.format
     if plain and coarser and kind.depth > 8 and is_planar(kind.format):
         notice("its colours become 4:2:0, which devices play; name a codec to keep them finer")

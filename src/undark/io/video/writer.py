@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
-from undark.io.strip import stripped_tags
 from undark.io.video.containers import muxer_of
 from undark.io.video.encoding import Encoding
 from undark.io.video.libav import libav
-from undark.io.video.streams import Companions, copy_chapters, own_tags
+from undark.io.video.scheduling import start_encoding
+from undark.io.video.streams import Companions, copy_chapters
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -58,7 +58,7 @@ class VideoWriter:
         self._shift = reader.shift
         self._closed = False
         self._joined = False
-        tags = stripped_tags(own_tags(reader.container.metadata), options.strip)
+        tags = encoding.tags(reader.container.metadata)
         suffix = encoding.destination.suffix.lower()
         # Phones' own tags need this to be kept; others are better off without.
         keep = suffix in _MPEG_4 and any("." in key for key in tags)
@@ -82,7 +82,7 @@ class VideoWriter:
         end = float("inf") if options.end is None else options.end
         if options.strip != "all":
             copy_chapters(reader.container, self._file, options.begin, end)
-        self._file.start_encoding()
+        start_encoding(self._file)
 
     def drain(self, channel: Source) -> None:
         """Write what comes through `channel` until None, then bring the file to its end."""

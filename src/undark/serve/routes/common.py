@@ -7,10 +7,12 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Path, Query, Request
 
 from undark.adjust import CONTROLS
+from undark.engine.frames import Quality
 from undark.serve.problems import MEDIA_TYPE
+from undark.serve.schemas import VIDEO_QUALITY
 from undark.serve.server import Server
 
-__all__ = ["Adjusted", "Here", "ModelName", "UploadId", "problems"]
+__all__ = ["Adjusted", "Here", "ModelName", "UploadId", "VideoQuality", "problems"]
 
 _MEANINGS: Final = {
     400: "The request makes no sense.",
@@ -26,6 +28,7 @@ _MEANINGS: Final = {
     422: "A value makes no sense, or the file cannot be used.",
     429: "Full; `Retry-After` says when to try again.",
     503: "Not ready.",
+    507: "Uploads and results fill all the room there is.",
 }
 
 
@@ -53,6 +56,8 @@ UploadId = Annotated[
         examples=["b2f7c1d09a4e4c1f"],
     ),
 ]
+
+VideoQuality = Annotated[Quality, Query(description=VIDEO_QUALITY)]
 
 ModelName = Annotated[
     str, Query(max_length=100, description="Name of a model, or `default`.", examples=["relight"])

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
-from starlette.datastructures import UploadFile
-from starlette.types import Receive, Scope, Send
 
+from undark.serve.form import FormFile
 from undark.serve.jobs import Made
 from undark.serve.pool import Cost
-from undark.serve.problems import ProblemError
-from undark.serve.routes.common import Adjusted, Here, ModelName, problems
-from undark.serve.routes.jobs import attachment
+from undark.serve.routes.common import Adjusted, Here, ModelName, VideoQuality, problems
+from undark.serve.routes.sending import Sending, attachment
 from undark.serve.server import Server, drain, unless_gone
 from undark.serve.store import Upload
 from undark.serve.tasks import Enhance, Measure
@@ -44,21 +42,6 @@ _BODY: Final[dict[str, Any]] = {
 }
 
 
-class _LastFile(FileResponse):
-    """A file that is removed once it was sent, or could not be."""
-
-    def __init__(self, made: Made, server: Server) -> None:
-        super().__init__(made.path, media_type=made.mime, headers=attachment(made.name))
-        self._folder = made.path.parent
-        self._server = server
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._server.store.remove(self._folder)
-
-
 @router.post(
     "/enhance",
     response_class=Response,
@@ -68,7 +51,7 @@ class _LastFile(FileResponse):
             "description": "The bytes that the command line would write.",
             "content": {"image/*": {"schema": _FILE}, "video/*": {"schema": _FILE}},
         },
-        **problems(400, 408, 409, 413, 415, 422, 429),
+        **problems(400, 408, 409, 413, 415, 422, 429, 507),
     },
 )
 async def post_enhance(
@@ -83,6 +66,7 @@ async def post_enhance(
     quality: Annotated[
         int | None, Query(ge=1, le=100, description="Of formats with loss; as the source.")
     ] = None,
+    video_quality: VideoQuality = "balanced",
     strip: Annotated[
         Literal["all", "gps"] | None, Query(description="What metadata is left out.")
     ] = None,
@@ -105,6 +89,7 @@ async def post_enhance(
             adjust=adjusted,
             format=server.format(format),
             quality=quality,
+            video_quality=video_quality,
             strip=strip,
             record=record,
             salvage=salvage,
@@ -128,7 +113,17 @@ async def post_enhance(
     except BaseException:
         await drain(request)
         raise
-    return _LastFile(made, server)
+    inner = FileResponse(made.path, media_type=made.mime, headers=attachment(made.name))
+    return Sending(inner, _once(server, made))
+
+
+@contextmanager
+def _once(server: Server, made: Made) -> Generator[Callable[[], None]]:
+    """While a result is sent that is removed afterwards, whether or not the client has it."""
+    try:
+        yield lambda: None
+    finally:
+        server.store.remove(made.path.parent)
 
 
 @asynccontextmanager
@@ -136,20 +131,12 @@ async def _received(request: Request, server: Server, name: str) -> AsyncGenerat
     """The file that a request brings; removed afterwards."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        async with request.form(max_files=1, max_fields=16) as form:
-            file = form.get("file")
-            if not isinstance(file, UploadFile):
-                raise ProblemError(422, "the form holds no file named `file`", name="usage")
-            label = name or file.filename or ""
-            upload = await server.store.receive("", label, _read(file))
+        form = FormFile(request.headers["content-type"], request.stream())
+        await form.begin()
+        upload = await server.store.receive("", name or form.name, form.read())
     else:
         upload = await server.store.receive("", name, request.stream())
     try:
         yield upload
     finally:
         server.store.remove(upload.path.parent)
-
-
-async def _read(file: UploadFile) -> AsyncIterable[bytes]:
-    while piece := await file.read(1 << 20):
-        yield piece

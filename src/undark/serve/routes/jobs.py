@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import FileResponse, StreamingResponse
@@ -15,11 +15,12 @@ from undark.serve.archive import stream_archive
 from undark.serve.jobs import Job, Made
 from undark.serve.problems import ProblemError
 from undark.serve.routes.common import Here, problems
+from undark.serve.routes.sending import Sending, attachment
 from undark.serve.schemas import JobRequest, JobState, Problem, ResultInfo
 from undark.serve.server import Server
 from undark.serve.tasks import Enhance
 
-__all__ = ["attachment", "router"]
+__all__ = ["router"]
 
 router: APIRouter = APIRouter(prefix="/v1", tags=["jobs"])
 
@@ -39,7 +40,7 @@ _FILE: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}
 async def post_job(server: Here, asked: JobRequest, response: Response) -> JobState:
     """Have an upload enhanced."""
     upload = server.upload(asked.upload)
-    server.coding(asked.codec, asked.crf, asked.preset)
+    server.coding(asked.codec, asked.crf, asked.preset, asked.bits)
     if asked.end is not None and asked.end <= asked.begin:
         raise UsageError("end must be later than begin", argument="end")
     task = Enhance(
@@ -58,6 +59,8 @@ async def post_job(server: Here, asked: JobRequest, response: Response) -> JobSt
         codec=asked.codec,
         crf=asked.crf,
         preset=asked.preset,
+        bits=asked.bits,
+        video_quality=asked.video_quality,
     )
     job = server.jobs.begin(upload, task)
     response.headers["Location"] = f"{server.settings.root_path}/v1/jobs/{job.id}"
@@ -127,9 +130,9 @@ async def get_events(
 )
 async def get_result(server: Here, id: _JobId) -> Response:
     """What a job has made."""
-    job = _job(server, id)
-    made = _result(job)
-    return FileResponse(made.path, media_type=made.mime, headers=attachment(made.name))
+    made, hold = _held(server, _job(server, id))
+    inner = FileResponse(made.path, media_type=made.mime, headers=attachment(made.name))
+    return Sending(inner, hold)
 
 
 @router.get(
@@ -145,26 +148,25 @@ async def get_archive(
     job: Annotated[list[str], Query(min_length=1, max_length=10_000, description="Ids of jobs.")],
 ) -> Response:
     """The results of several jobs, in one file."""
-    results = [_result(_job(server, id)) for id in dict.fromkeys(job)]
+    results = [_held(server, _job(server, id)) for id in dict.fromkeys(job)]
 
-    def pieces() -> Iterator[bytes]:
-        with server.store.kept(*(made.path.parent for made in results)):
-            yield from stream_archive([(made.path, made.name) for made in results])
+    @contextmanager
+    def hold() -> Generator[Callable[[], None]]:
+        with ExitStack() as stack:
+            has_each = [stack.enter_context(one) for _, one in results]
 
-    return StreamingResponse(
-        pieces(),
+            def has_all() -> None:
+                for has_it in has_each:
+                    has_it()
+
+            yield has_all
+
+    inner = StreamingResponse(
+        stream_archive([(made.path, made.name) for made, _ in results]),
         media_type="application/zip",
         headers=attachment("undark.zip"),
     )
-
-
-def attachment(name: str) -> dict[str, str]:
-    """The header by which a browser saves an answer under this name (RFC 6266)."""
-    plain = name.encode("ascii", "replace").decode().replace("?", "_")
-    plain = plain.replace("\\", "_").replace('"', "_")
-    return {
-        "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
-    }
+    return Sending(inner, hold())
 
 
 def _job(server: Server, id: str) -> Job:
@@ -174,10 +176,11 @@ def _job(server: Server, id: str) -> Job:
     return found
 
 
-def _result(job: Job) -> Made:
+def _held(server: Server, job: Job) -> tuple[Made, AbstractContextManager[Callable[[], None]]]:
+    """A job's result, and what to enter while it is sent."""
     if job.result is None:
         raise ProblemError(409, f"the job has no result: it is {job.status}", name=job.status)
-    return job.result
+    return job.result, server.jobs.fetched(job, job.result)
 
 
 def _state(server: Server, job: Job) -> JobState:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from undark.adjust import Adjust
 from undark.serve.pool import Cost
 from undark.serve.problems import ProblemError
-from undark.serve.routes.common import Adjusted, Here, ModelName, UploadId, problems
+from undark.serve.routes.common import Adjusted, Here, ModelName, UploadId, VideoQuality, problems
 from undark.serve.schemas import UploadInfo
 from undark.serve.server import Server, drain, unless_gone
 from undark.serve.store import Upload
@@ -35,7 +35,7 @@ _Length = Annotated[
 @router.put(
     "/{id}",
     status_code=201,
-    responses=problems(400, 408, 409, 413, 415, 422, 429),
+    responses=problems(400, 408, 409, 413, 415, 422, 429, 507),
     openapi_extra=_BODY,
 )
 async def put_upload(
@@ -107,6 +107,7 @@ async def get_preview(
     before: Annotated[bool, Query(description="Show the source itself.")] = False,
     model: ModelName = "default",
     max_pixels: Annotated[int | None, Query(ge=1, description="Of the image at most.")] = None,
+    video_quality: VideoQuality = "balanced",
     at: Annotated[float, Query(ge=0, le=1e6, description="Seconds into a video.")] = 0.0,
     x: _Length = None,
     y: _Length = None,
@@ -129,6 +130,7 @@ async def get_preview(
         adjust=asked,
         pixels=min(max_pixels or server.limits.preview_pixels, server.limits.preview_pixels),
         at=at if video else 0.0,
+        video_quality=video_quality if video else "balanced",
         part=_part(x, y, w, h),
     )
     tag = f'"{hashlib.sha256(f"{upload.sha256}{show!r}".encode()).hexdigest()[:32]}"'

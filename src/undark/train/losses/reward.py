@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from undark.photo import FloatImage
 from undark.pixels.colour import luma
-from undark.pixels.steps import Look
+from undark.pixels.look import Look
 
 __all__ = ["HINT", "Truth", "no_reference"]
 

@@ -22,7 +22,7 @@ from torch.utils.data import IterableDataset
 
 from undark.errors import RecipeError
 from undark.models.card import Scaling
-from undark.pixels.steps import STATE, STOP
+from undark.pixels.look import STATE, STOP
 from undark.train.data.datasets import Dataset
 from undark.train.data.stream import Batch
 from undark.train.environment import Gallery, Retouch, Scene

@@ -21,6 +21,9 @@ from undark.train.nets.srgb import to_linear
 
 __all__ = ["CurveNet", "Decision"]
 
+_TINT_FROM = 4.0
+_TINT_OVER = 2.0
+
 
 class Decision(NamedTuple):
     """What was decided from the glance.
@@ -41,7 +44,8 @@ class CurveNet(nn.Module):
 
     The network says how bright the photo should become on the mean, as a correction to `wanted`;
     the gain that makes it so is solved for, so that no darkness is beyond what it has seen. It
-    never darkens, and as a photo needs less light its tint fades: a bright photo stays as it is.
+    never darkens. What has a cast of the camera's making is very dark: below four stops of gain
+    there is no tint, from six on all of it.
 
     Args:
         glance: Side of the square glance in pixels.
@@ -104,7 +108,7 @@ class CurveNet(nn.Module):
         target = self.wanted * torch.exp2(0.5 * torch.tanh(level))[:, :, None, None]
         stops = solve_stops(linear, target)
         tint = torch.tanh(torch.cat((warm - green, 2.0 * green, -warm - green), dim=1))
-        tint = tint[:, :, None, None] * (0.5 * stops).clamp(max=1.0)
+        tint = tint[:, :, None, None] * ((stops - _TINT_FROM) / _TINT_OVER).clamp(0.0, 1.0)
         # A grey keeps its luminance: only the colour moves.
         tint = tint - torch.log2((torch.exp2(tint) * self.weights).sum(1, keepdim=True))
         return Decision(stops, tint, expose(linear, torch.exp2(stops + tint)))

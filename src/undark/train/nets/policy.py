@@ -6,7 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from undark.pixels.look import ACTIONS, CHOICES
+from undark.pixels.places import EVERYWHERE
+from undark.pixels.steps import Step
+
 __all__ = ["Critic", "Policy"]
+
+_RARER = 1.0
+"""By how much a new action's logit is below that of the one it is like."""
 
 _SEEN = 16
 """Side to which the glance is averaged: where it is bright and dark, not what is on it."""
@@ -35,6 +42,16 @@ def _settle(layer: nn.Linear, gain: float) -> nn.Linear:
     return layer
 
 
+def _most_like(step: Step) -> int:
+    """The number of the action everywhere whose operation is that of `step`, nearest in amount."""
+    alike = [
+        number
+        for number, other in enumerate(ACTIONS)
+        if (other.operation, other.where) == (step.operation, EVERYWHERE)
+    ]
+    return min(alike, key=lambda number: abs(ACTIONS[number].amount - step.amount))
+
+
 class Policy(nn.Module):
     """Which step to take next.
 
@@ -49,6 +66,23 @@ class Policy(nn.Module):
         super().__init__()
         self.eyes: _Eyes = _Eyes(state, width)
         self.choose: nn.Linear = _settle(nn.Linear(width, actions), 0.01)
+
+    def grown(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """`state` of a policy from before there were places, made to fit one that knows them.
+
+        A step in a place begins as likely as the step most like it everywhere, but for a factor,
+        so that it is tried where that one is: what begins as rare is never found to be of use.
+        """
+        weight, bias = state.get("choose.weight"), state.get("choose.bias")
+        known = CHOICES[-1]
+        if weight is None or bias is None or len(bias) != known:
+            return state
+        if self.choose.out_features != CHOICES[0] or weight.shape[1] != self.choose.in_features:
+            return state
+        like = [_most_like(step) for step in ACTIONS[known - 1 :]]
+        rows = torch.cat((weight[:-1], weight[like], weight[-1:]))
+        biases = torch.cat((bias[:-1], bias[like] - _RARER, bias[-1:]))
+        return {**state, "choose.weight": rows, "choose.bias": biases}
 
     def forward(self, glance: Tensor, state: Tensor) -> Tensor:
         """A logit for each action, N×actions.
