@@ -54,7 +54,7 @@ class Bucket(Store):
             known = ", ".join(f"{name}://" for name in SCHEMES)
             raise UsageError(f"{without_secrets(address)}: is none of {known} and no folder")
         package(SCHEMES[scheme])
-        self.address = without_secrets(address).rstrip("/")
+        self.address: str = without_secrets(address).rstrip("/")
         self._scheme = scheme
         self._root = address.rstrip("/")
         self._patience = patience or Patience()

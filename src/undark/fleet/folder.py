@@ -44,7 +44,7 @@ class Folder(Store):
     def __init__(self, root: Path) -> None:
         """Nothing is made before something is put."""
         self.root = root
-        self.address = str(root)
+        self.address: str = str(root)
 
     def path(self, name: str) -> Path:
         """Where it lies."""

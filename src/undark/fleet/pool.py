@@ -87,7 +87,7 @@ class Pool:
         self._stillborn = 0
         self._stopping = False
         self._stopped = 0.0
-        self.describe = ""
+        self.describe: str = ""
 
     @property
     def pids(self) -> list[int]:

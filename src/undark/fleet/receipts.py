@@ -87,8 +87,8 @@ class Ledger:
         self.shard = shard
         self.round = round
         self.receipts: dict[int, Receipt] = {}
-        self.packed = False
-        self.repeated = 0
+        self.packed: bool = False
+        self.repeated: int = 0
 
     def load(self) -> Ledger:
         """Read what stands; an old listing does no harm. Returns itself."""

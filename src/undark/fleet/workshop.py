@@ -35,7 +35,7 @@ class Workshop:
         parent = None if store is None else store / WORKSHOP
         if parent is not None:
             parent.mkdir(parents=True, exist_ok=True)
-        self.folder = Path(tempfile.mkdtemp(prefix=f"{WORKSHOP[1:]}-", dir=parent))
+        self.folder: Path = Path(tempfile.mkdtemp(prefix=f"{WORKSHOP[1:]}-", dir=parent))
         # Who sweeps meets no lock that is not held yet.
         part = self.folder / f"{_LOCK}.new"
         self._lock = part.open("xb")
