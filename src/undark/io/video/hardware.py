@@ -83,7 +83,7 @@ def find_hardware(
     except (ValueError, RuntimeError, NotImplementedError) as error:
         return _reason(error)
     except av.error.FFmpegError as error:
-        return _reason(error)
+        return f"it finds no device that works, or no driver ({_reason(error)})"
     return found
 
 
