@@ -86,7 +86,11 @@ def look(encoder: GlanceEncoder, dataset: Dataset) -> Kind:
     glances = torch.from_numpy(np.stack([low for low in lows if low is not None]))
     levels = torch.tensor([float(high.mean()) for high in highs if high is not None])
     kept: list[Tensor] = []
-    hook = encoder.mix.register_forward_hook(lambda _m, _i, output: kept.append(output))
+
+    def keep(_module: object, _inputs: object, output: Tensor) -> None:
+        kept.append(output)
+
+    hook = encoder.mix.register_forward_hook(keep)
     with torch.no_grad():
         encoder(glances.permute(0, 3, 1, 2).float().contiguous())
         guess = encoder.decide(kept[0])[:, 0]
