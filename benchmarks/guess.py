@@ -19,7 +19,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -86,9 +86,11 @@ def look(encoder: GlanceEncoder, dataset: Dataset) -> Kind:
     glances = torch.from_numpy(np.stack([low for low in lows if low is not None]))
     levels = torch.tensor([float(high.mean()) for high in highs if high is not None])
     kept: list[Tensor] = []
-    hook = encoder.mix.register_forward_hook(
-        lambda _m, _i, output: kept.append(cast("Tensor", output))
-    )
+
+    def keep(_module: object, _inputs: object, output: Tensor) -> None:
+        kept.append(output)
+
+    hook = encoder.mix.register_forward_hook(keep)
     with torch.no_grad():
         encoder(glances.permute(0, 3, 1, 2).float().contiguous())
         guess = encoder.decide(kept[0])[:, 0]

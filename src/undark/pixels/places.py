@@ -91,7 +91,7 @@ def weight(place: str, image: FloatImage, where: Spots) -> NDArray[np.float32]:
     return _smooth(np.float32(1.0) - away / _SPAN)[..., None]
 
 
-def _smooth(ramp: NDArray[np.float32]) -> NDArray[np.float32]:
+def _smooth(ramp: NDArray[np.floating]) -> NDArray[np.float32]:
     """0 below 0, 1 above 1, and between them without an edge."""
-    ramp = np.clip(ramp, np.float32(0.0), np.float32(1.0))
-    return np.asarray(ramp * ramp * (3 - 2 * ramp), np.float32)
+    ramp = np.clip(ramp, 0.0, 1.0)
+    return np.asarray(ramp * ramp * (3.0 - 2.0 * ramp), np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,8 +95,8 @@ def load_into(network: nn.Module, weights: Weights) -> None:
         RecipeError: They are of a network of other sizes or of another kind.
     """
     own = network.state_dict()
-    grown = getattr(network, "grown", None)
-    state: Any = grown(weights.state) if callable(grown) else weights.state
+    grown: Callable[[dict[str, Tensor]], dict[str, Tensor]] | None = getattr(network, "grown", None)
+    state = weights.state if grown is None else grown(weights.state)
     fitting = {
         name: value
         for name, value in state.items()
