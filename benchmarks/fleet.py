@@ -50,12 +50,16 @@ def small_photos(folder: Path, count: int) -> Path:
 
 
 def counting_runtime(folder: Path) -> dict[str, str]:
-    """A package with a runtime that notes each photo in a file; the environment that finds it."""
+    """A package with a runtime that notes each photo in a file; the environment that finds it.
+
+    Where `PACE` is in the environment, a photo takes that many seconds more.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "counting.py").write_text(
         textwrap.dedent(
             """
             import os
+            import time
             from undark.runtime.base import Session
             from undark.runtime.onnxruntime import OnnxRuntime
 
@@ -78,6 +82,7 @@ def counting_runtime(folder: Path) -> dict[str, str]:
                     file = os.open(os.environ["COUNTED"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
                     os.write(file, b".")
                     os.close(file)
+                    time.sleep(float(os.environ.get("PACE", "0")))
                     return self.inner(inputs, outputs)
 
                 def _version(self):
@@ -324,9 +329,17 @@ def in_namespace(folder: Path, photos: int, every: float, per_shard: int, most: 
 
 
 def ray_chaos(
-    folder: Path, photos: int, every: float, per_shard: int = 50, most: int = 1 << 30
+    folder: Path,
+    photos: int,
+    every: float,
+    per_shard: int = 50,
+    most: int = 1 << 30,
+    pace: float = 0.0,
 ) -> Disturbed:
-    """A cluster of two nodes on this machine, of which something is killed now and then."""
+    """A cluster of two nodes on this machine, of which something is killed now and then.
+
+    A photo takes `pace` seconds more than it would, so that the run outlasts the kills.
+    """
     source = small_photos(folder / "in", photos)
     environment = counting_runtime(folder / "site")
     (folder / "calm.json").write_text(json.dumps(calm_run(folder, source, environment)))
@@ -345,6 +358,7 @@ def ray_chaos(
             str(folder),
             *(str(item) for item in numbers),
         ],
+        env={**os.environ, "PACE": str(pace)},
         capture_output=True,
         text=True,
         check=False,

@@ -44,7 +44,7 @@ def fleet() -> Iterator[ModuleType]:
     reason="Ray is tested in a network of its own: no unshare or ip, or not permitted",
 )
 def test_an_actor_a_node_and_the_driver_may_be_killed(fleet: ModuleType, tmp_path: Path) -> None:
-    found = fleet.ray_chaos(tmp_path, 60, 2.0, per_shard=5, most=3)
+    found = fleet.ray_chaos(tmp_path, 40, 1.0, per_shard=5, most=3, pace=0.3)
     assert found.kills == {"actor": 1, "raylet": 1, "driver": 1}
     assert (found.missing, found.repeated) == (0, 0)
     assert found.good
