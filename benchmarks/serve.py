@@ -165,10 +165,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=600, help="at most")
     parser.add_argument("--megapixels", type=float, default=0.24)
     parser.add_argument("--queue", type=int, default=1000, help="photos that may wait")
+    parser.add_argument("--runtime", default="auto")
     parser.add_argument("--sliders", action="store_true", help="measure previews alone")
     arguments = parser.parse_args()
     print(json.dumps({"processor": processor(), "model": arguments.model}))
-    with tempfile.TemporaryDirectory() as name, server("--max-queue", str(arguments.queue)) as run:
+    options = ("--max-queue", str(arguments.queue), "--runtime", arguments.runtime)
+    with tempfile.TemporaryDirectory() as name, server(*options) as run:
         url, process = run
         photo = Path(name) / "photo.jpg"
         sleep(3)

@@ -1,11 +1,15 @@
 """Runtimes, devices, and graphs that do not do what their card says."""
 
+import contextlib
 import os
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 import warnings
 from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -56,6 +60,22 @@ def test_auto_takes_openvino_where_it_is_installed(make_model, monkeypatch):
     assert open_graph(data).runtime == "onnxruntime"
     with pytest.raises(DeviceError, match=r"pip install 'undark\[openvino\]'"):
         open_graph(data, runtime="openvino")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are told by Linux")
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_a_few_threads_may_run_on_any_core(runtime):
+    # OpenVINO would bind them to the first cores, and so those of every other process.
+    model = Enhancer("unet", runtime=runtime, threads=1)
+    before, seen = os.sched_getaffinity(0), set()
+    work = threading.Thread(target=model, args=(np.full((600, 600, 3), 12, np.uint8),))
+    work.start()
+    while work.is_alive():
+        for thread in Path("/proc/self/task").iterdir():
+            with contextlib.suppress(ProcessLookupError):
+                seen.add(frozenset(os.sched_getaffinity(int(thread.name))))
+        time.sleep(0.01)
+    assert seen == {frozenset(before)}
 
 
 def test_fast_is_near_exact_and_says_how_it_computes(make_model):

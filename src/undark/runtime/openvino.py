@@ -55,12 +55,14 @@ class _Loaded(Session):
         # Unasked it takes what is fastest: bfloat16, or on some float16, whose range is small.
         short = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.exact = precision == "exact" or not short
-        settings: dict[str, str | int] = {
+        settings: dict[str, str | int | bool] = {
             "NUM_STREAMS": 1,
             "INFERENCE_PRECISION_HINT": "f32" if self.exact else "bf16",
         }
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = threads
+            # Else the first cores are taken by every process that asks for a few.
+            settings["ENABLE_CPU_PINNING"] = False
         try:
             graph = core.read_model(model)
             self.signature = Signature(
