@@ -332,6 +332,7 @@ def ray_chaos(
     folder: Path,
     photos: int,
     every: float,
+    *,
     per_shard: int = 50,
     most: int = 1 << 30,
     pace: float = 0.0,
