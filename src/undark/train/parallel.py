@@ -286,6 +286,19 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
+def _exit_code(process: BaseProcess) -> int | None:
+    """How an ended process ended; None where that cannot be learned.
+
+    Another thread that looks after its children at the same moment may be told in this one's place,
+    and notes the code a little later.
+    """
+    end = time.monotonic() + 2.0
+    while process.exitcode is None and time.monotonic() < end:
+        process.join(0.1)
+        time.sleep(0.01)
+    return process.exitcode
+
+
 class _Watch(threading.Thread):
     """Waits for a process that fails; ends this one where it hangs for lack of that one."""
 
@@ -311,9 +324,9 @@ class _Watch(threading.Thread):
                 if process.sentinel not in ended:
                     continue
                 del left[number]
-                process.join()
-                if process.exitcode:
-                    self._failure = self._said(number, process.exitcode, told)
+                code = _exit_code(process)
+                if code != 0:
+                    self._failure = self._said(number, code, told)
                     self._failed.set()
                     self._end_what_hangs()
                     return
@@ -325,8 +338,13 @@ class _Watch(threading.Thread):
         self._failed.wait(wait_for)
         return self._failure
 
-    def _said(self, number: int, code: int, told: Connection) -> str:
-        why = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+    def _said(self, number: int, code: int | None, told: Connection) -> str:
+        if code is None:
+            why = "is gone"
+        elif code < 0:
+            why = f"was ended by {signal.Signals(-code).name}"
+        else:
+            why = f"ended with {code}"
         with contextlib.suppress(EOFError, OSError):
             why = f"failed: {told.recv()}" if told.poll() else why
         return f"process {self._world.rank + number + 1} of {self._world.size} {why}"
