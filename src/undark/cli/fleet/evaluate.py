@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from undark.cli.fleet.options import (
     Device,
     Flight,
     Grace,
     Longest,
+    Model,
     PlanAt,
     Price,
     Processes,
@@ -28,15 +25,7 @@ __all__ = ["evaluate"]
 def evaluate(
     plan: PlanAt,
     *,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="MODEL",
-            help="Catalog name, or your own .onnx with its card [default: the default model].",
-        ),
-    ] = None,
+    model: Model = None,
     processes: Processes = None,
     ray: Ray = None,
     flight: Flight = 256,

@@ -12,6 +12,7 @@ __all__ = [
     "Flight",
     "Grace",
     "Longest",
+    "Model",
     "PlanAt",
     "Price",
     "Processes",
@@ -91,6 +92,15 @@ ReportAt = Annotated[
     typer.Option("--report", metavar="FILE", help="Write what was done as one HTML page."),
 ]
 
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="Catalog name, or your own .onnx with its card [default: the default model].",
+    ),
+]
 Runtime = Annotated[
     str | None,
     typer.Option(

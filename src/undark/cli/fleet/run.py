@@ -11,6 +11,7 @@ from undark.cli.fleet.options import (
     Flight,
     Grace,
     Longest,
+    Model,
     PlanAt,
     Price,
     Processes,
@@ -47,15 +48,7 @@ def run(
             "--to", metavar="DEST", help="Where results go: a folder, s3://, gs:// or az://."
         ),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="MODEL",
-            help="Catalog name, or your own .onnx with its card [default: the default model].",
-        ),
-    ] = None,
+    model: Model = None,
     strength: Annotated[float | None, control("strength")] = None,
     exposure: Annotated[float | None, control("exposure")] = None,
     denoise: Annotated[float | None, control("denoise")] = None,
