@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clip_files import joined, told
+from undark.io.video.clock import Timeline
 from video_files import copied, grainy, packets, pictures, scene, times, write_video
 
 
@@ -51,6 +53,21 @@ def test_the_clock_of_a_broadcast_begins_at_zero(tmp_path: Path, suffix: str, be
             assert clip.duration == pytest.approx(1_220_000, abs=60_000)
         if suffix == ".ts":
             assert lag(target) == pytest.approx(lag(source), abs=1.1e-3)
+
+
+def test_frames_before_the_begin_that_is_told_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # RTSP tells the first packet's time for the begin, whose frame is not shown first.
+    source = write_video(tmp_path / "a.mkv", grainy(scene(60), 12))
+    build = Timeline.__init__
+
+    def late(self: Timeline, container: Any, *rest: Any) -> None:
+        build(self, container, *rest)
+        self.begin -= Fraction(4, 25)
+
+    monkeypatch.setattr(Timeline, "__init__", late)
+    assert len(pictures(copied(source, tmp_path / "b.mkv"))) == 12
 
 
 def test_a_file_cut_from_a_long_stream_begins_at_zero(tmp_path: Path) -> None:

@@ -244,8 +244,9 @@ class VideoReader:
                     if self.end is not None and time >= self.end:
                         ended = True
                         break
-                    # Half a tick of grace: times are given in decimals.
-                    if time >= self._resume - float(self.base) / 2:
+                    # A whole video keeps what comes before it is said to begin, as a camera's
+                    # stream may. Half a tick of grace: times are given in decimals.
+                    if self._resume == 0.0 or time >= self._resume - float(self.base) / 2:
                         yield frame
             elif packet.pts is not None or packet.dts is not None:
                 time = self._packet_time(packet)
