@@ -7,9 +7,9 @@ lies and at the level of a *guide*: the photo's own brightness, smoothed but for
 and Tang, "Guided Image Filtering", TPAMI 2013), so that neither is grain turned into light nor
 does an edge get a halo.
 
-Levels are relative to the photo's mean light c: a pixel of luminance Y stands at
-``sqrt(Y / (Y + c))``, which is the same at any exposure, and as even in noise as a square root
-makes it.
+Levels are relative to the photo's mean light c: a pixel of linear light Y (that of its
+:func:`brightness`) stands at ``sqrt(Y / (Y + c))``, which is the same at any exposure, and as even
+in noise as a square root makes it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ __all__ = [
     "LEVELS",
     "PLACES",
     "TOP",
+    "VIVID",
     "Guide",
+    "brightness",
     "firm",
     "level",
     "light_up",
@@ -51,6 +53,9 @@ TOP: Final = 0.98
 """The level of a grid's brightest gains: 24 times the mean light."""
 LEAST_LIGHT: Final = 1e-4
 """The least mean light, linear, that levels are relative to."""
+VIVID: Final = (0.6, 4.0)
+"""What a colour's largest channel counts for, and its smallest against it; see :func:`brightness`.
+"""
 DEADZONE: Final = 0.1
 """Gains smaller than this, in EV, are none; see :func:`firm`."""
 
@@ -64,9 +69,21 @@ _EPSILON: Final = 0.03**2
 _NOISE: Final = 6.0
 
 
-def level(luminance: NDArray[np.float32], mean: float) -> NDArray[np.float32]:
-    """Where linear `luminance`, any shape in [0, 1], stands beside the photo's `mean` light."""
-    return np.sqrt(luminance / (luminance + np.float32(mean)))
+def brightness(image: FloatImage) -> NDArray[np.float32]:
+    """How bright the pixels of H×W×3 encoded `image` are, encoded: H×W.
+
+    It is their luma; but the light of a blue or red lamp, which has little luma, is not dark. So it
+    is at least six tenths of the largest channel, and all of it where the smallest one is zero.
+    """
+    share, against = VIVID
+    most, least = image.max(axis=-1), image.min(axis=-1)
+    vivid = np.maximum(np.float32(share) * most, most - np.float32(against) * least)
+    return np.maximum(luma(image), vivid)
+
+
+def level(light: NDArray[np.float32], mean: float) -> NDArray[np.float32]:
+    """Where linear `light`, any shape in [0, 1], stands beside the photo's `mean` light."""
+    return np.sqrt(light / (light + np.float32(mean)))
 
 
 def firm(stops: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -100,7 +117,7 @@ class Guide:
         rows, columns = pixels.shape[:2]
         shrink = min(1.0, _SIDE / max(rows, columns))
         small = area_resize(pixels, max(1, round(rows * shrink)), max(1, round(columns * shrink)))
-        levels = level(srgb_to_linear(luma(small)), mean)
+        levels = level(srgb_to_linear(brightness(small)), mean)
         # In grain that the shrinking has left, no pixel's own level counts.
         rough = np.abs(levels - cv2.blur(levels, (3, 3)))
         noise = float(np.median(rough)) * 1.6
@@ -126,14 +143,14 @@ class Guide:
         height, width = size or (rows, columns)
         small = np.stack((self.slope, self.offset), axis=-1)
         wide = upsample_rows(small, height, width, top, top + rows)[:, left : left + columns]
-        own = wide[..., 0] * _levels_at(self.mean).take(_at(_luma(pixels), _FINE))
+        own = wide[..., 0] * _levels_at(self.mean).take(_at(_brightness(pixels), _FINE))
         own += wide[..., 1]
         return np.clip(own, 0.0, 1.0, out=own)
 
 
 def mean_light(glance: FloatImage) -> float:
     """The mean light, linear, of the photo of which this is the `glance`, H×W×3 in [0, 1]."""
-    return max(float(srgb_to_linear(luma(glance)).mean()), LEAST_LIGHT)
+    return max(float(srgb_to_linear(brightness(glance)).mean()), LEAST_LIGHT)
 
 
 def read_grid(
@@ -298,12 +315,21 @@ def _linear_values(dtype: np.dtype[Any]) -> NDArray[np.float32]:
     return srgb_to_linear(np.linspace(0.0, 1.0, np.iinfo(dtype).max + 1, dtype=np.float32))
 
 
-def _luma(pixels: NDArray[Any]) -> NDArray[np.float32]:
-    """Luma in [0, 1], H×W, of native H×W×3 pixels."""
+def _brightness(pixels: NDArray[Any]) -> NDArray[np.float32]:
+    """Brightness in [0, 1], H×W, of native H×W×3 pixels."""
     if pixels.dtype.kind != "u":
-        return luma(to_float(pixels))
-    weights = (luma_weights() / np.float32(np.iinfo(pixels.dtype).max)).reshape(1, 3)
-    return as_floats(cv2.transform(pixels.astype(np.float32), weights))
+        return brightness(to_float(pixels))
+    unit = 1.0 / np.iinfo(pixels.dtype).max
+    weights = (luma_weights() * np.float32(unit)).reshape(1, 3)
+    grey = as_floats(cv2.transform(pixels.astype(np.float32), weights))
+    red, green, blue = cv2.split(pixels)
+    share, against = VIVID
+    most = cv2.max(cv2.max(red, green), blue)
+    least = cv2.min(cv2.min(red, green), blue)
+    lamp = cv2.addWeighted(most, unit, least, -against * unit, 0.0, dtype=cv2.CV_32F)
+    grey = cv2.max(grey, lamp, dst=grey)
+    vivid = cv2.multiply(most, share * unit, dst=lamp, dtype=cv2.CV_32F)
+    return as_floats(cv2.max(grey, vivid, dst=grey))
 
 
 def _at(values: NDArray[np.float32], count: int) -> NDArray[np.intp]:

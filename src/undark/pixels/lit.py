@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from undark.photo import FloatImage
 from undark.pixels.arrays import Floats, as_floats, low_quantile
-from undark.pixels.colour import linear_to_srgb, srgb_to_linear
+from undark.pixels.colour import linear_to_srgb, luma_weights, srgb_to_linear
 from undark.pixels.curves import look_up, sample_points, tables
-from undark.pixels.grid import TOP, firm, level, light_up, read_grid
+from undark.pixels.grid import TOP, VIVID, firm, level, light_up, read_grid
 from undark.pixels.guided import guided_coefficients
 from undark.pixels.planes import Colours, Planes, Samples
 from undark.pixels.tone import KNEE
@@ -144,8 +144,7 @@ class GridOnPlanes(PlaneLight):
     def _stops(self, rgb: NDArray[np.uint16]) -> Floats:
         """Gains in EV at each pixel: read at a small size, carried along the frame's edges."""
         rows, columns = rgb.shape[:2]
-        grey = cv2.transform(rgb, np.array([[0.2126, 0.7152, 0.0722]], np.float32))
-        own = as_floats(cv2.LUT(grey, _levels_at(round(self.mean, 5))))
+        own = as_floats(cv2.LUT(_brightness(rgb), _levels_at(round(self.mean, 5))))
         shrink = min(1.0, _SIDE / max(rows, columns))
         size = (max(1, round(columns * shrink)), max(1, round(rows * shrink)))
         small = as_floats(cv2.resize(own, size, interpolation=cv2.INTER_AREA))
@@ -321,6 +320,17 @@ def _smoothing(levels: Floats) -> tuple[Floats, Floats]:
     noise = low_quantile(rough.ravel(), 0.5) * 1.6
     epsilon = _FLAT + 6.0 * noise * noise
     return guided_coefficients(levels, levels, radius=_RADIUS, epsilon=epsilon)
+
+
+def _brightness(rgb: NDArray[np.uint16]) -> Any:
+    """What :func:`undark.pixels.grid.brightness` gives for H×W×3 of 16 bits, in 16 bits."""
+    share, against = VIVID
+    red, green, blue = cv2.split(rgb)
+    most = cv2.max(cv2.max(red, green), blue)
+    least = cv2.min(cv2.min(red, green), blue)
+    grey = cv2.transform(rgb, luma_weights().reshape(1, 3))
+    grey = cv2.max(grey, cv2.addWeighted(most, 1.0, least, -against, 0.0), dst=grey)
+    return cv2.max(grey, cv2.multiply(most, share, dst=least), dst=grey)
 
 
 def _close(mine: Floats, its: Floats) -> bool:

@@ -79,7 +79,7 @@ class _Trunk(nn.Module):
         )
 
     def forward(self, glance: Tensor) -> tuple[list[Tensor], Tensor]:
-        light, mean = lit.luminance(glance), lit.mean_light(glance)
+        light, mean = lit.brightness(glance), lit.mean_light(glance)
         lacking = _lacking(mean)
         plain = expose(to_linear(glance), torch.exp2(lacking).expand(-1, 3, -1, -1))
         levels = lit.level(light, mean)
@@ -161,7 +161,7 @@ class Decision(nn.Module):
         return Light(*(0.5 * (one + two) for one, two in zip(light, other, strict=True)))
 
     def _see(self, glance: Tensor) -> Light:
-        linear, light = to_linear(glance), lit.luminance(glance)
+        linear, light = to_linear(glance), lit.brightness(glance)
         mean = lit.mean_light(glance)
         levels = lit.level(light, mean)
         scales, mixed = self.trunk(glance)

@@ -94,7 +94,7 @@ class RelightNet(Levels):
 
     def look(self, glance: Tensor, grid: Tensor) -> Tensor:
         """The gains, N×1×glance×glance in EV, that the glance itself reads from a grid."""
-        return lit.read_whole(grid, lit.level(lit.luminance(glance), lit.mean_light(glance)))
+        return lit.read_whole(grid, lit.level(lit.brightness(glance), lit.mean_light(glance)))
 
     def forward(
         self, image: Tensor, gain: Tensor, glance: Tensor, control: Tensor, applied: Tensor
