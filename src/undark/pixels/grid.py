@@ -14,6 +14,7 @@ in noise as a square root makes it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -27,7 +28,7 @@ from undark.pixels.arrays import as_floats
 from undark.pixels.colour import linear_to_srgb, luma, luma_weights, srgb_to_linear
 from undark.pixels.guided import guided_coefficients
 from undark.pixels.resize import upsample_rows
-from undark.pixels.tone import shoulder
+from undark.pixels.tone import KNEE
 
 __all__ = [
     "DEADZONE",
@@ -40,6 +41,7 @@ __all__ = [
     "brightness",
     "firm",
     "level",
+    "levels_of",
     "light_up",
     "mean_light",
     "read_grid",
@@ -62,11 +64,11 @@ DEADZONE: Final = 0.1
 _SIDE: Final = 320
 _PIECE_PIXELS: Final = 1 << 15
 """Pixels worked on at a time, so that they stay in the cache."""
-_ROOTS: Final = 1 << 13
-_FINE: Final = 1 << 16
 _RADIUS: Final = 3
 _EPSILON: Final = 0.03**2
 _NOISE: Final = 6.0
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+_LOG_OF_2: Final = np.float32(math.log(2.0))
 
 
 def brightness(image: FloatImage) -> NDArray[np.float32]:
@@ -95,6 +97,14 @@ def firm(stops: NDArray[np.float32]) -> NDArray[np.float32]:
     kept = np.maximum(size - np.float32(DEADZONE), np.float32(0.0))
     kept *= np.float32(1.5)
     return np.copysign(np.minimum(kept, size, out=kept), stops)
+
+
+def levels_of(pixels: NDArray[Any], mean: float) -> NDArray[np.float32]:
+    """Where native H×W×3 `pixels` stand, by their :func:`brightness`, beside the `mean` light: H×W.
+
+    The mean is taken to four digits, so that frames of a video share a table.
+    """
+    return _by_roots(_brightness(pixels), _levels_at(float(f"{mean:.4g}")))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,7 +153,7 @@ class Guide:
         height, width = size or (rows, columns)
         small = np.stack((self.slope, self.offset), axis=-1)
         wide = upsample_rows(small, height, width, top, top + rows)[:, left : left + columns]
-        own = wide[..., 0] * _levels_at(self.mean).take(_at(_brightness(pixels), _FINE))
+        own = wide[..., 0] * levels_of(pixels, self.mean)
         own += wide[..., 1]
         return np.clip(own, 0.0, 1.0, out=own)
 
@@ -264,49 +274,75 @@ def _light_up(
     colour: NDArray[np.float32],
     black: NDArray[np.float32],
 ) -> FloatImage:
-    come = np.minimum(np.maximum(stops, np.float32(0.0)), np.float32(1.0))
+    linear = _linear(pixels)
+    come = np.minimum(np.maximum(stops, _ZERO), _ONE)
     if come.min() == 1.0:
-        mixed = cv2.transform(_linear(pixels, black), colour)
-        channels = [np.maximum(one, np.float32(0.0), out=one) for one in cv2.split(mixed)]
+        scale = 1.0 / (1.0 - black.astype(np.float64))
+        less = np.column_stack((np.diag(scale), -scale * black))
+        linear = as_floats(cv2.transform(linear, less))
+        np.maximum(linear, _ZERO, out=linear)
+        mixed = as_floats(cv2.transform(linear, colour))
+        np.maximum(mixed, _ZERO, out=mixed)
     else:
-        linear = _linear(pixels)
-        less = [_less(linear[..., channel], come * black[channel]) for channel in range(3)]
-        mixed = cv2.split(cv2.transform(cv2.merge(less), colour))
-        channels = [
-            (1.0 - come) * one + come * np.maximum(other, 0.0)
-            for one, other in zip(less, mixed, strict=True)
-        ]
-    most = np.maximum(np.maximum(channels[0], channels[1]), channels[2])
-    factor = shoulder(np.minimum(most, np.float32(1.0)), np.exp2(stops))
-    factor /= np.maximum(most, np.float32(1e-8), out=most)
-    for one in channels:
-        np.multiply(one, factor, out=one)
-    lit = as_floats(cv2.merge([_encoded(as_floats(one), pixels.dtype) for one in channels]))
+        share = _three(come)
+        blacks: Any = (*map(float, black), 0.0)
+        taken = as_floats(cv2.multiply(share, blacks))
+        linear -= taken
+        linear /= np.subtract(_ONE, taken, out=taken)
+        np.maximum(linear, _ZERO, out=linear)
+        mixed = as_floats(cv2.transform(linear, colour))
+        np.maximum(mixed, _ZERO, out=mixed)
+        mixed -= linear
+        mixed *= share
+        mixed += linear
+    red, green, blue = cv2.split(mixed)
+    most = as_floats(cv2.max(cv2.max(red, green), blue))
+    factor = _factor(most, as_floats(cv2.exp(stops * _LOG_OF_2)))
+    mixed *= _three(factor)
+    lit = _encoded(mixed, pixels.dtype)
     same = stops == 0.0
     if same.any():
         lit[same] = to_float(pixels[same])
     return lit
 
 
-def _less(
-    linear: NDArray[np.float32], black: NDArray[np.float32] | np.float32
-) -> NDArray[np.float32]:
-    """Linear light of which the level `black` becomes black, and white stays."""
-    return np.maximum((linear - black) / (np.float32(1.0) - black), np.float32(0.0))
+def _three(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One plane for each channel: NumPy is slow to repeat it."""
+    return as_floats(cv2.merge((plane, plane, plane)))
 
 
-def _linear(pixels: NDArray[Any], black: NDArray[np.float32] | None = None) -> FloatImage:
-    """Linear light of native pixels, black points of the channels taken off; 8 bits by a table."""
+def _factor(most: NDArray[np.float32], gain: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What brings linear levels `most` as far as `gain` asks and a shoulder lets.
+
+    As :func:`undark.pixels.tone.shoulder` does, in place and without branches; both arguments are
+    overwritten.
+    """
+    more = np.maximum(gain, _ONE)
+    lit = most * more
+    if float(lit.max(initial=0.0)) <= KNEE:
+        return gain
+    knee = np.float32(KNEE)
+    over = lit - knee
+    np.maximum(over, _ZERO, out=over)
+    more -= knee
+    bend = np.divide(_ONE, more, out=more)
+    np.subtract(np.float32(1.0 / (1.0 - KNEE)), bend, out=bend)
+    bend *= over
+    bend += _ONE
+    over /= bend
+    np.minimum(lit, knee, out=lit)
+    lit += over
+    np.minimum(lit, _ONE, out=lit)
+    lit /= np.maximum(most, np.float32(1e-8), out=most)
+    lit *= np.minimum(gain, _ONE, out=bend)
+    return lit
+
+
+def _linear(pixels: NDArray[Any]) -> FloatImage:
+    """Linear light of native H×W×3 pixels, of integers by a table."""
     if pixels.dtype.kind != "u":
-        linear = srgb_to_linear(to_float(pixels))
-        return linear if black is None else _less(linear, black)
-    table = _linear_values(pixels.dtype)
-    if pixels.dtype != np.uint8:
-        linear = table.take(pixels)
-        return linear if black is None else _less(linear, black)
-    tables = np.repeat(table[:, None], 3, axis=1)
-    tables = tables if black is None else _less(tables, black)
-    return as_floats(cv2.LUT(np.ascontiguousarray(pixels), tables.reshape(1, 256, 3)))
+        return srgb_to_linear(to_float(pixels))
+    return as_floats(cv2.LUT(np.ascontiguousarray(pixels), _linear_values(pixels.dtype)))
 
 
 @lru_cache(maxsize=2)
@@ -318,7 +354,7 @@ def _linear_values(dtype: np.dtype[Any]) -> NDArray[np.float32]:
 def _brightness(pixels: NDArray[Any]) -> NDArray[np.float32]:
     """Brightness in [0, 1], H×W, of native H×W×3 pixels."""
     if pixels.dtype.kind != "u":
-        return brightness(to_float(pixels))
+        return np.clip(brightness(to_float(pixels)), _ZERO, _ONE)
     unit = 1.0 / np.iinfo(pixels.dtype).max
     weights = (luma_weights() * np.float32(unit)).reshape(1, 3)
     grey = as_floats(cv2.transform(pixels.astype(np.float32), weights))
@@ -328,44 +364,40 @@ def _brightness(pixels: NDArray[Any]) -> NDArray[np.float32]:
     least = cv2.min(cv2.min(red, green), blue)
     lamp = cv2.addWeighted(most, unit, least, -against * unit, 0.0, dtype=cv2.CV_32F)
     grey = cv2.max(grey, lamp, dst=grey)
-    vivid = cv2.multiply(most, share * unit, dst=lamp, dtype=cv2.CV_32F)
+    scale: Any = share * unit
+    vivid = cv2.multiply(most, scale, dst=lamp, dtype=cv2.CV_32F)
     return as_floats(cv2.max(grey, vivid, dst=grey))
 
 
-def _at(values: NDArray[np.float32], count: int) -> NDArray[np.intp]:
-    """Where values in [0, 1] are looked up in a table of `count` evenly spaced square roots.
-
-    `values` is overwritten. What is below zero or above one finds the table's ends.
-    """
-    np.sqrt(np.clip(values, 0.0, 1.0, out=values), out=values)
-    values *= np.float32(count - 1)
+def _by_roots(values: NDArray[np.float32], table: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What `table`, evenly spaced by roots, holds for values in [0, 1], which are overwritten."""
+    np.sqrt(values, out=values)
+    values *= np.float32(len(table) - 1)
     values += np.float32(0.5)
-    return values.astype(np.intp)
+    return as_floats(cv2.LUT(values.astype(np.uint16), table)).reshape(values.shape)
 
 
-def _table(count: int) -> NDArray[np.float32]:
-    """Values of which :func:`_at` finds the places in a table of `count`."""
-    return np.square(np.linspace(0.0, 1.0, count, dtype=np.float32))
+_ROOTS: Final = np.square(np.linspace(0.0, 1.0, 1 << 16, dtype=np.float32))
+"""The values that tables have for :func:`_by_roots`."""
 
 
 @lru_cache(maxsize=4)
 def _levels_at(mean: float) -> NDArray[np.float32]:
-    """The levels of `_FINE` lumas beside a photo's mean light."""
-    return level(srgb_to_linear(_table(_FINE)), mean)
+    """The levels of `_ROOTS`, as encoded brightness, beside a photo's mean light."""
+    return level(srgb_to_linear(_ROOTS), mean)
 
 
-@lru_cache(maxsize=2)
-def _encoded_values(count: int) -> NDArray[np.float32]:
-    """Encoded values of `count` linear levels."""
-    return linear_to_srgb(_table(count))
+@lru_cache(maxsize=1)
+def _encoded_values() -> NDArray[np.float32]:
+    """`_ROOTS`, as linear light, encoded."""
+    return linear_to_srgb(_ROOTS)
 
 
 def _encoded(linear: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[np.float32]:
-    """Encoded light: by a table, to a fiftieth of a level of 8 bits or half a level of 16.
+    """Encoded light; where pixels are of an integer type, to half a level of 16 bits, by a table.
 
-    `linear` is overwritten.
+    `linear`, at least zero, is overwritten.
     """
     if dtype.kind != "u":
-        return linear_to_srgb(np.minimum(linear, np.float32(1.0), out=linear))
-    count = _ROOTS if dtype == np.uint8 else _FINE
-    return _encoded_values(count).take(_at(linear, count))
+        return linear_to_srgb(np.minimum(linear, _ONE, out=linear))
+    return _by_roots(linear, _encoded_values())

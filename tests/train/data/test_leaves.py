@@ -11,8 +11,7 @@ from PIL import Image
 from undark.errors import RecipeError
 from undark.train.data.datasets import load_datasets
 from undark.train.data.leaves import lamps, scatter
-from undark.train.recipe import Data, Source, override
-from undark.train.recipe import load_recipe
+from undark.train.recipe import Data, Source, load_recipe, override
 
 SIZES = st.tuples(st.integers(1, 90), st.integers(1, 90))
 
