@@ -27,8 +27,8 @@ from undark.train.nets.decision import Context, Decision, Light
 __all__ = ["RelightNet", "multiple_of"]
 
 _EAGER = 3.0  # 63 % of the restoration for a third of an EV more light, 95 % for one EV
-# The most that the restoration may change a level, encoded, and as much again for each EV. In photos
-# one pixel in a thousand comes near; it is for pictures unlike any that it has seen.
+# The most that the restoration may change a level, encoded, and as much again for each EV. In
+# photos one pixel in a thousand comes near; it is for what is unlike all that it has seen.
 _CHANGE = 0.1
 # Without norms, a step of the optimiser moves a wide layer far; so do not count it in full.
 _BRANCH = 0.25
