@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from undark import Enhancer, Photo
 from undark.errors import ModelError
 from undark.models import Model, resolve
-from undark.modes.tiling import plan_axis, plan_tiles
+from undark.modes.axes import plan_axis, plan_tiles
 
 lengths = st.integers(1, 3000)
 tiles = st.integers(24, 1000)

@@ -15,9 +15,9 @@ from undark.pixels.grid import (
     Guide,
     brightness,
     firm,
-    light_up,
     read_grid,
 )
+from undark.pixels.lighting import light_up
 
 SAME = np.eye(3, dtype=np.float32)
 NONE = np.zeros(3, np.float32)

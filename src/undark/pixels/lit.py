@@ -22,8 +22,9 @@ from undark.photo import FloatImage
 from undark.pixels.arrays import Floats, as_floats, low_quantile
 from undark.pixels.colour import srgb_to_linear
 from undark.pixels.curves import look_up, sample_points, tables
-from undark.pixels.grid import TOP, firm, level, levels_of, light_up, read_grid
+from undark.pixels.grid import TOP, firm, level, levels_of, read_grid
 from undark.pixels.guided import guided_coefficients
+from undark.pixels.lighting import light_up
 from undark.pixels.planes import Colours, Planes, Samples
 
 __all__ = [

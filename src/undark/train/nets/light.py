@@ -98,7 +98,7 @@ def read_whole(grid: Tensor, guide: Tensor) -> Tensor:
 
 
 def light_up(image: Tensor, stops: Tensor, colour: Tensor, black: Tensor) -> Tensor:
-    """Encoded N×3×H×W with `stops` (N×1×H×W) more light; see :func:`undark.pixels.grid.light_up`.
+    """N×3×H×W with `stops` (N×1×H×W) more light; see :func:`undark.pixels.lighting.light_up`.
 
     Args:
         image: N×3×H×W in [0, 1].

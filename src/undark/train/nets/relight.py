@@ -169,6 +169,6 @@ class RelightNet(Levels):
         more = gain.clamp(min=0.0)
         change = denoise * (1.0 - torch.exp(-_EAGER * more)) * (drawn - relit)
         if not self.training:  # what is held back learns nothing
-            most = _CHANGE + _CHANGE * more
+            most = denoise * _CHANGE * (1.0 + more)
             change = torch.minimum(torch.maximum(change, -most), most)
         return relit + change
