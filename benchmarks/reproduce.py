@@ -85,9 +85,13 @@ SHORT: dict[str, Stage] = {
 _SPLIT = "data.held_out=0.15"
 _LARGER = (_SPLIT, "fit.lr=4e-4", "fit.warmup=200", "data.crop=160", "data.batch=6")
 _DECISION = "options.learn=decision data.crop=32 data.batch=16 data.fresh=500 fit.steps=3500"
+_HELD = ("fit.lr=2e-4", "fit.warmup=50", "fit.ema=0.998", "fit.glance_lr=0.001")
 FULL: dict[str, tuple[Stage, ...]] = {
     "unet": (Stage((_SPLIT,)),),
-    "relight-open": (Stage((_SPLIT, "fit.steps=15000")),),
+    "relight-open": (
+        Stage((_SPLIT, "fit.steps=15000")),
+        Stage((_SPLIT, *_HELD, "fit.steps=3000")),
+    ),
     "relight": (
         Stage((*_LARGER, "fit.steps=17000"), start="relight-open"),
         Stage((*_LARGER, "fit.steps=40000")),
@@ -102,6 +106,7 @@ FULL: dict[str, tuple[Stage, ...]] = {
                 "fit.ema=0.99",
             )
         ),
+        Stage((_SPLIT, *_HELD, "data.crop=160", "data.batch=6", "fit.steps=4000")),
     ),
 }
 """Where a whole run is not the recipe as it stands."""
