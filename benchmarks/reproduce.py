@@ -383,8 +383,8 @@ def main() -> int:
             return 0
         if asked.full:
             return 0 if whole(asked.name, asked.data, asked.out / asked.name) else 1
-        changes = asked.changes
-        return 0 if reproduce(asked.name, asked.data, seed=asked.seed, changes=changes) else 1
+        with_these = {"seed": asked.seed, "changes": asked.changes, "records": RECORDS}
+        return 0 if reproduce(asked.name, asked.data, **with_these) else 1
     except UndarkError as error:
         print(f"reproduce: {error}", file=sys.stderr)
         return 2

@@ -178,7 +178,7 @@ def choose_steps(
 ) -> tuple[Step, ...]:
     """The steps that a policy takes from `look` on: always its likeliest, `LIMIT` at most.
 
-    One that would take back its last step has come to its end, too.
+    One that would take back its last step, or do what changes nothing, has come to its end, too.
 
     Args:
         look: At the photo before any step.
@@ -202,7 +202,12 @@ def choose_steps(
         step = ACTIONS[action]
         if look.steps and _opposite(step, look.steps[-1]):
             break
-        look = look.after(step)
+        following = look.after(step)
+        if np.array_equal(following.glance, look.glance) and np.array_equal(
+            following.patches, look.patches
+        ):
+            break
+        look = following
     return look.steps
 
 
