@@ -112,12 +112,13 @@ FULL: dict[str, tuple[Stage, ...]] = {
 """Where a whole run is not the recipe as it stands."""
 
 _LOL, _SICE = "LOL-v1 training split (our485)", "SICE part 1, multi-exposure sequences"
+_BEFORE = "held out of the run before the last"
 ON = {
     "LOL-v1, scenes held out of the recipe's first run": _LOL,
     "SICE part 1, scenes held out of the recipe's first run": _SICE,
-    "LOL-v1, 32 scenes, unseen": _LOL,
-    "SICE part 1, single shots, 24 scenes, unseen": _SICE,
-    "toys, by likeness, unseen": "Toys on a table, phone camera",
+    f"LOL-v1, 32 scenes, {_BEFORE}": _LOL,
+    f"SICE part 1, single shots, 24 scenes, {_BEFORE}": _SICE,
+    f"toys, by likeness, {_BEFORE}": "Toys on a table, phone camera",
 }
 """What cards call sources otherwise than the recipe does."""
 
