@@ -156,16 +156,20 @@ def test_the_shipped_records_are_of_the_shipped_recipes(reproduce: ModuleType) -
 
 
 def test_the_command_line_lists_records_and_asks_for_data(
-    reproduce: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    reproduce: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["reproduce.py", "--list"])
     assert reproduce.main() == 0
     listed = capsys.readouterr().out
     assert "curve: seeds (1, 2, 3); " in listed
-    assert "relight-open: no record" in listed
-    monkeypatch.setattr(sys, "argv", ["reproduce.py", "relight-open", "--data", "here"])
+    assert "no record" not in listed
+    monkeypatch.setattr(reproduce, "RECORDS", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["reproduce.py", "curve", "--data", "here"])
     assert reproduce.main() == 2
-    assert "relight-open: no curve is recorded" in capsys.readouterr().err
+    assert "curve: no curve is recorded" in capsys.readouterr().err
     monkeypatch.setattr(sys, "argv", ["reproduce.py", "curve"])
     with pytest.raises(SystemExit):
         reproduce.main()

@@ -8,40 +8,44 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from undark import Enhancer, Photo
+from undark.errors import ModelError
 from undark.models import Model, resolve
-from undark.modes.tiling import plan_axis, plan_tiles
+from undark.modes.axes import plan_axis, plan_tiles
 
 lengths = st.integers(1, 3000)
 tiles = st.integers(24, 1000)
 overlaps = st.integers(0, 300)
 multiples = st.sampled_from([1, 2, 8, 16, 32])
+margins = st.integers(0, 12)
 
 
-@given(lengths, tiles, overlaps, multiples)
+@given(lengths, tiles, overlaps, multiples, margins)
 @settings(max_examples=100, deadline=None)
-def test_tiles_cover_every_pixel_on_the_graphs_grid(length, tile, overlap, multiple):
-    axis = plan_axis(length, tile, overlap, multiple)
-    assert axis.starts[0] == 0
+def test_tiles_cover_every_pixel_on_the_graphs_grid(length, tile, overlap, multiple, margin):
+    axis = plan_axis(length, tile, overlap, multiple, margin)
+    assert axis.starts[0] == -margin
     assert axis.tile % multiple == 0
     assert axis.tile <= max(tile, multiple)
-    assert all(start % multiple == 0 for start in axis.starts)
+    assert all((start + margin) % multiple == 0 for start in axis.starts)
     assert all(a < b for a, b in zip(axis.starts, axis.starts[1:], strict=False))
     end = axis.starts[-1] + axis.tile
-    assert length <= end < length + multiple
+    assert length + margin <= end < length + margin + multiple
     if multiple <= overlap and overlap + multiple <= tile - multiple:
         shared = [a + axis.tile - b for a, b in zip(axis.starts, axis.starts[1:], strict=False)]
         assert all(pixels >= overlap for pixels in shared)
 
 
-@given(lengths, tiles, overlaps, multiples)
+@given(lengths, tiles, overlaps, multiples, margins)
 @settings(max_examples=100, deadline=None)
-def test_the_shares_of_all_tiles_sum_to_one(length, tile, overlap, multiple):
-    axis = plan_axis(length, tile, overlap, multiple)
+def test_the_shares_of_all_tiles_sum_to_one(length, tile, overlap, multiple, margin):
+    tile = max(tile, 4 * margin + 2 * multiple)
+    axis = plan_axis(length, tile, overlap, multiple, margin)
     total = np.zeros(length)
-    for index, start in enumerate(axis.starts):
+    for index in range(len(axis.starts)):
         shares = axis.weights(index, overlap)
         assert shares.min() >= 0
-        total[start : axis.stop(index)] += shares
+        total[axis.first(index) : axis.stop(index)] += shares
+        assert sum(axis.around(index)) + len(shares) == axis.tile
     np.testing.assert_allclose(total, 1, atol=1e-5)
 
 
@@ -61,25 +65,48 @@ def test_a_photo_is_cut_into_the_fewest_tiles():
     assert plan_tiles(4000, 6000, 768, 96, 16).count == 6 * 9
 
 
-def tiled_and_whole(make_model, glance):
+def tiled_and_whole(make_model, glance, margin=0):
     tiled = resolve(make_model(glance=glance, tile=64, overlap=16))
+    tiled = Model(
+        replace(tiled.card, scaling=replace(tiled.card.scaling, margin=margin)), tiled.path
+    )
     whole = Model(replace(tiled.card, scaling=replace(tiled.card.scaling, tile=4000)), tiled.path)
     return Enhancer(tiled), Enhancer(whole)
 
 
+@pytest.mark.parametrize("margin", [0, 6, 8])
 @pytest.mark.parametrize("glance", [True, False])
-@given(height=st.integers(1, 300), width=st.integers(1, 300), seed=st.integers(0, 9))
+@given(size=st.tuples(st.integers(1, 300), st.integers(1, 300)), seed=st.integers(0, 9))
 @settings(max_examples=25, deadline=None)
-def test_tiled_and_whole_agree(pair_of_enhancers, glance, height, width, seed):
-    tiled, whole = pair_of_enhancers[glance]
-    image = np.random.default_rng(seed).random((height, width, 3), dtype=np.float32)
+def test_tiled_and_whole_agree(pair_of_enhancers, glance, margin, size, seed):
+    tiled, whole = pair_of_enhancers[glance, margin]
+    image = np.random.default_rng(seed).random((*size, 3), dtype=np.float32)
     np.testing.assert_allclose(tiled(image), whole(image), atol=1.1 / 255)
     assert np.abs(tiled(image) - whole(image)).mean() < 0.1 / 255
 
 
 @pytest.fixture(scope="module")
 def pair_of_enhancers(make_model):
-    return {glance: tiled_and_whole(make_model, glance) for glance in (True, False)}
+    return {
+        (glance, margin): tiled_and_whole(make_model, glance, margin)
+        for glance in (True, False)
+        for margin in (0, 6, 8)
+    }
+
+
+@pytest.mark.parametrize("side", [1, 50, 200])
+def test_a_margin_keeps_a_flat_photo_flat_up_to_its_edges(make_model, side):
+    """The graph blurs, and takes what lies outside for black."""
+    for enhancer in tiled_and_whole(make_model, glance=True, margin=8):
+        result = enhancer(np.full((side, 150, 3), 0.2, np.float32))
+        assert np.ptp(result) < 1e-5
+    bare = Enhancer(make_model(tile=64, overlap=16))
+    assert np.ptp(bare(np.full((64, 152, 3), 0.2, np.float32))) > 0.05
+
+
+def test_a_margin_beyond_the_overlap_is_refused(make_model):
+    with pytest.raises(ModelError, match="margin"):
+        tiled_and_whole(make_model, glance=True, margin=17)
 
 
 def test_the_gain_comes_from_the_whole_photo(make_model):

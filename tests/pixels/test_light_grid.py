@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from undark.photo import from_float, to_float
-from undark.pixels.grid import DEADZONE, LEVELS, PLACES, Guide, firm, light_up, read_grid
+from undark.pixels.colour import luma
+from undark.pixels.grid import (
+    DEADZONE,
+    LEVELS,
+    PLACES,
+    Guide,
+    brightness,
+    firm,
+    read_grid,
+)
+from undark.pixels.lighting import light_up
 
 SAME = np.eye(3, dtype=np.float32)
 NONE = np.zeros(3, np.float32)
@@ -132,3 +142,38 @@ def test_a_deep_ramp_does_not_band():
     rise = np.convolve(steps, np.full(32, 1 / 32), "same")[64:-64]
     assert steps.min() > -2e-4
     assert np.abs(np.diff(rise)).max() < 4e-5
+
+
+@pytest.mark.parametrize(
+    "colour", [(0, 0, 255), (255, 0, 0), (255, 0, 200), (120, 0, 255), (0, 60, 255)]
+)
+def test_a_lamp_of_a_pure_colour_is_not_dark(colour):
+    room = np.full((240, 320, 3), (14, 13, 12), np.uint8)
+    cv2.rectangle(room, (100, 60), (140, 200), colour, -1)
+    result, stops = lit(room, lifting(4.0, 0.9), mean=0.01)
+    assert stops[100:160, 106:134].max() == 0.0
+    assert np.array_equal(from_float(result, np.dtype(np.uint8))[100:160, 106:134],
+                          room[100:160, 106:134])  # fmt: skip
+    assert stops[:, :80].min() > 3.5
+
+
+@given(st.integers(0, 2**31))
+def test_brightness_is_luma_but_for_vivid_colours(seed):
+    random = np.random.default_rng(seed)
+    grey = random.random((6, 7, 1), np.float32)
+    pale = np.clip(grey * (1.0 + random.uniform(-0.12, 0.12, (6, 7, 3))), 0, 1).astype(np.float32)
+    assert np.array_equal(brightness(pale), luma(pale))
+    any_colour = random.random((6, 7, 3), np.float32)
+    found = brightness(any_colour)
+    assert (found >= luma(any_colour)).all()
+    assert (found <= any_colour.max(axis=-1) + 1e-6).all()
+
+
+@given(st.sampled_from([np.uint8, np.uint16]), st.integers(0, 2**31))
+def test_a_guide_is_the_same_at_any_depth(dtype, seed):
+    image = np.random.default_rng(seed).integers(0, 256, (30, 40, 3), np.uint8)
+    deep = (image.astype(np.uint32) * (257 if dtype == np.uint16 else 1)).astype(dtype)
+    floats = to_float(image)
+    assert np.allclose(
+        Guide.of(deep, 0.1).read(deep), Guide.of(floats, 0.1).read(floats), atol=2e-3
+    )

@@ -12,7 +12,8 @@ from undark.photo import from_float, to_float
 from undark.pixels import tone
 from undark.pixels.colour import linear_to_srgb, srgb_to_linear
 from undark.pixels.curves import SAMPLES, look_up, sample_points
-from undark.pixels.grid import LEVELS, PLACES, Guide, light_up, mean_light, read_grid
+from undark.pixels.grid import LEVELS, PLACES, Guide, mean_light, read_grid
+from undark.pixels.lighting import light_up
 from undark.pixels.lit import CurvesOnPlanes, GridOnPlanes, PlaneLight, Tone, relight_planes
 from undark.pixels.planes import Colours, Planes
 from video_files import scene

@@ -196,6 +196,28 @@ def test_noise_is_seen_and_denoising_is_too() -> None:
     np.testing.assert_array_equal(after.glance, before.glance)
 
 
+def test_an_agent_that_changes_nothing_has_come_to_its_end() -> None:
+    look = Look.of(Photo(np.zeros((60, 80, 3), np.uint8)), 16, 16)
+    more = ACTIONS.index(Step("exposure", 3.0))
+    logits = np.zeros((1, STOP + 1), np.float32)
+    logits[0, more] = 1.0
+    assert choose_steps(look, lambda glance, state: logits) == ()
+
+
+def test_an_agent_that_would_take_back_its_last_step_has_come_to_its_end() -> None:
+    look = Look.of(Photo(np.full((60, 80, 3), 40, np.uint8)), 16, 16)
+    there, back = (ACTIONS.index(Step("exposure", amount)) for amount in (0.4, -0.4))
+
+    def swing(glance: np.ndarray, state: np.ndarray) -> np.ndarray:
+        logits = np.zeros((1, STOP + 1), np.float32)
+        logits[0, back if glance.mean() > 0.17 else there] = 1.0
+        return logits
+
+    steps = choose_steps(look, swing)
+    assert len(steps) < LIMIT
+    assert {step.amount for step in steps} == {0.4}
+
+
 def test_a_policy_is_followed_to_its_stop_and_never_past_the_limit() -> None:
     look = Look.of(photo_of(50, 50), 16, 16)
 

@@ -41,6 +41,8 @@ class Scaling:
         tile: Side of a tile in pixels, more than twice `overlap` (modes that work in tiles).
         overlap: Pixels that neighbouring tiles share (likewise).
         max_side: Longer side of the reduced photo in pixels (mode ``guided``).
+        margin: Pixels of its mirror image that lie around a photo, at least (modes that work in
+            tiles): a graph that pads with zeros is off by some levels along the border.
     """
 
     mode: str = "tiles"
@@ -49,6 +51,7 @@ class Scaling:
     tile: int = 768
     overlap: int = 96
     max_side: int = 1024
+    margin: int = 0
 
 
 @dataclass(frozen=True, slots=True)

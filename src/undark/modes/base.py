@@ -133,6 +133,8 @@ class Mode(ABC):
             raise ModelError(f"a model of mode {self.name} needs a glance")
         if self.tiled and scaling.overlap * 2 >= scaling.tile:
             raise ModelError("tiles must be more than twice their overlap")
+        if not 0 <= scaling.margin <= scaling.overlap:
+            raise ModelError("a margin must be from 0 to the overlap of tiles")
         self.scaling = scaling
         self.glance = glance
 

@@ -28,7 +28,8 @@ from undark.modes.base import IMAGE, Band, Follow, Light, Mode, Progress, glance
 from undark.modes.tiling import run_tiles, unchanged
 from undark.photo import FloatImage, Photo
 from undark.pixels.arrays import to_nchw
-from undark.pixels.grid import LEVELS, PLACES, Guide, light_up, mean_light, read_grid
+from undark.pixels.grid import LEVELS, PLACES, Guide, mean_light, read_grid
+from undark.pixels.lighting import light_up
 from undark.pixels.lit import GridOnPlanes, PlaneLight
 
 __all__ = ["PlacedLight", "Relight"]

@@ -8,6 +8,7 @@ bottom, and only one band is held in float.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,19 +23,16 @@ from numpy.typing import NDArray
 from undark.errors import DeviceError
 from undark.graph import Arrays, Graph, ask, name_of, spell
 from undark.models.card import Scaling
+from undark.modes.axes import Tiling, plan_tiles, up
 from undark.modes.base import Band, Progress
 from undark.photo import FloatImage, Photo
 from undark.pixels.arrays import to_nchw
 
 __all__ = [
-    "Axis",
     "Feed",
     "Picture",
-    "Tiling",
     "as_image",
     "forward",
-    "plan_axis",
-    "plan_tiles",
     "rows_at_a_time",
     "run_tiles",
     "run_whole",
@@ -116,50 +114,6 @@ def unchanged(photo: Photo, progress: Progress) -> Iterator[Band]:
     return walk(rows_at_a_time(photo), lambda top, bottom: photo.rgb(slice(top, bottom)), progress)
 
 
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """How one side of a photo is cut.
-
-    Attributes:
-        length: Pixels to cover.
-        tile: Size of every tile; the last may reach past `length` by less than the multiple,
-            or a short side's only tile by more.
-        starts: First pixel of each tile, rising, each a multiple of the graph's multiple.
-    """
-
-    length: int
-    tile: int
-    starts: tuple[int, ...]
-
-    def stop(self, index: int) -> int:
-        """First pixel after tile `index`, no further than the photo."""
-        return min(self.starts[index] + self.tile, self.length)
-
-    def weights(self, index: int, overlap: int) -> NDArray[np.float32]:
-        """Weight of tile `index` in each of its pixels inside the photo; all tiles' sum is 1.
-
-        Between two neighbours the weight runs linearly over half the `overlap`, in the middle of
-        what they have in common (less where tiles lie closer). So a quarter of the overlap along
-        a tile's border, where the graph misses what lies outside, counts for nothing.
-        """
-        positions = np.arange(self.starts[index], self.stop(index), dtype=np.float32) + 0.5
-        weights = np.ones_like(positions)
-        if index > 0:
-            weights *= self._ramp(index - 1, overlap, positions)
-        if index + 1 < len(self.starts):
-            weights *= 1.0 - self._ramp(index, overlap, positions)
-        return weights
-
-    def _ramp(
-        self, index: int, overlap: int, positions: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        """From 0 to 1 where tile `index` hands over to the next."""
-        middle = (self.starts[index + 1] + self.starts[index] + self.tile) / 2
-        steps = [b - a for a, b in pairwise(self.starts)]
-        width = max(1, min(overlap // 2, *steps, self.tile - max(steps)))
-        return np.clip((positions - (middle - width / 2)) / width, 0.0, 1.0).astype(np.float32)
-
-
 class Picture(Protocol):
     """What is run in tiles: a Photo, or one that becomes something else as it is read."""
 
@@ -178,57 +132,10 @@ class Picture(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Tiling:
-    """A photo's tiles: every row of `rows` with every column of `columns`."""
-
-    rows: Axis
-    columns: Axis
-    overlap: int
-
-    @property
-    def count(self) -> int:
-        """Number of tiles."""
-        return len(self.rows.starts) * len(self.columns.starts)
-
-
-def _up(value: int, multiple: int) -> int:
-    return -(-value // multiple) * multiple
-
-
-def plan_axis(length: int, tile: int, overlap: int, multiple: int) -> Axis:
-    """Cut one side into the fewest tiles of one size, no larger than `tile`, spread evenly.
-
-    Args:
-        length: Pixels to cover, at least 1.
-        tile: Largest size of a tile.
-        overlap: Least number of pixels that neighbours share.
-        multiple: Size and start of every tile are multiples of this.
-    """
-    tile = max(tile // multiple, 1) * multiple
-    overlap = min(_up(overlap, multiple), tile - multiple)
-    # On the padded side the tiles see the very grid that the whole would be run on.
-    padded = _up(length, multiple)
-    count = max(1, -(-(padded - overlap) // (tile - overlap)))
-    size = _up(-(-(padded + (count - 1) * overlap) // count), multiple)
-    last = padded - size
-    starts = [index * last // max(count - 1, 1) // multiple * multiple for index in range(count)]
-    return Axis(length, size, tuple(starts))
-
-
-def plan_tiles(height: int, width: int, tile: int, overlap: int, multiple: int) -> Tiling:
-    """Cut a photo into overlapping tiles of one size; see `plan_axis`."""
-    return Tiling(
-        rows=plan_axis(height, tile, overlap, multiple),
-        columns=plan_axis(width, tile, overlap, multiple),
-        overlap=overlap,
-    )
-
-
 def forward(
     graph: Graph, image: FloatImage, extra: Arrays, scaling: Scaling, *, feed: Feed = as_image
 ) -> FloatImage:
-    """Run the graph on an image of any size: pad by reflection, run, clamp to [0, 1], crop.
+    """Run the graph on an image of any size: mirror it around, run, clamp to [0, 1], crop.
 
     Args:
         graph: What computes.
@@ -252,19 +159,30 @@ def _planes(
     extra: Arrays,
     scaling: Scaling,
     *,
+    around: tuple[tuple[int, int], tuple[int, int]] | None = None,
     memory: NDArray[np.float32] | None = None,
     feed: Feed = as_image,
 ) -> NDArray[np.float32]:
-    """What `forward` gives, as 3×H×W; `memory` is for what is fed."""
+    """What `forward` gives, as 3×H×W.
+
+    Args:
+        graph: See `forward`; so are `image`, `extra`, `scaling` and `feed`.
+        around: Pixels of the mirror image before and after the rows, and the columns; by default
+            what the graph needs.
+        memory: For what is fed.
+    """
     height, width = image.shape[:2]
-    below = max(_up(height, scaling.multiple), _up(scaling.minimum, scaling.multiple)) - height
-    right = max(_up(width, scaling.multiple), _up(scaling.minimum, scaling.multiple)) - width
+    (above, below), (left, right) = around or (
+        _around(height, scaling),
+        _around(width, scaling),
+    )
+    least = up(scaling.minimum, scaling.multiple)
+    below, right = max(below, least - above - height), max(right, least - left - width)
     padded = image
-    if below or right:
+    if above or below or left or right:
         # Reflects as often as it takes, and repeats a single row or column.
-        padded = np.asarray(
-            cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101), dtype=np.float32
-        )
+        padded = cv2.copyMakeBorder(image, above, below, left, right, cv2.BORDER_REFLECT_101)
+        padded = np.asarray(padded, dtype=np.float32)
     fed = to_nchw(padded, memory)
     wanted = (1, 3, *fed.shape[2:])
     found = ask(graph, {**feed(fed), **extra}, ["enhanced"])["enhanced"]
@@ -274,8 +192,14 @@ def _planes(
             f"{name_of(graph)} gave back {spell(found.shape)} for {spell(wanted)}: "
             "out of memory, or a model that changes the size"
         )
-    result = found[0, :, :height, :width]
+    result = found[0, :, above : above + height, left : left + width]
     return np.clip(result, 0.0, 1.0, out=result)
+
+
+def _around(length: int, scaling: Scaling) -> tuple[int, int]:
+    """Pixels of its mirror image before and after a side: the margin, and what fills it up."""
+    whole = up(length + 2 * scaling.margin, scaling.multiple)
+    return scaling.margin, whole - scaling.margin - length
 
 
 def run_whole(
@@ -319,13 +243,16 @@ def run_tiles(
     Raises:
         DeviceError: The graph failed, memory ran out, or what came back is no number.
     """
-    multiple = scaling.multiple
-    if _up(photo.height, multiple) * _up(photo.width, multiple) <= scaling.tile**2:
+    sides = (photo.height, photo.width)
+    if math.prod(side + sum(_around(side, scaling)) for side in sides) <= scaling.tile**2:
         return run_whole(graph, photo, extra, scaling, progress, feed=feed)
     side = max(scaling.tile, scaling.minimum)
-    tiling = plan_tiles(photo.height, photo.width, side, scaling.overlap, multiple)
+    tiling = plan_tiles(
+        photo.height, photo.width, side, scaling.overlap, scaling.multiple, margin=scaling.margin
+    )
     work = _RowsOfTiles(graph, photo, extra, scaling, tiling, progress, feed)
-    return walk((*tiling.rows.starts, photo.height), work, lambda _: None)
+    edges = [tiling.rows.first(row) for row in range(len(tiling.rows.starts))]
+    return walk((*edges, photo.height), work, lambda _: None)
 
 
 @dataclass(slots=True, eq=False)
@@ -354,12 +281,12 @@ class _RowsOfTiles:
 
     def __call__(self, top: int, final: int) -> FloatImage:
         rows = self.tiling.rows
-        row = rows.starts.index(top)
+        row = rows.starts.index(top) if top else 0
         bottom = rows.stop(row)
         band = self._bands[: bottom - top]
         covered = 0
         for column in range(len(self.tiling.columns.starts)):
-            covered = self._tile(band, column, top, bottom, covered)
+            covered = self._tile(band, row, column, covered)
         weights = rows.weights(row, self.tiling.overlap)
         shared = weights != 1.0
         band[shared] *= weights[shared, None, None]
@@ -368,13 +295,19 @@ class _RowsOfTiles:
         self._carried = band[final - top :].copy()
         return band[: final - top]
 
-    def _tile(self, band: FloatImage, column: int, top: int, bottom: int, covered: int) -> int:
+    def _tile(self, band: FloatImage, row: int, column: int, covered: int) -> int:
         """Add one tile to `band`, of which the columns before `covered` have something already."""
-        columns = self.tiling.columns
-        left, right = columns.starts[column], columns.stop(column)
-        piece = self.photo.rgb(slice(top, bottom), slice(left, right))
+        rows, columns = self.tiling.rows, self.tiling.columns
+        left, right = columns.first(column), columns.stop(column)
+        piece = self.photo.rgb(slice(rows.first(row), rows.stop(row)), slice(left, right))
         part = _planes(
-            self.graph, piece, self.extra, self.scaling, memory=self._fed, feed=self.feed
+            self.graph,
+            piece,
+            self.extra,
+            self.scaling,
+            around=(rows.around(row), columns.around(column)),
+            memory=self._fed,
+            feed=self.feed,
         )
         weights = columns.weights(column, self.tiling.overlap)
         shared = weights != 1.0

@@ -7,9 +7,9 @@ lies and at the level of a *guide*: the photo's own brightness, smoothed but for
 and Tang, "Guided Image Filtering", TPAMI 2013), so that neither is grain turned into light nor
 does an edge get a halo.
 
-Levels are relative to the photo's mean light c: a pixel of luminance Y stands at
-``sqrt(Y / (Y + c))``, which is the same at any exposure, and as even in noise as a square root
-makes it.
+Levels are relative to the photo's mean light c: a pixel of linear light Y (that of its
+:func:`brightness`) stands at ``sqrt(Y / (Y + c))``, which is the same at any exposure, and as even
+in noise as a square root makes it.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 
 from undark.photo import FloatImage, area_resize, to_float
 from undark.pixels.arrays import as_floats
-from undark.pixels.colour import linear_to_srgb, luma, luma_weights, srgb_to_linear
+from undark.pixels.colour import luma, luma_weights, srgb_to_linear
 from undark.pixels.guided import guided_coefficients
+from undark.pixels.lighting import PIECE_PIXELS, ROOTS, by_roots
 from undark.pixels.resize import upsample_rows
-from undark.pixels.tone import shoulder
 
 __all__ = [
     "DEADZONE",
@@ -35,10 +35,12 @@ __all__ = [
     "LEVELS",
     "PLACES",
     "TOP",
+    "VIVID",
     "Guide",
+    "brightness",
     "firm",
     "level",
-    "light_up",
+    "levels_of",
     "mean_light",
     "read_grid",
 ]
@@ -51,22 +53,34 @@ TOP: Final = 0.98
 """The level of a grid's brightest gains: 24 times the mean light."""
 LEAST_LIGHT: Final = 1e-4
 """The least mean light, linear, that levels are relative to."""
+VIVID: Final = (0.6, 4.0)
+"""What a colour's largest channel counts for, and its smallest against it; see :func:`brightness`.
+"""
 DEADZONE: Final = 0.1
 """Gains smaller than this, in EV, are none; see :func:`firm`."""
 
 _SIDE: Final = 320
-_PIECE_PIXELS: Final = 1 << 15
-"""Pixels worked on at a time, so that they stay in the cache."""
-_ROOTS: Final = 1 << 13
-_FINE: Final = 1 << 16
 _RADIUS: Final = 3
 _EPSILON: Final = 0.03**2
 _NOISE: Final = 6.0
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
 
-def level(luminance: NDArray[np.float32], mean: float) -> NDArray[np.float32]:
-    """Where linear `luminance`, any shape in [0, 1], stands beside the photo's `mean` light."""
-    return np.sqrt(luminance / (luminance + np.float32(mean)))
+def brightness(image: FloatImage) -> NDArray[np.float32]:
+    """How bright the pixels of H×W×3 encoded `image` are, encoded: H×W.
+
+    It is their luma; but the light of a blue or red lamp, which has little luma, is not dark. So it
+    is at least six tenths of the largest channel, and all of it where the smallest one is zero.
+    """
+    share, against = VIVID
+    most, least = image.max(axis=-1), image.min(axis=-1)
+    vivid = np.maximum(np.float32(share) * most, most - np.float32(against) * least)
+    return np.maximum(luma(image), vivid)
+
+
+def level(light: NDArray[np.float32], mean: float) -> NDArray[np.float32]:
+    """Where linear `light`, any shape in [0, 1], stands beside the photo's `mean` light."""
+    return np.sqrt(light / (light + np.float32(mean)))
 
 
 def firm(stops: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -78,6 +92,14 @@ def firm(stops: NDArray[np.float32]) -> NDArray[np.float32]:
     kept = np.maximum(size - np.float32(DEADZONE), np.float32(0.0))
     kept *= np.float32(1.5)
     return np.copysign(np.minimum(kept, size, out=kept), stops)
+
+
+def levels_of(pixels: NDArray[Any], mean: float) -> NDArray[np.float32]:
+    """Where native H×W×3 `pixels` stand, by their :func:`brightness`, beside the `mean` light: H×W.
+
+    The mean is taken to four digits, so that frames of a video share a table.
+    """
+    return by_roots(_brightness(pixels), _levels_at(float(f"{mean:.4g}")))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +122,7 @@ class Guide:
         rows, columns = pixels.shape[:2]
         shrink = min(1.0, _SIDE / max(rows, columns))
         small = area_resize(pixels, max(1, round(rows * shrink)), max(1, round(columns * shrink)))
-        levels = level(srgb_to_linear(luma(small)), mean)
+        levels = level(srgb_to_linear(brightness(small)), mean)
         # In grain that the shrinking has left, no pixel's own level counts.
         rough = np.abs(levels - cv2.blur(levels, (3, 3)))
         noise = float(np.median(rough)) * 1.6
@@ -126,14 +148,14 @@ class Guide:
         height, width = size or (rows, columns)
         small = np.stack((self.slope, self.offset), axis=-1)
         wide = upsample_rows(small, height, width, top, top + rows)[:, left : left + columns]
-        own = wide[..., 0] * _levels_at(self.mean).take(_at(_luma(pixels), _FINE))
+        own = wide[..., 0] * levels_of(pixels, self.mean)
         own += wide[..., 1]
         return np.clip(own, 0.0, 1.0, out=own)
 
 
 def mean_light(glance: FloatImage) -> float:
     """The mean light, linear, of the photo of which this is the `glance`, H×W×3 in [0, 1]."""
-    return max(float(srgb_to_linear(luma(glance)).mean()), LEAST_LIGHT)
+    return max(float(srgb_to_linear(brightness(glance)).mean()), LEAST_LIGHT)
 
 
 def read_grid(
@@ -174,7 +196,7 @@ def read_grid(
     pairs.imag[..., -1] = 0.0
     flat: NDArray[np.complex64] = pairs.reshape(-1)
     stops = np.empty(guide.shape, np.float32)
-    step = max(1, _PIECE_PIXELS // columns)
+    step = max(1, PIECE_PIXELS // columns)
     starts = levels * np.arange(columns, dtype=np.intp)
     for first in range(0, rows, step):
         piece = slice(first, first + step)
@@ -209,137 +231,25 @@ def _weights(first: int, some: int, count: int, cells: int) -> NDArray[np.float3
     return as_floats(np.clip(1.0 - np.abs(place[:, None] - np.arange(cells)), 0.0, 1.0))
 
 
-def light_up(
-    pixels: NDArray[Any],
-    stops: NDArray[np.float32],
-    colour: NDArray[np.float32],
-    black: NDArray[np.float32],
-) -> FloatImage:
-    """The image with `stops` more light at each pixel, alike in its three channels.
-
-    In linear light: the black point is taken off, colours are mixed anew, and all three channels
-    are multiplied by what brings the largest of them as far as the gain asks and a shoulder lets:
-    hues stay, and nothing reaches white that was not white. Black point and colours come in with
-    the first EV of light.
-
-    Args:
-        pixels: H×W×3, encoded, in native depth.
-        stops: H×W in EV; where it is zero the pixel stays as it is.
-        colour: 3×3, applied to linear RGB.
-        black: Linear level of each channel that becomes black.
-
-    Returns:
-        H×W×3 float32 in [0, 1], encoded.
-    """
-    if not stops.any():
-        return to_float(pixels)
-    lit = np.empty(pixels.shape, np.float32)
-    step = max(1, _PIECE_PIXELS // pixels.shape[1])
-    for first in range(0, len(pixels), step):
-        rows = slice(first, first + step)
-        lit[rows] = _light_up(pixels[rows], stops[rows], colour, black)
-    return lit
-
-
-def _light_up(
-    pixels: NDArray[Any],
-    stops: NDArray[np.float32],
-    colour: NDArray[np.float32],
-    black: NDArray[np.float32],
-) -> FloatImage:
-    come = np.minimum(np.maximum(stops, np.float32(0.0)), np.float32(1.0))
-    if come.min() == 1.0:
-        mixed = cv2.transform(_linear(pixels, black), colour)
-        channels = [np.maximum(one, np.float32(0.0), out=one) for one in cv2.split(mixed)]
-    else:
-        linear = _linear(pixels)
-        less = [_less(linear[..., channel], come * black[channel]) for channel in range(3)]
-        mixed = cv2.split(cv2.transform(cv2.merge(less), colour))
-        channels = [
-            (1.0 - come) * one + come * np.maximum(other, 0.0)
-            for one, other in zip(less, mixed, strict=True)
-        ]
-    most = np.maximum(np.maximum(channels[0], channels[1]), channels[2])
-    factor = shoulder(np.minimum(most, np.float32(1.0)), np.exp2(stops))
-    factor /= np.maximum(most, np.float32(1e-8), out=most)
-    for one in channels:
-        np.multiply(one, factor, out=one)
-    lit = as_floats(cv2.merge([_encoded(as_floats(one), pixels.dtype) for one in channels]))
-    same = stops == 0.0
-    if same.any():
-        lit[same] = to_float(pixels[same])
-    return lit
-
-
-def _less(
-    linear: NDArray[np.float32], black: NDArray[np.float32] | np.float32
-) -> NDArray[np.float32]:
-    """Linear light of which the level `black` becomes black, and white stays."""
-    return np.maximum((linear - black) / (np.float32(1.0) - black), np.float32(0.0))
-
-
-def _linear(pixels: NDArray[Any], black: NDArray[np.float32] | None = None) -> FloatImage:
-    """Linear light of native pixels, black points of the channels taken off; 8 bits by a table."""
+def _brightness(pixels: NDArray[Any]) -> NDArray[np.float32]:
+    """Brightness in [0, 1], H×W, of native H×W×3 pixels."""
     if pixels.dtype.kind != "u":
-        linear = srgb_to_linear(to_float(pixels))
-        return linear if black is None else _less(linear, black)
-    table = _linear_values(pixels.dtype)
-    if pixels.dtype != np.uint8:
-        linear = table.take(pixels)
-        return linear if black is None else _less(linear, black)
-    tables = np.repeat(table[:, None], 3, axis=1)
-    tables = tables if black is None else _less(tables, black)
-    return as_floats(cv2.LUT(np.ascontiguousarray(pixels), tables.reshape(1, 256, 3)))
-
-
-@lru_cache(maxsize=2)
-def _linear_values(dtype: np.dtype[Any]) -> NDArray[np.float32]:
-    """The linear light of every value of an integer type."""
-    return srgb_to_linear(np.linspace(0.0, 1.0, np.iinfo(dtype).max + 1, dtype=np.float32))
-
-
-def _luma(pixels: NDArray[Any]) -> NDArray[np.float32]:
-    """Luma in [0, 1], H×W, of native H×W×3 pixels."""
-    if pixels.dtype.kind != "u":
-        return luma(to_float(pixels))
-    weights = (luma_weights() / np.float32(np.iinfo(pixels.dtype).max)).reshape(1, 3)
-    return as_floats(cv2.transform(pixels.astype(np.float32), weights))
-
-
-def _at(values: NDArray[np.float32], count: int) -> NDArray[np.intp]:
-    """Where values in [0, 1] are looked up in a table of `count` evenly spaced square roots.
-
-    `values` is overwritten. What is below zero or above one finds the table's ends.
-    """
-    np.sqrt(np.clip(values, 0.0, 1.0, out=values), out=values)
-    values *= np.float32(count - 1)
-    values += np.float32(0.5)
-    return values.astype(np.intp)
-
-
-def _table(count: int) -> NDArray[np.float32]:
-    """Values of which :func:`_at` finds the places in a table of `count`."""
-    return np.square(np.linspace(0.0, 1.0, count, dtype=np.float32))
+        return np.clip(brightness(to_float(pixels)), _ZERO, _ONE)
+    unit = 1.0 / np.iinfo(pixels.dtype).max
+    weights = (luma_weights() * np.float32(unit)).reshape(1, 3)
+    grey = as_floats(cv2.transform(pixels.astype(np.float32), weights))
+    red, green, blue = cv2.split(pixels)
+    share, against = VIVID
+    most = cv2.max(cv2.max(red, green), blue)
+    least = cv2.min(cv2.min(red, green), blue)
+    lamp = cv2.addWeighted(most, unit, least, -against * unit, 0.0, dtype=cv2.CV_32F)
+    grey = cv2.max(grey, lamp, dst=grey)
+    scale: Any = share * unit
+    vivid = cv2.multiply(most, scale, dst=lamp, dtype=cv2.CV_32F)
+    return as_floats(cv2.max(grey, vivid, dst=grey))
 
 
 @lru_cache(maxsize=4)
 def _levels_at(mean: float) -> NDArray[np.float32]:
-    """The levels of `_FINE` lumas beside a photo's mean light."""
-    return level(srgb_to_linear(_table(_FINE)), mean)
-
-
-@lru_cache(maxsize=2)
-def _encoded_values(count: int) -> NDArray[np.float32]:
-    """Encoded values of `count` linear levels."""
-    return linear_to_srgb(_table(count))
-
-
-def _encoded(linear: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[np.float32]:
-    """Encoded light: by a table, to a fiftieth of a level of 8 bits or half a level of 16.
-
-    `linear` is overwritten.
-    """
-    if dtype.kind != "u":
-        return linear_to_srgb(np.minimum(linear, np.float32(1.0), out=linear))
-    count = _ROOTS if dtype == np.uint8 else _FINE
-    return _encoded_values(count).take(_at(linear, count))
+    """The levels of `ROOTS`, as encoded brightness, beside a photo's mean light."""
+    return level(srgb_to_linear(ROOTS), mean)

@@ -9,7 +9,6 @@ colour's size shows that its place gets more or less.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,12 +20,12 @@ from numpy.typing import NDArray
 
 from undark.photo import FloatImage
 from undark.pixels.arrays import Floats, as_floats, low_quantile
-from undark.pixels.colour import linear_to_srgb, srgb_to_linear
+from undark.pixels.colour import srgb_to_linear
 from undark.pixels.curves import look_up, sample_points, tables
-from undark.pixels.grid import TOP, firm, level, light_up, read_grid
+from undark.pixels.grid import TOP, firm, level, levels_of, read_grid
 from undark.pixels.guided import guided_coefficients
+from undark.pixels.lighting import light_up
 from undark.pixels.planes import Colours, Planes, Samples
-from undark.pixels.tone import KNEE
 
 __all__ = [
     "MARGIN",
@@ -123,29 +122,12 @@ class GridOnPlanes(PlaneLight):
 
     def colours(self, rgb: NDArray[np.uint16]) -> FloatImage:
         """See :meth:`PlaneLight.colours`."""
-        stops = self._stops(rgb)
-        linear = as_floats(cv2.LUT(rgb, _linear()))
-        scale = 1.0 / (1.0 - self.black.astype(np.float64))
-        less = cv2.transform(linear, np.column_stack([np.diag(scale), -scale * self.black]))
-        mixed = as_floats(cv2.transform(np.maximum(less, np.float32(0.0), out=less), self.colour))
-        np.maximum(mixed, np.float32(0.0), out=mixed)
-        if float(stops.min()) < 1.0:
-            # Black point and colours come in with the first EV of light.
-            come = _three(np.clip(stops, 0.0, 1.0))
-            mixed = cv2.subtract(mixed, linear, dst=mixed)
-            mixed = cv2.multiply(mixed, come, dst=mixed)
-            mixed = as_floats(cv2.add(mixed, linear, dst=mixed))
-        red, green, blue = cv2.split(mixed)
-        most = as_floats(cv2.max(cv2.max(red, green), blue))
-        factor = _shouldered(most, as_floats(cv2.exp(stops * np.float32(math.log(2.0)))))
-        lit: Any = cv2.multiply(mixed, _three(factor), scale=_TOP, dtype=cv2.CV_16U)
-        return as_floats(cv2.LUT(lit, _encoded()))
+        return light_up(rgb, self._stops(rgb), self.colour, self.black)
 
     def _stops(self, rgb: NDArray[np.uint16]) -> Floats:
         """Gains in EV at each pixel: read at a small size, carried along the frame's edges."""
         rows, columns = rgb.shape[:2]
-        grey = cv2.transform(rgb, np.array([[0.2126, 0.7152, 0.0722]], np.float32))
-        own = as_floats(cv2.LUT(grey, _levels_at(round(self.mean, 5))))
+        own = levels_of(rgb, self.mean)
         shrink = min(1.0, _SIDE / max(rows, columns))
         size = (max(1, round(columns * shrink)), max(1, round(rows * shrink)))
         small = as_floats(cv2.resize(own, size, interpolation=cv2.INTER_AREA))
@@ -285,36 +267,6 @@ def _looked_up(rgb: Any, table: Floats) -> FloatImage:
     return as_floats(cv2.LUT(rgb, np.ascontiguousarray(table).reshape(1, _TOP + 1, 3)))
 
 
-def _three(plane: Floats) -> Any:
-    return cv2.merge([plane, plane, plane])
-
-
-def _shouldered(most: Floats, gain: Floats) -> Floats:
-    """The factor that brings `most` as far as `gain` asks and a shoulder lets.
-
-    What :func:`undark.pixels.tone.shoulder` does, in place and without temporaries.
-    """
-    knee = np.float32(KNEE)
-    more = np.maximum(gain, _ONE)
-    lit = most * more
-    if float(lit.max()) <= KNEE:
-        return gain
-    over = lit - knee
-    np.maximum(over, np.float32(0.0), out=over)
-    more -= knee
-    bend = np.divide(_ONE, more, out=more)
-    np.subtract(np.float32(1.0 / (1.0 - KNEE)), bend, out=bend)
-    bend *= over
-    bend += _ONE
-    over /= bend
-    np.minimum(lit, knee, out=lit)
-    lit += over
-    np.minimum(lit, _ONE, out=lit)
-    lit /= np.maximum(most, np.float32(1e-8), out=most)
-    lit *= np.minimum(gain, _ONE, out=bend)
-    return lit
-
-
 def _smoothing(levels: Floats) -> tuple[Floats, Floats]:
     """What takes grain off levels at the small size: how much of each counts, and the rest."""
     rough = np.abs(levels - cv2.blur(levels, (3, 3)))
@@ -325,24 +277,6 @@ def _smoothing(levels: Floats) -> tuple[Floats, Floats]:
 
 def _close(mine: Floats, its: Floats) -> bool:
     return mine.shape == its.shape and float(np.abs(mine - its).max()) < 5e-4
-
-
-@lru_cache(maxsize=1)
-def _linear() -> Floats:
-    """Linear light of all values of 16 bits."""
-    return srgb_to_linear(np.linspace(0.0, 1.0, _TOP + 1, dtype=np.float32))
-
-
-@lru_cache(maxsize=1)
-def _encoded() -> Floats:
-    """Encoded values of linear light of 16 bits, which tell a twentieth of 8 bits' level apart."""
-    return linear_to_srgb(np.linspace(0.0, 1.0, _TOP + 1, dtype=np.float32))
-
-
-@lru_cache(maxsize=4)
-def _levels_at(mean: float) -> Floats:
-    """The levels of all encoded luma of 16 bits beside a frame's mean light."""
-    return level(_linear(), mean)
 
 
 @lru_cache(maxsize=1)

@@ -178,6 +178,8 @@ def choose_steps(
 ) -> tuple[Step, ...]:
     """The steps that a policy takes from `look` on: always its likeliest, `LIMIT` at most.
 
+    One that would take back its last step, or do what changes nothing, has come to its end, too.
+
     Args:
         look: At the photo before any step.
         policy: Gives a logit for each of `ACTIONS` and `STOP`, or one of the other numbers of
@@ -197,8 +199,22 @@ def choose_steps(
         action = int(np.argmax(logits))
         if action == logits.shape[-1] - 1:
             break
-        look = look.after(ACTIONS[action])
+        step = ACTIONS[action]
+        if look.steps and _opposite(step, look.steps[-1]):
+            break
+        following = look.after(step)
+        if np.array_equal(following.glance, look.glance) and np.array_equal(
+            following.patches, look.patches
+        ):
+            break
+        look = following
     return look.steps
+
+
+def _opposite(step: Step, other: Step) -> bool:
+    """Whether the one takes back what the other does."""
+    alike = (step.operation, step.where) == (other.operation, other.where)
+    return alike and step.amount == -other.amount
 
 
 def cut_patches(pixels: NDArray[Any]) -> NDArray[np.float32]:

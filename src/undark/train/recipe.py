@@ -83,7 +83,14 @@ class Source:
         camera: For ``darken``: the ``camera.json`` of a run of cyclegan, relative to the run's
             `data`, whose noise, colours and tone the darkness gets.
         darkness: For ``darken``: how dark. ``dim``: a room; ``night``: anything from slightly too
-            dark to nearly black, with the noise and the lifted, coloured black of such photos.
+            dark to nearly black, with the noise and the lifted, coloured black of such photos;
+            ``local``: dark in places.
+        leaves: For ``darken``: fraction of the photos over which flat shapes of any colour lie
+            (:mod:`undark.train.data.leaves`).
+        only: For a stack of photos: patterns of the file names that are taken; all by default.
+        held_with: For ``pairs``: another folder of pairs, relative to the run's `data`; the scenes
+            that are held out there are held out here.
+        chroma: For ``pairs``: what the colour of truths is multiplied by.
     """
 
     kind: Literal["pairs", "darken", "keep", "dark", "light", "render"] = "pairs"
@@ -98,6 +105,7 @@ class Source:
     dark_half: DarkHalf = "guess"
     camera: str = ""
     darkness: Literal["dim", "night", "local"] = "dim"
+    leaves: float = 0.0
     only: tuple[str, ...] = ()
     held_with: str = ""
     chroma: float = 1.0
@@ -309,6 +317,10 @@ def _check(recipe: Recipe) -> None:
         (
             all(0 < s.chroma <= 2 for s in data.sources),
             "data.sources: chroma must be in (0, 2]",
+        ),
+        (
+            all(0 <= s.leaves <= 1 for s in data.sources),
+            "data.sources: leaves must be in [0, 1]",
         ),
         (0 <= data.held_out < 1, "data.held_out: must be in [0, 1)"),
         (

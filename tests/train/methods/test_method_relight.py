@@ -19,7 +19,8 @@ from undark.io.pairs import find_pairs
 from undark.models import Card
 from undark.modes import mode_of
 from undark.modes.relight import PlacedLight
-from undark.pixels.grid import LEVELS, PLACES, TOP, Guide, light_up, read_grid
+from undark.pixels.grid import LEVELS, PLACES, TOP, Guide, read_grid
+from undark.pixels.lighting import light_up
 from undark.runtime import open_graph
 from undark.train import export_model, run
 from undark.train.data.darken import Darkness, darken, draw_darkness

@@ -21,6 +21,7 @@ from undark.pixels.tone import saturation
 from undark.train.data.darken import draw_darkness, read_camera, record
 from undark.train.data.fields import darken_locally
 from undark.train.data.hdr import load_hdr, photograph
+from undark.train.data.leaves import lamps, scatter
 from undark.train.data.loading import LoadedPair, Notify, load_pairs, load_photos, tell_names
 from undark.train.data.split import scenes_by_likeness, split_by_scene
 from undark.train.recipe import Data, Source
@@ -29,6 +30,8 @@ __all__ = ["Dataset", "Side", "load_datasets"]
 
 _MEASURED_UNDER = (2.0, 4.0)
 """How many EV under the held-out HDR images are photographed."""
+_LAMPS = 0.4
+"""Share of the photos with shapes over them in which lamps burn too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +335,14 @@ def _lit_dataset(
     camera = read_camera(root / source.camera) if source.camera else None
 
     def make(index: int, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
-        high = photos[index]
+        if not source.leaves or random.random() >= source.leaves:
+            return darkened(photos[index], random)
+        pair = darkened(scatter(photos[index], random), random)
+        return lamps(*pair, random) if random.random() < _LAMPS else pair
+
+    def darkened(
+        high: NDArray[Any], random: np.random.Generator
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         if source.darkness == "local":
             return darken_locally(high, random)
         drawn = draw_darkness(random, camera, night=source.darkness == "night")

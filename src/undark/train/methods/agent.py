@@ -11,6 +11,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import torch
 from gymnasium import spaces
+from numpy.typing import NDArray
 from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.monitor import Monitor
@@ -18,6 +19,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import DummyVecEnv
 from torch import Tensor
+from torch.nn import functional as F
 from torch.utils.data import IterableDataset
 
 from undark.errors import RecipeError
@@ -29,6 +31,7 @@ from undark.train.environment import Gallery, Retouch, Scene
 from undark.train.methods.base import Method
 from undark.train.nets.policy import Critic, Policy
 from undark.train.recipe import Recipe
+from undark.train.teacher import Lesson, lessons
 
 __all__ = ["Agent", "Options"]
 
@@ -52,6 +55,8 @@ class Options:
         cost: Of each step of an episode.
         structure: Weight of SSIM beside PSNR/10 in the reward.
         hints: Tell the critic, in training alone, how far the truth is.
+        demonstrations: Photos in each round on which a teacher who is told the truth shows what is
+            best (:mod:`undark.train.teacher`); 0 for none.
     """
 
     environments: int = 16
@@ -65,6 +70,7 @@ class Options:
     cost: float = 0.005
     structure: float = 1.0
     hints: bool = True
+    demonstrations: int = 0
 
 
 class _Rounds(IterableDataset[int]):
@@ -125,6 +131,8 @@ class Agent(Method[Policy, Options]):
         "Park et al., Distort-and-Recover, CVPR 2018",
         "Hu et al., Exposure: A White-Box Photo Post-Processing Framework, TOG 2018",
         "Pinto et al., Asymmetric Actor Critic for Image-Based Robot Learning, RSS 2018",
+        "Ross et al., A Reduction of Imitation Learning and Structured Prediction to No-Regret"
+        " Online Learning, AISTATS 2011",
     )
     outputs: ClassVar[tuple[str, ...]] = ("logits",)
     Options: ClassVar[type[Any]] = Options
@@ -188,6 +196,8 @@ class Agent(Method[Policy, Options]):
             raise RecipeError(
                 f"options.batch: must divide environments × horizon, which is {steps}"
             )
+        if options.demonstrations < 0:
+            raise RecipeError("options.demonstrations: must be at least 0")
 
     @property
     def _rate(self) -> float:
@@ -248,7 +258,42 @@ class Agent(Method[Policy, Options]):
             "entropy": -noted["train/entropy_loss"],
             "value": noted["train/value_loss"],
         }
+        if options.demonstrations:
+            values["imitation"] = self._imitate()
         return {name: torch.tensor(float(value)) for name, value in values.items()}
+
+    def _imitate(self) -> float:
+        """Learn from a teacher's choices, in as many passes as PPO takes; the last one's loss."""
+        options, random = self.options, np.random.default_rng((self.recipe.seed, self.batches, 1))
+
+        @torch.no_grad()
+        def choose(glance: NDArray[np.float32], state: NDArray[np.float32]) -> int:
+            logits = self.network(torch.from_numpy(glance[None]), torch.from_numpy(state[None]))
+            return int(logits.argmax())
+
+        found: list[Lesson] = []
+        for scene in (self._draw(random) for _ in range(options.demonstrations)):
+            if scene.truth is not None:
+                found += lessons(
+                    scene.look, scene.truth, cost=options.cost, choose=choose, random=random
+                )
+        if not found:
+            return 0.0
+        glances, states = (
+            torch.from_numpy(np.stack(seen)) for seen in list(zip(*found, strict=True))[:2]
+        )
+        best = torch.tensor([lesson.action for lesson in found])
+        optimizer, value = self.actor_critic.optimizer, 0.0
+        for _ in range(options.epochs):
+            loss = F.cross_entropy(self.network(glances, states), best)
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(
+                self.actor_critic.parameters(), self.recipe.fit.clip or math.inf
+            )
+            optimizer.step()
+            value = float(loss.detach())
+        return value
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One round."""

@@ -201,7 +201,12 @@ class Relight(Method[RelightNet, Options]):
         """Lit as a whole, restored in tiles; small photos with their mirror images around them."""
         multiple = self.multiple
         return Scaling(
-            mode="relight", multiple=multiple, minimum=4 * multiple, tile=1536, overlap=128
+            mode="relight",
+            multiple=multiple,
+            minimum=4 * multiple,
+            tile=1536,
+            overlap=128,
+            margin=8,
         )
 
     def shapes(self) -> dict[str, dict[int, Any]]:

@@ -36,7 +36,7 @@ _CELLS = 8  # a side of the grid whose darkest cell bounds the black point
 _FLOOR = 1e-3  # of the mean light: below it, what is darker may become lighter
 _TINT, _MIX = 0.5, 0.15
 # Encoded levels, and the most EV for black in a night; see Decision._ceiling.
-_FREE, _EXPOSED, _HIGHEST, _BLACK, _NIGHT = 0.2, 0.35, 0.92, 0.03, 1.5
+_FREE, _EXPOSED, _HIGHEST, _BLACK, _NIGHT = 0.2, 0.35, 0.92, 0.03, 1.1
 _WHITE = 0.85  # encoded; from here on a place is as good as white
 _FINE = 4  # levels looked at for each of the grid's, where highlights are bounded
 _PLAIN = 0.03
@@ -79,7 +79,7 @@ class _Trunk(nn.Module):
         )
 
     def forward(self, glance: Tensor) -> tuple[list[Tensor], Tensor]:
-        light, mean = lit.luminance(glance), lit.mean_light(glance)
+        light, mean = lit.brightness(glance), lit.mean_light(glance)
         lacking = _lacking(mean)
         plain = expose(to_linear(glance), torch.exp2(lacking).expand(-1, 3, -1, -1))
         levels = lit.level(light, mean)
@@ -161,7 +161,7 @@ class Decision(nn.Module):
         return Light(*(0.5 * (one + two) for one, two in zip(light, other, strict=True)))
 
     def _see(self, glance: Tensor) -> Light:
-        linear, light = to_linear(glance), lit.luminance(glance)
+        linear, light = to_linear(glance), lit.brightness(glance)
         mean = lit.mean_light(glance)
         levels = lit.level(light, mean)
         scales, mixed = self.trunk(glance)
@@ -178,7 +178,7 @@ class Decision(nn.Module):
         varied = _ramp(levels.std((1, 2, 3), correction=0), 0.0, _PLAIN)[:, None, None, None]
         grid = grid + curve[:, :, None, None] + varied * placed
         grid = self._rising(grid.clamp(-3.0, lit.MOST_STOPS))
-        night = _looks_night(light)
+        night = _looks_night(lit.luminance(glance))
         top = self._ceiling(light, mean, night)
         grid = self._under(grid, top)
         # Bright parts are only dimmed beside shadows that are lifted: a bright photo is left alone.
@@ -220,7 +220,7 @@ class Decision(nn.Module):
 
         From 0.35, encoded, on no level is brought above 0.92, and none that is there already gets
         more; below 0.2 there is no such bound. In a `night`, N×1×1×1 in [0, 1], black gets no
-        more than 1.5 EV.
+        more than 1.1 EV.
         """
         seen = to_srgb(light)
         most = self._highlights(seen, mean)
@@ -299,7 +299,7 @@ def _looks_night(light: Tensor) -> Tensor:
     seen, dims = to_srgb(light), (1, 2, 3)
     signs = (
         _ramp(((seen > _EXPOSED) & (seen < _WHITE)).float().mean(dims), 0.015, 0.03),
-        _ramp((seen < _BLACK).float().mean(dims), 0.25, 0.35),
+        _ramp((seen < _BLACK).float().mean(dims), 0.17, 0.27),
         _ramp(seen.mean(dims), 0.2, 0.14),
         _ramp((seen[:, :, : seen.shape[2] // 3] < _BLACK).float().mean(dims), 0.3, 0.5),
     )

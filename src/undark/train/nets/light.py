@@ -7,13 +7,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from undark.pixels.colour import LUMA
-from undark.pixels.grid import DEADZONE, LEAST_LIGHT, LEVELS, PLACES, TOP
+from undark.pixels.grid import DEADZONE, LEAST_LIGHT, LEVELS, PLACES, TOP, VIVID
 from undark.pixels.tone import KNEE
 from undark.train.nets.exposure import shoulder
 from undark.train.nets.srgb import to_linear, to_srgb
 
 __all__ = [
     "MOST_STOPS",
+    "brightness",
     "firm",
     "fit_grid",
     "gain_between",
@@ -39,9 +40,19 @@ def luminance(encoded: Tensor) -> Tensor:
     return to_linear(red * encoded[:, 0:1] + green * encoded[:, 1:2] + blue * encoded[:, 2:3])
 
 
+def brightness(encoded: Tensor) -> Tensor:
+    """Linear light, N×1×H×W, of what :func:`undark.pixels.grid.brightness` gives for N×3×H×W."""
+    red, green, blue = LUMA
+    luma = red * encoded[:, 0:1] + green * encoded[:, 1:2] + blue * encoded[:, 2:3]
+    share, against = VIVID
+    most, least = encoded.amax(1, keepdim=True), encoded.amin(1, keepdim=True)
+    vivid = torch.maximum(share * most, most - against * least)
+    return to_linear(torch.maximum(luma, vivid))
+
+
 def mean_light(glance: Tensor) -> Tensor:
     """The mean light of whole photos, N×1×1×1, from their glances."""
-    return luminance(glance).mean((2, 3), keepdim=True).clamp(min=LEAST_LIGHT)
+    return brightness(glance).mean((2, 3), keepdim=True).clamp(min=LEAST_LIGHT)
 
 
 def level(light: Tensor, mean: Tensor) -> Tensor:
@@ -87,7 +98,7 @@ def read_whole(grid: Tensor, guide: Tensor) -> Tensor:
 
 
 def light_up(image: Tensor, stops: Tensor, colour: Tensor, black: Tensor) -> Tensor:
-    """Encoded N×3×H×W with `stops` (N×1×H×W) more light; see :func:`undark.pixels.grid.light_up`.
+    """N×3×H×W with `stops` (N×1×H×W) more light; see :func:`undark.pixels.lighting.light_up`.
 
     Args:
         image: N×3×H×W in [0, 1].
@@ -149,7 +160,7 @@ def fit_grid(glance: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
         The grid, N×L×h×w in EV, and the gains wanted by each pixel, N×1×H×W.
     """
     stops = wanted(glance, truth)
-    guide = level(luminance(glance), mean_light(glance))
+    guide = level(brightness(glance), mean_light(glance))
     device = glance.device
     down, across = (_hats(side, PLACES, device) for side in glance.shape[2:])
     flat = torch.kron(down, across)  # pixels×places
@@ -180,7 +191,7 @@ def fit_grid(glance: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
 
 def occupied(glance: Tensor) -> Tensor:
     """How many of the glance's pixels lie at each level and place of a grid: N×L×h×w."""
-    bright = _hat_levels(level(luminance(glance), mean_light(glance)))
+    bright = _hat_levels(level(brightness(glance), mean_light(glance)))
     down, across = (_hats(side, PLACES, glance.device) for side in glance.shape[2:])
     return torch.matmul(down.T, torch.matmul(bright, across))
 

@@ -27,6 +27,9 @@ from undark.train.nets.decision import Context, Decision, Light
 __all__ = ["RelightNet", "multiple_of"]
 
 _EAGER = 3.0  # 63 % of the restoration for a third of an EV more light, 95 % for one EV
+# The most that the restoration may change a level, encoded, and as much again for each EV. In
+# photos one pixel in a thousand comes near; it is for what is unlike all that it has seen.
+_CHANGE = 0.1
 # Without norms, a step of the optimiser moves a wide layer far; so do not count it in full.
 _BRANCH = 0.25
 
@@ -94,7 +97,7 @@ class RelightNet(Levels):
 
     def look(self, glance: Tensor, grid: Tensor) -> Tensor:
         """The gains, N×1×glance×glance in EV, that the glance itself reads from a grid."""
-        return lit.read_whole(grid, lit.level(lit.luminance(glance), lit.mean_light(glance)))
+        return lit.read_whole(grid, lit.level(lit.brightness(glance), lit.mean_light(glance)))
 
     def forward(
         self, image: Tensor, gain: Tensor, glance: Tensor, control: Tensor, applied: Tensor
@@ -163,5 +166,9 @@ class RelightNet(Levels):
         drawn = F.pixel_shuffle(self.last(activate(half)), 2)
         # What got no light has nothing to be cleaned of, and passes. A learned share would close
         # for good in a bad moment of training: what does not pass cannot learn.
-        share = denoise * (1.0 - torch.exp(-_EAGER * gain.clamp(min=0.0)))
-        return relit + share * (drawn - relit)
+        more = gain.clamp(min=0.0)
+        change = denoise * (1.0 - torch.exp(-_EAGER * more)) * (drawn - relit)
+        if not self.training:  # what is held back learns nothing
+            most = denoise * _CHANGE * (1.0 + more)
+            change = torch.minimum(torch.maximum(change, -most), most)
+        return relit + change

@@ -1,0 +1,87 @@
+"""A teacher who is told the truth, and agents that learn from it."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from PIL import Image
+
+from undark.photo import area_resize, from_float, to_float
+from undark.pixels.look import ACTIONS, LIMIT, STOP, Look, cut_patches
+from undark.pixels.steps import Step, apply_steps
+from undark.train import export_model, run
+from undark.train.losses.reward import Truth
+from undark.train.teacher import best_action, lessons
+
+SHADOWS = Step("exposure", 1.0, "shadows")
+
+
+def photo(seed: int) -> np.ndarray:
+    """Dark on one side, light on the other."""
+    coarse = np.random.default_rng(seed).integers(10, 60, (6, 8, 3)).astype(np.uint8)
+    coarse[:, 4:] += 150
+    return np.asarray(Image.fromarray(coarse).resize((96, 80), Image.Resampling.BICUBIC))
+
+
+def pair(dark: np.ndarray, *steps: Step) -> tuple[Look, Truth, np.ndarray]:
+    light = from_float(apply_steps(to_float(dark), steps), np.dtype(np.uint8))
+    look = Look.at(area_resize(dark, 16, 16), cut_patches(dark))
+    return look, Truth(area_resize(light, 16, 16), cut_patches(light)), light
+
+
+@pytest.mark.parametrize("step", [SHADOWS, Step("exposure", 1.2), Step("exposure", 0.4, "left")])
+def test_it_takes_the_step_that_leads_to_the_truth(step: Step) -> None:
+    look, truth, _ = pair(photo(1), step)
+    assert ACTIONS[best_action(look, truth, 0.005)] == step
+    assert best_action(look.after(step), truth, 0.005) == STOP
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_lessons_show_the_way_whatever_the_pupil_does(seed: int) -> None:
+    look, truth, _ = pair(photo(seed), Step("exposure", 1.2), SHADOWS)
+    wrong = ACTIONS.index(Step("exposure", -0.4))
+    for pupil in (STOP, wrong):
+        found = lessons(
+            look,
+            truth,
+            cost=0.005,
+            choose=lambda glance, state, pupil=pupil: pupil,
+            random=np.random.default_rng(seed),
+        )
+        assert 1 <= len(found) <= LIMIT
+        assert found[0].action != STOP
+        assert found[0].glance.shape == (3, 16, 16)
+
+
+def test_an_agent_comes_to_do_as_the_teacher_does(tmp_path: Path) -> None:
+    for half in ("low", "high"):
+        (tmp_path / "pairs" / half).mkdir(parents=True)
+    for seed in range(6):
+        dark = photo(seed)
+        _, _, light = pair(dark, SHADOWS)
+        Image.fromarray(dark).save(tmp_path / "pairs" / "low" / f"{seed}.png")
+        Image.fromarray(light).save(tmp_path / "pairs" / "high" / f"{seed}.png")
+    run(
+        "agent",
+        data=tmp_path / "pairs",
+        out=tmp_path / "run",
+        overrides=[
+            "net.widths=[32]", "net.glance=16", "fit.lr=0.005", "fit.warmup=1", "fit.ema=0.0",
+            "fit.steps=12", "options.environments=2", "options.horizon=8", "options.batch=16",
+            "options.demonstrations=6", "data.held_out=0", "augment.exposure=0", "augment.noise=0",
+        ],
+    )  # fmt: skip
+    export_model(tmp_path / "run", tmp_path / "agent.onnx")
+    look, _, _ = pair(photo(9), SHADOWS)  # none that it learned from
+    glance, state = look.observe()
+    session = onnxruntime.InferenceSession(tmp_path / "agent.onnx")
+    logits = session.run(["logits"], {"glance": glance[None], "state": state[None]})[0][0]
+    chances = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+    assert chances[ACTIONS.index(SHADOWS)] > 8 / len(ACTIONS)
+    with (tmp_path / "run" / "history.csv").open(encoding="utf-8") as file:
+        told = [
+            float(row["train/imitation"]) for row in csv.DictReader(file) if row["train/imitation"]
+        ]
+    assert told[-1] < 0.6 * told[0]
