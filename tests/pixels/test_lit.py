@@ -139,6 +139,22 @@ def test_light_by_place_does_to_planes_what_it_does_to_photos(
     assert np.quantile(np.abs(off), 0.99) < 12.0
 
 
+@pytest.mark.parametrize("depth", [8, 10])
+def test_beside_a_colour_that_no_screen_shows_nothing_burns(depth: int) -> None:
+    """Blue whose luma is below black, as of LED lamps, beside olive: the edge stays within both."""
+    kind = Colours(*BT709, depth=depth)
+    source, scale = empty(64, 128, kind, (2, 2)), 1 << (depth - 8)
+    for plane, (olive, blue) in zip(
+        (source.y, source.u, source.v), ((110, 4), (60, 235), (150, 90)), strict=True
+    ):
+        plane[:] = olive * scale
+        plane[:, plane.shape[1] // 2 :] = blue * scale
+    found = lit(source, placed(0.05)).astype(float).max(axis=-1)
+    inside = found[20:40, 20:40].mean()
+    assert found[:, 56:64].max() < inside + 0.03
+    assert inside > 0.4
+
+
 @given(colours)
 @settings(max_examples=12, deadline=None)
 def test_greys_come_out_exactly(kind: Colours) -> None:

@@ -210,7 +210,7 @@ def relight_planes(source: Planes, target: Planes, light: PlaneLight, tone: Tone
         store(y, out.black, target.y, out)
         return
     # What the place gets more or less than a grey of its level would on average.
-    usual = as_floats(cv2.LUT(np.ascontiguousarray(coarse), tone.lifted))
+    usual = as_floats(cv2.LUT(_within(coarse, rgb, source.colours), tone.lifted))
     y += np.float32(MARGIN)
     y /= usual
     np.minimum(y, np.float32(_MOST_RATIO), out=y)
@@ -230,6 +230,17 @@ def rgb_of(y: Samples, source: Planes) -> NDArray[np.uint16]:
     full = np.concatenate([matrix, -(matrix @ zero)[:, None]], axis=1)
     merged = cv2.merge([np.ascontiguousarray(y), source.u, source.v])
     return np.asarray(cv2.transform(merged, full), np.uint16)
+
+
+def _within(y: Samples, rgb: NDArray[np.uint16], colours: Colours) -> NDArray[np.uint16]:
+    """Luma in samples, where that of H×W×3 `rgb` is more: its own.
+
+    A colour beyond what RGB can show is clipped to one of more luma. Held against less, it would
+    seem to get much light, and neighbours would get some of that.
+    """
+    weights = colours.weights.astype(np.float64) * (colours.luma_span / _TOP)
+    shown: Any = cv2.transform(rgb, np.append(weights, colours.black)[None])
+    return np.asarray(cv2.max(np.ascontiguousarray(y), shown, dst=shown), np.uint16)
 
 
 def _units(unit: Floats) -> list[tuple[Any, Any, Any]]:
