@@ -49,7 +49,6 @@ _TOP: Final = 65535
 # Greys at which light is computed; between them it is interpolated.
 _GREYS: Final = 2048
 _MOST_RATIO: Final = 8.0
-_ONE: Final = np.float32(1.0)
 # Largest channel at which half of a colour is taken to be there: below, it is mostly rounding.
 _UNSURE: Final = 2.0 / 255
 # Side of the image that a guide is made on, its radius there, and the variance that is flat.

@@ -266,10 +266,12 @@ class Agent(Method[Policy, Options]):
         """Learn from a teacher's choices, in as many passes as PPO takes; the last one's loss."""
         options, random = self.options, np.random.default_rng((self.recipe.seed, self.batches, 1))
 
+        def seen(*arrays: NDArray[np.float32]) -> Iterator[Tensor]:
+            return (torch.from_numpy(array).to(self.device) for array in arrays)
+
         @torch.no_grad()
         def choose(glance: NDArray[np.float32], state: NDArray[np.float32]) -> int:
-            logits = self.network(torch.from_numpy(glance[None]), torch.from_numpy(state[None]))
-            return int(logits.argmax())
+            return int(self.network(*seen(glance[None], state[None])).argmax())
 
         found: list[Lesson] = []
         for scene in (self._draw(random) for _ in range(options.demonstrations)):
@@ -279,13 +281,12 @@ class Agent(Method[Policy, Options]):
                 )
         if not found:
             return 0.0
-        glances, states = (
-            torch.from_numpy(np.stack(seen)) for seen in list(zip(*found, strict=True))[:2]
-        )
-        best = torch.tensor([lesson.action for lesson in found])
+        glances, states, actions = zip(*found, strict=True)
+        observed = tuple(seen(np.stack(glances), np.stack(states)))
+        best = torch.tensor(actions, device=self.device)
         optimizer, value = self.actor_critic.optimizer, 0.0
         for _ in range(options.epochs):
-            loss = F.cross_entropy(self.network(glances, states), best)
+            loss = F.cross_entropy(self.network(*observed), best)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(
