@@ -1,8 +1,11 @@
-"""A teacher of retouching, who is told the truth: it always takes the step that gains most.
+"""A teacher of retouching, who is told the truth: what each step would gain.
 
-An agent that only tries for itself hardly finds what is rarely of use. So it may be shown what a
-teacher would do where the agent itself has come to (DAgger; Ross, Gordon and Bagnell, "A Reduction
-of Imitation Learning and Structured Prediction to No-Regret Online Learning", AISTATS 2011).
+An agent that only tries for itself hardly finds what is rarely of use. So it may be shown, where it
+has itself come to, what each step would gain (DAgger; Ross, Gordon and Bagnell, "A Reduction of
+Imitation Learning and Structured Prediction to No-Regret Online Learning", AISTATS 2011). All the
+gains say more than the best step alone: a step in a place, which is seldom the very best one, is
+often nearly as good (after Ross and Bagnell, "Reinforcement and Imitation Learning via Interactive
+No-Regret Learning", 2014, who learn from what each action costs).
 """
 
 from __future__ import annotations
@@ -11,33 +14,45 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
 
 from undark.pixels.look import ACTIONS, LIMIT, STOP, Look
 from undark.train.losses.reward import Truth
 
-__all__ = ["Lesson", "best_action", "lessons"]
+__all__ = ["Lesson", "gains", "imitation", "lessons"]
+
+_NEAR = 0.01
+"""What steps may gain less than the best one and still be shown beside it: a tenth of a dB."""
+
+_DEAR = 0.005
+"""What a step may gain less than the best one for a loss of 1."""
+
+_WORST = 0.3
+"""Of what a step gains less than the best one, no more than this counts."""
 
 
 class Lesson(NamedTuple):
-    """What was seen, as :meth:`undark.pixels.look.Look.observe` gives it, and what to do then."""
+    """What was seen, as :meth:`undark.pixels.look.Look.observe` gives it, and what steps gain."""
 
     glance: NDArray[np.float32]
     state: NDArray[np.float32]
-    action: int
+    gains: NDArray[np.float32]
 
 
-def best_action(look: Look, truth: Truth, cost: float) -> int:
-    """The number of the action that brings `look` nearest to `truth`.
+def gains(look: Look, truth: Truth, cost: float) -> NDArray[np.float32]:
+    """What each of `ACTIONS` gains towards `truth`, less its cost, and last 0 for `STOP`.
 
     Args:
         look: What is seen now.
         truth: What it should look like.
-        cost: Of a step; where none gains more, the best is `STOP`.
+        cost: Of a step.
     """
-    scores = [truth.score(look.after(step)) for step in ACTIONS]
-    best = int(np.argmax(scores))
-    return best if scores[best] - truth.score(look) > cost else STOP
+    score = truth.score(look)
+    found = [truth.score(look.after(step)) - score - cost for step in ACTIONS]
+    return np.array([*found, 0.0], np.float32)
 
 
 def lessons(
@@ -48,24 +63,43 @@ def lessons(
     choose: Callable[[NDArray[np.float32], NDArray[np.float32]], int],
     random: np.random.Generator,
 ) -> list[Lesson]:
-    """What is best in each state of an edit, some of whose steps the pupil chooses.
+    """What steps gain in each state of an edit, some of whose steps the pupil chooses.
 
     Args:
         look: At the photo before any step.
         truth: What it should look like.
         cost: Of a step.
         choose: What the pupil does where it sees such a glance and state.
-        random: Whether the pupil or the teacher has the next step: either as often.
+        random: Whether the pupil or the teacher has the next step: either as often. The teacher
+            takes one of those that gain about most.
     """
     found: list[Lesson] = []
     while len(look.steps) < LIMIT:
         glance, state = look.observe()
-        best = best_action(look, truth, cost)
-        found.append(Lesson(glance, state, best))
-        action = choose(glance, state) if random.random() < 0.5 else best
-        if action == STOP:
-            action = best  # a pupil that stops too early is shown how to go on
+        gained = gains(look, truth, cost)
+        found.append(Lesson(glance, state, gained))
+        action = choose(glance, state) if random.random() < 0.5 else STOP
+        if action == STOP:  # a pupil that stops too early is shown how to go on
+            chances = np.exp((gained - gained.max()).astype(np.float64) / _NEAR)
+            action = int(random.choice(len(chances), p=chances / chances.sum()))
         if action == STOP:
             break
         look = look.after(ACTIONS[action])
     return found
+
+
+def imitation(logits: Tensor, gained: Tensor) -> Tensor:
+    """How far a policy is from what a teacher showed: a mean over states.
+
+    The cross-entropy to chances that fall by e for each tenth of a dB that a step gains less than
+    the best one, and what the policy is to lose against the best one. The first makes all good
+    steps known, the second keeps from those that would do harm.
+
+    Args:
+        logits: N×actions of the policy.
+        gained: N×actions, as :func:`gains` says.
+    """
+    lost = gained.amax(1, keepdim=True) - gained
+    chances = logits.softmax(1)
+    loss = (chances * lost.clamp(max=_WORST)).sum(1).mean() / _DEAR
+    return loss + F.cross_entropy(logits, (-lost / _NEAR).softmax(1))

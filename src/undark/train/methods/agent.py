@@ -19,7 +19,6 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import DummyVecEnv
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.data import IterableDataset
 
 from undark.errors import RecipeError
@@ -31,7 +30,7 @@ from undark.train.environment import Gallery, Retouch, Scene
 from undark.train.methods.base import Method
 from undark.train.nets.policy import Critic, Policy
 from undark.train.recipe import Recipe
-from undark.train.teacher import Lesson, lessons
+from undark.train.teacher import Lesson, imitation, lessons
 
 __all__ = ["Agent", "Options"]
 
@@ -55,8 +54,8 @@ class Options:
         cost: Of each step of an episode.
         structure: Weight of SSIM beside PSNR/10 in the reward.
         hints: Tell the critic, in training alone, how far the truth is.
-        demonstrations: Photos in each round on which a teacher who is told the truth shows what is
-            best (:mod:`undark.train.teacher`); 0 for none.
+        demonstrations: Photos in each round on which a teacher who is told the truth shows what
+            each step gains (:mod:`undark.train.teacher`); 0 for none.
     """
 
     environments: int = 16
@@ -263,7 +262,7 @@ class Agent(Method[Policy, Options]):
         return {name: torch.tensor(float(value)) for name, value in values.items()}
 
     def _imitate(self) -> float:
-        """Learn from a teacher's choices, in as many passes as PPO takes; the last one's loss."""
+        """Learn from what a teacher shows, in as many passes as PPO takes; the last one's loss."""
         options, random = self.options, np.random.default_rng((self.recipe.seed, self.batches, 1))
 
         def seen(*arrays: NDArray[np.float32]) -> Iterator[Tensor]:
@@ -281,12 +280,11 @@ class Agent(Method[Policy, Options]):
                 )
         if not found:
             return 0.0
-        glances, states, actions = zip(*found, strict=True)
-        observed = tuple(seen(np.stack(glances), np.stack(states)))
-        best = torch.tensor(actions, device=self.device)
+        glances, states, gains = zip(*found, strict=True)
+        glance, state, gained = seen(np.stack(glances), np.stack(states), np.stack(gains))
         optimizer, value = self.actor_critic.optimizer, 0.0
         for _ in range(options.epochs):
-            loss = F.cross_entropy(self.network(*observed), best)
+            loss = imitation(self.network(glance, state), gained)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(
