@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+import torch
 from PIL import Image
 
 from undark.photo import area_resize, from_float, to_float
@@ -13,7 +14,7 @@ from undark.pixels.look import ACTIONS, LIMIT, STOP, Look, cut_patches
 from undark.pixels.steps import Step, apply_steps
 from undark.train import export_model, run
 from undark.train.losses.reward import Truth
-from undark.train.teacher import best_action, lessons
+from undark.train.teacher import gains, imitation, lessons
 
 SHADOWS = Step("exposure", 1.0, "shadows")
 
@@ -34,8 +35,13 @@ def pair(dark: np.ndarray, *steps: Step) -> tuple[Look, Truth, np.ndarray]:
 @pytest.mark.parametrize("step", [SHADOWS, Step("exposure", 1.2), Step("exposure", 0.4, "left")])
 def test_it_takes_the_step_that_leads_to_the_truth(step: Step) -> None:
     look, truth, _ = pair(photo(1), step)
-    assert ACTIONS[best_action(look, truth, 0.005)] == step
-    assert best_action(look.after(step), truth, 0.005) == STOP
+    gained = gains(look, truth, 0.005)
+    assert gained[STOP] == 0
+    assert ACTIONS[int(gained.argmax())] == step
+    assert gained.max() == pytest.approx(
+        truth.score(look.after(step)) - truth.score(look) - 0.005, abs=1e-6
+    )
+    assert gains(look.after(step), truth, 0.005).argmax() == STOP
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -51,8 +57,40 @@ def test_lessons_show_the_way_whatever_the_pupil_does(seed: int) -> None:
             random=np.random.default_rng(seed),
         )
         assert 1 <= len(found) <= LIMIT
-        assert found[0].action != STOP
+        assert found[0].gains.argmax() != STOP
         assert found[0].glance.shape == (3, 16, 16)
+
+
+def learned(gained: torch.Tensor) -> torch.Tensor:
+    """The chances of a policy that has learned, alike in all states, what was shown of them."""
+    logits = torch.zeros(1, gained.shape[1], requires_grad=True)
+    optimizer = torch.optim.Adam([logits], lr=0.05)
+    for _ in range(400):
+        optimizer.zero_grad()
+        imitation(logits.expand(len(gained), -1), gained).backward()
+        optimizer.step()
+    return logits.detach().softmax(1)[0]
+
+
+def test_a_step_that_is_always_nearly_best_is_learned_before_those_that_are_so_by_turns() -> None:
+    """So it is with steps in places: the very best ones differ from photo to photo."""
+    gained = torch.full((8, len(ACTIONS) + 1), -0.2)
+    gained[torch.arange(8), torch.arange(8)] = 0.05
+    gained[:, 30] = 0.048
+    assert learned(gained).argmax() == 30
+
+
+def test_a_step_that_does_harm_elsewhere_is_not_learned_for_being_best_more_often() -> None:
+    gained = torch.full((5, len(ACTIONS) + 1), -0.3)
+    gained[:3, 7], gained[3:, 7] = 0.02, -0.25
+    gained[:, STOP] = 0.0
+    assert learned(gained).argmax() == STOP
+
+
+def test_what_all_steps_gain_alike_says_nothing() -> None:
+    gained = torch.full((1, len(ACTIONS) + 1), 0.1)
+    even = imitation(torch.zeros_like(gained), gained)
+    assert even.item() == pytest.approx(np.log(len(ACTIONS) + 1), rel=1e-5)
 
 
 def test_an_agent_comes_to_do_as_the_teacher_does(tmp_path: Path) -> None:

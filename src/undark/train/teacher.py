@@ -27,11 +27,8 @@ __all__ = ["Lesson", "gains", "imitation", "lessons"]
 _NEAR = 0.01
 """What steps may gain less than the best one and still be shown beside it: a tenth of a dB."""
 
-_DEAR = 0.005
-"""What a step may gain less than the best one for a loss of 1."""
-
-_WORST = 0.3
-"""Of what a step gains less than the best one, no more than this counts."""
+_DEAR = 0.01
+"""What a step may gain less than the best one for a loss of 1; for four times as much it is 2."""
 
 
 class Lesson(NamedTuple):
@@ -92,8 +89,8 @@ def imitation(logits: Tensor, gained: Tensor) -> Tensor:
     """How far a policy is from what a teacher showed: a mean over states.
 
     The cross-entropy to chances that fall by e for each tenth of a dB that a step gains less than
-    the best one, and what the policy is to lose against the best one. The first makes all good
-    steps known, the second keeps from those that would do harm.
+    the best one, and the root of what the policy is to lose against that. The first makes all good
+    steps known, the second keeps from those that do harm in other photos of the same look.
 
     Args:
         logits: N×actions of the policy.
@@ -101,5 +98,5 @@ def imitation(logits: Tensor, gained: Tensor) -> Tensor:
     """
     lost = gained.amax(1, keepdim=True) - gained
     chances = logits.softmax(1)
-    loss = (chances * lost.clamp(max=_WORST)).sum(1).mean() / _DEAR
+    loss = (chances * (lost / _DEAR).sqrt()).sum(1).mean()
     return loss + F.cross_entropy(logits, (-lost / _NEAR).softmax(1))
