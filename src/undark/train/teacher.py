@@ -68,17 +68,17 @@ def lessons(
         cost: Of a step.
         choose: What the pupil does where it sees such a glance and state.
         random: Whether the pupil or the teacher has the next step: either as often. The teacher
-            takes one of those that gain about most.
+            takes the one that gains most.
     """
     found: list[Lesson] = []
     while len(look.steps) < LIMIT:
         glance, state = look.observe()
         gained = gains(look, truth, cost)
         found.append(Lesson(glance, state, gained))
-        action = choose(glance, state) if random.random() < 0.5 else STOP
-        if action == STOP:  # a pupil that stops too early is shown how to go on
-            chances = np.exp((gained - gained.max()).astype(np.float64) / _NEAR)
-            action = int(random.choice(len(chances), p=chances / chances.sum()))
+        best = int(gained.argmax())
+        action = choose(glance, state) if random.random() < 0.5 else best
+        if action == STOP:
+            action = best  # a pupil that stops too early is shown how to go on
         if action == STOP:
             break
         look = look.after(ACTIONS[action])
