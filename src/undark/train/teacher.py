@@ -14,14 +14,19 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from undark.pixels.look import ACTIONS, LIMIT, STOP, Look
 from undark.train.losses.reward import Truth
+from undark.train.nets.policy import SEEN
 
-__all__ = ["Lesson", "gains", "imitation", "lessons"]
+__all__ = ["Lesson", "Notes", "gains", "imitation", "lessons"]
+
+_KEPT = 16384
+"""Lessons that are kept: about a thousand photos'."""
 
 _NEAR = 0.01
 """What steps may gain less than the best one and still be shown beside it: a tenth of a dB."""
@@ -82,6 +87,53 @@ def lessons(
             break
         look = look.after(ACTIONS[action])
     return found
+
+
+class Notes(nn.Module):
+    """The lessons so far, to be learned again and again; the oldest are forgotten.
+
+    They are part of the state, so that a resumed run goes on as it would have.
+
+    Args:
+        size: Lessons kept.
+    """
+
+    def __init__(self, size: int = _KEPT) -> None:
+        """None so far."""
+        super().__init__()
+        self.size = size
+        self.held: tuple[Tensor, ...] = ()
+
+    def __len__(self) -> int:
+        """How many are held."""
+        return len(self.held[0]) if self.held else 0
+
+    def add(self, found: list[Lesson]) -> None:
+        """Keep `found`, the glances as small as a policy looks at them."""
+        if not found:
+            return
+        glances, states, gained = (
+            torch.from_numpy(np.stack(part)) for part in zip(*found, strict=True)
+        )
+        small = F.avg_pool2d(glances, glances.shape[-1] // SEEN).half()
+        new = (small, states, gained)
+        if self.held:
+            new = tuple(torch.cat(parts) for parts in zip(self.held, new, strict=True))
+        self.held = tuple(part[-self.size :] for part in new)
+
+    def draw(self, count: int, random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Glances, states and gains of `count` lessons at random, some perhaps twice."""
+        chosen = torch.from_numpy(random.integers(len(self), size=count))
+        glances, states, gained = (part[chosen] for part in self.held)
+        return glances.float(), states, gained
+
+    def get_extra_state(self) -> tuple[Tensor, ...]:
+        """What is held; its number grows, so it is no buffer of fixed size."""
+        return self.held
+
+    def set_extra_state(self, state: tuple[Tensor, ...]) -> None:
+        """Hold `state`."""
+        self.held = tuple(state)
 
 
 def imitation(logits: Tensor, gained: Tensor) -> Tensor:

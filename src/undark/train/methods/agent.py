@@ -30,7 +30,7 @@ from undark.train.environment import Gallery, Retouch, Scene
 from undark.train.methods.base import Method
 from undark.train.nets.policy import Critic, Policy
 from undark.train.recipe import Recipe
-from undark.train.teacher import Lesson, imitation, lessons
+from undark.train.teacher import Notes, imitation, lessons
 
 __all__ = ["Agent", "Options"]
 
@@ -178,6 +178,7 @@ class Agent(Method[Policy, Options]):
         self.agent.set_logger(Logger(None, []))
         self.actor_critic: _ActorCritic = cast(_ActorCritic, self.agent.policy)
         self.network: Policy = self.actor_critic.actor
+        self.notes: Notes = Notes()
 
     @classmethod
     def check(cls, recipe: Recipe, options: Options) -> None:
@@ -262,28 +263,30 @@ class Agent(Method[Policy, Options]):
         return {name: torch.tensor(float(value)) for name, value in values.items()}
 
     def _imitate(self) -> float:
-        """Learn from what a teacher shows, in as many passes as PPO takes; the last one's loss."""
-        options, random = self.options, np.random.default_rng((self.recipe.seed, self.batches, 1))
+        """Hear a teacher, then learn from all that it showed so far; the mean loss.
 
-        def seen(*arrays: NDArray[np.float32]) -> Iterator[Tensor]:
-            return (torch.from_numpy(array).to(self.device) for array in arrays)
+        As many gradients as PPO takes, of batches as large.
+        """
+        options, random = self.options, np.random.default_rng((self.recipe.seed, self.batches, 1))
 
         @torch.no_grad()
         def choose(glance: NDArray[np.float32], state: NDArray[np.float32]) -> int:
-            return int(self.network(*seen(glance[None], state[None])).argmax())
+            seen = (torch.from_numpy(array[None]).to(self.device) for array in (glance, state))
+            return int(self.network(*seen).argmax())
 
-        found: list[Lesson] = []
         for scene in (self._draw(random) for _ in range(options.demonstrations)):
             if scene.truth is not None:
-                found += lessons(
-                    scene.look, scene.truth, cost=options.cost, choose=choose, random=random
+                self.notes.add(
+                    lessons(
+                        scene.look, scene.truth, cost=options.cost, choose=choose, random=random
+                    )
                 )
-        if not found:
+        if not len(self.notes):
             return 0.0
-        glances, states, gains = zip(*found, strict=True)
-        glance, state, gained = seen(np.stack(glances), np.stack(states), np.stack(gains))
-        optimizer, value = self.actor_critic.optimizer, 0.0
-        for _ in range(options.epochs):
+        optimizer, losses = self.actor_critic.optimizer, list[float]()
+        for _ in range(options.epochs * options.environments * options.horizon // options.batch):
+            drawn = self.notes.draw(options.batch, random)
+            glance, state, gained = (part.to(self.device) for part in drawn)
             loss = imitation(self.network(glance, state), gained)
             optimizer.zero_grad()
             loss.backward()
@@ -291,8 +294,8 @@ class Agent(Method[Policy, Options]):
                 self.actor_critic.parameters(), self.recipe.fit.clip or math.inf
             )
             optimizer.step()
-            value = float(loss.detach())
-        return value
+            losses.append(float(loss.detach()))
+        return float(np.mean(losses))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One round."""
