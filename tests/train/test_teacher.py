@@ -14,7 +14,7 @@ from undark.pixels.look import ACTIONS, LIMIT, STOP, Look, cut_patches
 from undark.pixels.steps import Step, apply_steps
 from undark.train import export_model, run
 from undark.train.losses.reward import Truth
-from undark.train.teacher import gains, imitation, lessons
+from undark.train.teacher import Lesson, Notes, gains, imitation, lessons
 
 SHADOWS = Step("exposure", 1.0, "shadows")
 
@@ -93,6 +93,32 @@ def test_what_all_steps_gain_alike_says_nothing() -> None:
     assert even.item() == pytest.approx(np.log(len(ACTIONS) + 1), rel=1e-5)
 
 
+def test_notes_forget_the_oldest_and_come_back_as_they_were() -> None:
+    random = np.random.default_rng(0)
+    told = [
+        Lesson(
+            random.random((3, 32, 32), np.float32),
+            np.full(5, number, np.float32),
+            np.full(3, number, np.float32),
+        )
+        for number in range(10)
+    ]
+    notes = Notes(6)
+    assert len(notes) == 0
+    notes.add([])
+    for first in (0, 4, 7):
+        notes.add(told[first : first + 4])
+    glances, states, gained = notes.draw(200, np.random.default_rng(1))
+    assert len(notes) == 6
+    assert glances.shape == (200, 3, 16, 16)
+    assert set(states[:, 0].tolist()) == {5.0, 6.0, 7.0, 8.0, 9.0}  # the seventh was told twice
+    assert torch.equal(states[:, 0], gained[:, 0])
+    other = Notes(6)
+    other.load_state_dict(notes.state_dict())
+    again = other.draw(200, np.random.default_rng(1))
+    assert all(torch.equal(*both) for both in zip(again, (glances, states, gained), strict=True))
+
+
 def test_an_agent_comes_to_do_as_the_teacher_does(tmp_path: Path) -> None:
     for half in ("low", "high"):
         (tmp_path / "pairs" / half).mkdir(parents=True)
@@ -106,9 +132,10 @@ def test_an_agent_comes_to_do_as_the_teacher_does(tmp_path: Path) -> None:
         data=tmp_path / "pairs",
         out=tmp_path / "run",
         overrides=[
-            "net.widths=[32]", "net.glance=16", "fit.lr=0.005", "fit.warmup=1", "fit.ema=0.0",
-            "fit.steps=24", "options.environments=2", "options.horizon=8", "options.batch=16",
-            "options.demonstrations=6", "data.held_out=0", "augment.exposure=0", "augment.noise=0",
+            "net.widths=[64]", "net.glance=16", "fit.lr=0.003", "fit.warmup=1", "fit.ema=0.0",
+            "fit.steps=12", "options.environments=2", "options.horizon=32", "options.batch=64",
+            "options.epochs=32", "options.demonstrations=6", "data.held_out=0",
+            "augment.exposure=0", "augment.noise=0",
         ],
     )  # fmt: skip
     export_model(tmp_path / "run", tmp_path / "agent.onnx")
@@ -117,9 +144,10 @@ def test_an_agent_comes_to_do_as_the_teacher_does(tmp_path: Path) -> None:
     session = onnxruntime.InferenceSession(tmp_path / "agent.onnx")
     logits = session.run(["logits"], {"glance": glance[None], "state": state[None]})[0][0]
     chances = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
-    assert chances[ACTIONS.index(SHADOWS)] > 8 / len(ACTIONS)
+    assert chances[:STOP].argmax() == ACTIONS.index(SHADOWS)
+    assert chances[ACTIONS.index(SHADOWS)] > 6 / len(ACTIONS)
     with (tmp_path / "run" / "history.csv").open(encoding="utf-8") as file:
         told = [
             float(row["train/imitation"]) for row in csv.DictReader(file) if row["train/imitation"]
         ]
-    assert told[-1] < 0.75 * told[0]
+    assert told[-1] < 0.8 * told[0]
