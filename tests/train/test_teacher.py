@@ -134,7 +134,7 @@ def test_an_agent_comes_to_do_as_the_teacher_does(tmp_path: Path) -> None:
         overrides=[
             "net.widths=[64]", "net.glance=16", "fit.lr=0.003", "fit.warmup=1", "fit.ema=0.0",
             "fit.steps=12", "options.environments=2", "options.horizon=32", "options.batch=64",
-            "options.epochs=32", "options.demonstrations=6", "data.held_out=0",
+            "options.epochs=8", "options.demonstrations=6", "data.held_out=0",
             "augment.exposure=0", "augment.noise=0",
         ],
     )  # fmt: skip
@@ -150,4 +150,4 @@ def test_an_agent_comes_to_do_as_the_teacher_does(tmp_path: Path) -> None:
         told = [
             float(row["train/imitation"]) for row in csv.DictReader(file) if row["train/imitation"]
         ]
-    assert told[-1] < 0.8 * told[0]
+    assert told[-1] < 0.9 * told[0]

@@ -265,7 +265,7 @@ class Agent(Method[Policy, Options]):
     def _imitate(self) -> float:
         """Hear a teacher, then learn from all that it showed so far; the mean loss.
 
-        As many gradients as PPO takes, of batches as large.
+        For each photo of a round as many gradients as PPO takes passes, of batches as large as its.
         """
         options, random = self.options, np.random.default_rng((self.recipe.seed, self.batches, 1))
 
@@ -284,7 +284,7 @@ class Agent(Method[Policy, Options]):
         if not len(self.notes):
             return 0.0
         optimizer, losses = self.actor_critic.optimizer, list[float]()
-        for _ in range(options.epochs * options.environments * options.horizon // options.batch):
+        for _ in range(options.epochs * options.demonstrations):
             drawn = self.notes.draw(options.batch, random)
             glance, state, gained = (part.to(self.device) for part in drawn)
             loss = imitation(self.network(glance, state), gained)
