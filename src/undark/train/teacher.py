@@ -133,7 +133,7 @@ class Notes(nn.Module):
 
     def set_extra_state(self, state: tuple[Tensor, ...]) -> None:
         """Hold `state`."""
-        self.held = tuple(state)
+        self.held = tuple(part.cpu() for part in state)
 
 
 def imitation(logits: Tensor, gained: Tensor) -> Tensor:
