@@ -12,9 +12,15 @@ from undark import Enhancer, read_photo
 from undark.evaluate.report.grid import image_grid
 from undark.io.photo import write_photo
 from undark.photo import Photo
-from undark.pixels.steps import apply_steps
+from undark.pixels.places import EVERYWHERE
+from undark.pixels.steps import Step, apply_steps
 
 ACROSS = 4
+
+
+def _named(step: Step) -> str:
+    place = "" if step.where == EVERYWHERE else f" in {step.where}"
+    return f"{step.operation} {step.amount:+g}{place}"
 
 
 def main() -> None:
@@ -27,7 +33,7 @@ def main() -> None:
     photo = read_photo(arguments.photo)
     steps = Enhancer(arguments.model).steps(photo)
     frames = [apply_steps(photo.rgb(), steps[:count]) for count in range(len(steps) + 1)]
-    names = ["as it was", *(f"{step.operation} {step.amount:+g}" for step in steps)]
+    names = ["as it was", *(_named(step) for step in steps)]
     starts = range(0, len(frames), ACROSS)
     strip = image_grid(
         [frames[start : start + ACROSS] for start in starts],

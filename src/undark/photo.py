@@ -24,6 +24,7 @@ __all__ = [
     "Text",
     "area_resize",
     "from_float",
+    "is_whole",
     "to_float",
 ]
 
@@ -32,6 +33,15 @@ FloatImage = NDArray[np.float32]
 
 _BAND_PIXELS = 1 << 21
 _INTEGERS = (np.dtype(np.uint8), np.dtype(np.uint16))
+
+
+def is_whole(dtype: np.dtype[Any]) -> bool:
+    """Whether samples of `dtype` are whole numbers that can be pixels: 8 or 16 bits, of any order.
+
+    >>> is_whole(np.dtype(">u2")), is_whole(np.dtype("i2"))
+    (True, False)
+    """
+    return dtype.newbyteorder("=") in _INTEGERS
 
 
 def to_float(pixels: NDArray[Any]) -> NDArray[np.float32]:
@@ -43,7 +53,7 @@ def to_float(pixels: NDArray[Any]) -> NDArray[np.float32]:
     Raises:
         UsageError: The type is neither uint8, uint16 nor a float.
     """
-    if pixels.dtype in _INTEGERS:
+    if is_whole(pixels.dtype):
         scale = np.float32(1.0 / np.iinfo(pixels.dtype).max)
         return pixels.astype(np.float32) * scale
     if np.issubdtype(pixels.dtype, np.floating):
@@ -59,7 +69,7 @@ def from_float(values: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any
     """
     dtype = np.dtype(dtype)
     clipped = np.clip(values, 0.0, 1.0)
-    if dtype in _INTEGERS:
+    if is_whole(dtype):
         return (clipped * np.float32(np.iinfo(dtype).max) + np.float32(0.5)).astype(dtype)
     if np.issubdtype(dtype, np.floating):
         return clipped.astype(dtype)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -66,6 +67,24 @@ def test_an_array_keeps_type_shape_and_alpha(enhancer, dtype, channels):
         assert result[..., :-1].mean() > 1.5 * array[..., :-1].mean()
     else:
         assert result.mean() > 1.5 * array.mean()
+
+
+@pytest.mark.parametrize("kind", ["u2", "f2", "f4", "f8"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_the_order_of_bytes_changes_nothing(enhancer, kind, channels):
+    array = dark(channels=channels, dtype=np.dtype(kind))
+    result = enhancer(array.astype(f">{kind}"))
+    assert result.dtype == np.dtype(f">{kind}")
+    np.testing.assert_array_equal(result, enhancer(array))
+
+
+def test_a_tiff_of_the_other_order_of_bytes_comes_from_pillow(enhancer, tmp_path):
+    array = dark(channels=1, dtype=np.uint16)[..., 0]
+    tifffile.imwrite(tmp_path / "dark.tif", array.astype(">u2"), byteorder=">")
+    with Image.open(tmp_path / "dark.tif") as image:
+        assert image.mode == "I;16B"
+        result = enhancer(image)
+    np.testing.assert_array_equal(np.asarray(result), enhancer(array))
 
 
 @given(st.integers(1, 200), st.integers(1, 200), st.sampled_from([np.uint8, np.uint16, np.float32]))

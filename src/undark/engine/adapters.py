@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from undark.errors import UnsupportedError, UsageError
-from undark.photo import Photo
+from undark.photo import Photo, is_whole
 
 __all__ = ["PIL_MODES", "apply", "as_photo", "check_numbers", "is_many"]
 
@@ -34,6 +34,7 @@ PIL_MODES: Final[dict[str, str]] = {
     "CMYK": "RGB",
     "YCbCr": "RGB",
     "HSV": "RGB",
+    "I;16B": "I;16",
 }
 """PIL modes that are taken, and the mode of the result: the first five keep theirs, the others are
 converted as Pillow does. A palette with transparency becomes RGBA."""
@@ -44,7 +45,6 @@ _REFUSED: Final[dict[str, str]] = {
     "LAB": "convert it to RGB with PIL.ImageCms first",
 }
 
-_INTEGERS: Final = (np.dtype(np.uint8), np.dtype(np.uint16))
 _WHITE: Final = 1.5  # a float array that goes beyond is not scaled to [0, 1]
 
 
@@ -190,7 +190,7 @@ def _converted(image: Image.Image) -> Image.Image:
         raise UnsupportedError(f"cannot enhance a PIL image of mode {image.mode}; {advice}")
     if image.mode == "P" and "transparency" in image.info:
         mode = "RGBA"
-    if mode == image.mode:
+    if image.mode in (mode, "I;16B"):  # Pillow would cut the latter off at 255
         return image
     converted = image.convert(mode)
     if image.mode == "CMYK":
@@ -201,7 +201,7 @@ def _converted(image: Image.Image) -> Image.Image:
 def _array(array: NDArray[Any]) -> tuple[Photo, Back]:
     """Arrays: H×W, H×W×1, H×W×2 (with alpha), H×W×3 or H×W×4 (with alpha)."""
     floats = np.issubdtype(array.dtype, np.floating)
-    if not (floats or array.dtype in _INTEGERS):
+    if not (floats or is_whole(array.dtype)):
         raise UsageError(f"an array must be uint8, uint16 or float, not {array.dtype}")
     channels = array.shape[2] if array.ndim == 3 else 1
     if array.ndim not in (2, 3) or channels not in (1, 2, 3, 4) or 0 in array.shape:
@@ -210,7 +210,8 @@ def _array(array: NDArray[Any]) -> tuple[Photo, Back]:
     if floats and float(array.max()) > _WHITE:
         # Clipping it would make it white, and guessing its scale is not ours to do.
         raise UsageError("a float array must hold values from 0 to 1; divide it by its white level")
-    native = array.astype(np.float32) if floats else array
+    kind = np.dtype(np.float32) if floats else array.dtype.newbyteorder("=")
+    native = array.astype(kind, copy=False)
     layers = native if native.ndim == 3 else native[:, :, None]
     gray = channels <= 2
     photo = Photo(

@@ -8,14 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undark.errors import UsageError
-from undark.photo import to_float
+from undark.photo import is_whole, to_float
 
 __all__ = ["LUMA_601", "check_image", "check_pair", "grey", "to_double"]
 
 LUMA_601: Final = np.array([0.299, 0.587, 0.114])
 """Weights of R, G and B in the luma of Rec. 601, which the field's metrics and protocols use."""
-
-_INTEGERS = (np.dtype(np.uint8), np.dtype(np.uint16))
 
 
 def check_image(image: NDArray[Any]) -> None:
@@ -51,7 +49,7 @@ def to_double(image: NDArray[Any]) -> NDArray[np.float64]:
     """
     check_image(image)
     if np.issubdtype(image.dtype, np.integer):
-        if image.dtype not in _INTEGERS:
+        if not is_whole(image.dtype):
             raise UsageError(f"images must be uint8, uint16 or float, not {image.dtype}")
         return image.astype(np.float64) / np.iinfo(image.dtype).max
     return to_float(image).astype(np.float64)

@@ -229,10 +229,12 @@ def test_an_agent_from_before_there_were_places_is_tuned_further() -> None:
         load_into(Policy(STATE, CHOICES[0], 24), Weights(old.state_dict(), recipe, []))
 
 
+@pytest.mark.parametrize("demonstrations", [0, 2])
 def test_a_stopped_run_resumes_to_the_very_step(
-    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demonstrations: int
 ) -> None:
-    whole = run("agent", data=pairs, out=tmp_path / "whole", overrides=SMALL)
+    settings = (*SMALL, f"options.demonstrations={demonstrations}")
+    whole = run("agent", data=pairs, out=tmp_path / "whole", overrides=settings)
     stops = {"at": 2}
     ended = Stop.on_train_batch_end
 
@@ -242,9 +244,9 @@ def test_a_stopped_run_resumes_to_the_very_step(
 
     monkeypatch.setattr(Stop, "on_train_batch_end", after)
     with pytest.raises(KeyboardInterrupt):
-        run("agent", data=pairs, out=tmp_path / "cut", overrides=SMALL)
+        run("agent", data=pairs, out=tmp_path / "cut", overrides=settings)
     stops["at"] = -1
-    resumed = run("agent", data=pairs, out=tmp_path / "cut", overrides=SMALL, resume=True)
+    resumed = run("agent", data=pairs, out=tmp_path / "cut", overrides=settings, resume=True)
     first, second = load_weights(whole.folder).state, load_weights(resumed.folder).state
     assert all(torch.equal(value, second[key]) for key, value in first.items())
     assert torch.load(resumed.folder / "last.ckpt", weights_only=True)["batches"] == 4

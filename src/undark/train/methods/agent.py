@@ -19,7 +19,6 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import DummyVecEnv
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.data import IterableDataset
 
 from undark.errors import RecipeError
@@ -31,7 +30,7 @@ from undark.train.environment import Gallery, Retouch, Scene
 from undark.train.methods.base import Method
 from undark.train.nets.policy import Critic, Policy
 from undark.train.recipe import Recipe
-from undark.train.teacher import Lesson, lessons
+from undark.train.teacher import Notes, imitation, lessons
 
 __all__ = ["Agent", "Options"]
 
@@ -55,8 +54,8 @@ class Options:
         cost: Of each step of an episode.
         structure: Weight of SSIM beside PSNR/10 in the reward.
         hints: Tell the critic, in training alone, how far the truth is.
-        demonstrations: Photos in each round on which a teacher who is told the truth shows what is
-            best (:mod:`undark.train.teacher`); 0 for none.
+        demonstrations: Photos in each round on which a teacher who is told the truth shows what
+            each step gains (:mod:`undark.train.teacher`); 0 for none.
     """
 
     environments: int = 16
@@ -179,6 +178,7 @@ class Agent(Method[Policy, Options]):
         self.agent.set_logger(Logger(None, []))
         self.actor_critic: _ActorCritic = cast(_ActorCritic, self.agent.policy)
         self.network: Policy = self.actor_critic.actor
+        self.notes: Notes = Notes()
 
     @classmethod
     def check(cls, recipe: Recipe, options: Options) -> None:
@@ -263,38 +263,39 @@ class Agent(Method[Policy, Options]):
         return {name: torch.tensor(float(value)) for name, value in values.items()}
 
     def _imitate(self) -> float:
-        """Learn from a teacher's choices, in as many passes as PPO takes; the last one's loss."""
-        options, random = self.options, np.random.default_rng((self.recipe.seed, self.batches, 1))
+        """Hear a teacher, then learn from all that it showed so far; the mean loss.
 
-        def seen(*arrays: NDArray[np.float32]) -> Iterator[Tensor]:
-            return (torch.from_numpy(array).to(self.device) for array in arrays)
+        For each photo of a round as many gradients as PPO takes passes, of batches as large as its.
+        """
+        options, random = self.options, np.random.default_rng((self.recipe.seed, self.batches, 1))
 
         @torch.no_grad()
         def choose(glance: NDArray[np.float32], state: NDArray[np.float32]) -> int:
-            return int(self.network(*seen(glance[None], state[None])).argmax())
+            seen = (torch.from_numpy(array[None]).to(self.device) for array in (glance, state))
+            return int(self.network(*seen).argmax())
 
-        found: list[Lesson] = []
         for scene in (self._draw(random) for _ in range(options.demonstrations)):
             if scene.truth is not None:
-                found += lessons(
-                    scene.look, scene.truth, cost=options.cost, choose=choose, random=random
+                self.notes.add(
+                    lessons(
+                        scene.look, scene.truth, cost=options.cost, choose=choose, random=random
+                    )
                 )
-        if not found:
+        if not len(self.notes):
             return 0.0
-        glances, states, actions = zip(*found, strict=True)
-        observed = tuple(seen(np.stack(glances), np.stack(states)))
-        best = torch.tensor(actions, device=self.device)
-        optimizer, value = self.actor_critic.optimizer, 0.0
-        for _ in range(options.epochs):
-            loss = F.cross_entropy(self.network(*observed), best)
+        optimizer, losses = self.actor_critic.optimizer, list[float]()
+        for _ in range(options.epochs * options.demonstrations):
+            drawn = self.notes.draw(options.batch, random)
+            glance, state, gained = (part.to(self.device) for part in drawn)
+            loss = imitation(self.network(glance, state), gained)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(
                 self.actor_critic.parameters(), self.recipe.fit.clip or math.inf
             )
             optimizer.step()
-            value = float(loss.detach())
-        return value
+            losses.append(float(loss.detach()))
+        return float(np.mean(losses))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One round."""

@@ -10,12 +10,12 @@ from undark.pixels.look import ACTIONS, CHOICES
 from undark.pixels.places import EVERYWHERE
 from undark.pixels.steps import Step
 
-__all__ = ["Critic", "Policy"]
+__all__ = ["SEEN", "Critic", "Policy"]
 
 _RARER = 1.0
 """By how much a new action's logit is below that of the one it is like."""
 
-_SEEN = 16
+SEEN = 16
 """Side to which the glance is averaged: where it is bright and dark, not what is on it."""
 
 
@@ -26,11 +26,11 @@ class _Eyes(nn.Module):
         super().__init__()
         self.near: nn.Conv2d = nn.Conv2d(3, 16, 3, stride=2, padding=1)
         self.far: nn.Conv2d = nn.Conv2d(16, 24, 3, stride=2, padding=1)
-        self.join: nn.Linear = nn.Linear(24 * (_SEEN // 4) ** 2 + state, width)
+        self.join: nn.Linear = nn.Linear(24 * (SEEN // 4) ** 2 + state, width)
         self.think: nn.Linear = nn.Linear(width, width)
 
     def forward(self, glance: Tensor, state: Tensor) -> Tensor:
-        seen = F.avg_pool2d(glance, glance.shape[-1] // _SEEN)
+        seen = F.avg_pool2d(glance, glance.shape[-1] // SEEN)
         seen = torch.relu(self.far(torch.relu(self.near(seen - 0.5))))
         joined = torch.cat([seen.flatten(1), state], dim=1)
         return torch.tanh(self.think(torch.tanh(self.join(joined))))
