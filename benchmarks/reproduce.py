@@ -86,9 +86,10 @@ _SPLIT = "data.held_out=0.15"
 _LARGER = (_SPLIT, "fit.lr=4e-4", "fit.warmup=200", "data.crop=160", "data.batch=6")
 _DECISION = "options.learn=decision data.crop=32 data.batch=16 data.fresh=500 fit.steps=3500"
 _HELD = ("fit.lr=2e-4", "fit.warmup=50", "fit.ema=0.998", "fit.glance_lr=0.001")
-_TAUGHT = "options.demonstrations=16 options.environments=16 options.batch=256 options.entropy=0.005"
+_TEACHER = "options.demonstrations=16 options.environments=16 options.batch=256"
+_TAUGHT = (*_TEACHER.split(), "options.entropy=0.005", "fit.lr=1e-3", "fit.steps=250")
 FULL: dict[str, tuple[Stage, ...]] = {
-    "agent": (Stage((*_TAUGHT.split(), "fit.lr=1e-3", "fit.steps=250")), Stage()),
+    "agent": (Stage(_TAUGHT), Stage()),
     "unet": (Stage((_SPLIT,)),),
     "relight-open": (
         Stage((_SPLIT, "fit.steps=15000")),
