@@ -36,7 +36,7 @@ _INTEGERS = (np.dtype(np.uint8), np.dtype(np.uint16))
 
 
 def is_whole(dtype: np.dtype[Any]) -> bool:
-    """Whether samples of `dtype` are whole numbers that can be pixels: 8 or 16 bits, of any order.
+    """Whether `dtype` is uint8, or uint16 of either byte order: the integers that pixels can be.
 
     >>> is_whole(np.dtype(">u2")), is_whole(np.dtype("i2"))
     (True, False)

@@ -83,8 +83,10 @@ def test_a_tiff_of_the_other_order_of_bytes_comes_from_pillow(enhancer, tmp_path
     tifffile.imwrite(tmp_path / "dark.tif", array.astype(">u2"), byteorder=">")
     with Image.open(tmp_path / "dark.tif") as image:
         assert image.mode == "I;16B"
-        result = enhancer(image)
+        result, same = enhancer(image), enhancer(image, strength=0)
+    assert result.mode == same.mode == "I;16B"
     np.testing.assert_array_equal(np.asarray(result), enhancer(array))
+    np.testing.assert_array_equal(np.asarray(same), array)
 
 
 @given(st.integers(1, 200), st.integers(1, 200), st.sampled_from([np.uint8, np.uint16, np.float32]))

@@ -25,6 +25,7 @@ PIL_MODES: Final[dict[str, str]] = {
     "RGB": "RGB",
     "RGBA": "RGBA",
     "I;16": "I;16",
+    "I;16B": "I;16B",
     "1": "L",
     "P": "RGB",
     "PA": "RGBA",
@@ -34,9 +35,8 @@ PIL_MODES: Final[dict[str, str]] = {
     "CMYK": "RGB",
     "YCbCr": "RGB",
     "HSV": "RGB",
-    "I;16B": "I;16",
 }
-"""PIL modes that are taken, and the mode of the result: the first five keep theirs, the others are
+"""PIL modes that are taken, and the mode of the result: the first six keep theirs, the others are
 converted as Pillow does. A palette with transparency becomes RGBA."""
 
 _REFUSED: Final[dict[str, str]] = {
@@ -190,7 +190,7 @@ def _converted(image: Image.Image) -> Image.Image:
         raise UnsupportedError(f"cannot enhance a PIL image of mode {image.mode}; {advice}")
     if image.mode == "P" and "transparency" in image.info:
         mode = "RGBA"
-    if image.mode in (mode, "I;16B"):  # Pillow would cut the latter off at 255
+    if mode == image.mode:
         return image
     converted = image.convert(mode)
     if image.mode == "CMYK":

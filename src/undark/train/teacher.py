@@ -36,7 +36,13 @@ _DEAR = 0.01
 
 
 class Lesson(NamedTuple):
-    """What was seen, as :meth:`undark.pixels.look.Look.observe` gives it, and what steps gain."""
+    """What was seen, and what each step gains there.
+
+    Attributes:
+        glance: 3×h×w, as :meth:`undark.pixels.look.Look.observe` gives it.
+        state: `STATE` numbers, likewise.
+        gains: One for each action, as :func:`gains` says.
+    """
 
     glance: NDArray[np.float32]
     state: NDArray[np.float32]
@@ -50,6 +56,9 @@ def gains(look: Look, truth: Truth, cost: float) -> NDArray[np.float32]:
         look: What is seen now.
         truth: What it should look like.
         cost: Of a step.
+
+    Returns:
+        `STOP` + 1 numbers, in tens of dB and SSIM as :meth:`Truth.score` has them.
     """
     score = truth.score(look)
     found = [truth.score(look.after(step)) - score - cost for step in ACTIONS]
@@ -109,7 +118,7 @@ class Notes(nn.Module):
         return len(self.held[0]) if self.held else 0
 
     def add(self, found: list[Lesson]) -> None:
-        """Keep `found`, the glances as small as a policy looks at them."""
+        """Keep `found`, the glances as small as a policy looks at them; of none nothing changes."""
         if not found:
             return
         glances, states, gained = (
@@ -122,7 +131,11 @@ class Notes(nn.Module):
         self.held = tuple(part[-self.size :] for part in new)
 
     def draw(self, count: int, random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Glances, states and gains of `count` lessons at random, some perhaps twice."""
+        """`count` lessons at random, some perhaps twice, of at least one that is held.
+
+        Returns:
+            Glances, N×3×`SEEN`×`SEEN` in [0, 1]; states, N×`STATE`; gains, N×actions. All float32.
+        """
         chosen = torch.from_numpy(random.integers(len(self), size=count))
         glances, states, gained = (part[chosen] for part in self.held)
         return glances.float(), states, gained

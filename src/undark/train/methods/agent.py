@@ -30,7 +30,7 @@ from undark.train.environment import Gallery, Retouch, Scene
 from undark.train.methods.base import Method
 from undark.train.nets.policy import Critic, Policy
 from undark.train.recipe import Recipe
-from undark.train.teacher import Notes, imitation, lessons
+from undark.train.teacher import Lesson, Notes, imitation, lessons
 
 __all__ = ["Agent", "Options"]
 
@@ -274,16 +274,17 @@ class Agent(Method[Policy, Options]):
             seen = (torch.from_numpy(array[None]).to(self.device) for array in (glance, state))
             return int(self.network(*seen).argmax())
 
+        found: list[Lesson] = []
         for scene in (self._draw(random) for _ in range(options.demonstrations)):
             if scene.truth is not None:
-                self.notes.add(
-                    lessons(
-                        scene.look, scene.truth, cost=options.cost, choose=choose, random=random
-                    )
+                found += lessons(
+                    scene.look, scene.truth, cost=options.cost, choose=choose, random=random
                 )
+        self.notes.add(found)
         if not len(self.notes):
             return 0.0
-        optimizer, losses = self.actor_critic.optimizer, list[float]()
+        optimizer = self.actor_critic.optimizer
+        losses: list[float] = []
         for _ in range(options.epochs * options.demonstrations):
             drawn = self.notes.draw(options.batch, random)
             glance, state, gained = (part.to(self.device) for part in drawn)
