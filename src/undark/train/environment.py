@@ -7,6 +7,7 @@ What is seen and what can be done stand in :mod:`undark.pixels.look`, which the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -56,6 +57,7 @@ class Gallery:
         datasets: As :func:`undark.train.data.datasets.load_datasets` gives them, with glances.
         augment: Mirroring, and another exposure or more noise of the photo by chance.
         structure: Weight of SSIM beside PSNR/10 in a truth's score.
+        window: Smallest share of a photo's height, and of its width, that a scene shows.
         version: Which making of the synthetic darkness is drawn; may be changed at any time.
     """
 
@@ -65,10 +67,12 @@ class Gallery:
         augment: Augment,
         *,
         structure: float = 1.0,
+        window: float = 1.0,
         version: int = 0,
     ) -> None:
         """Draw from `datasets`."""
         self.version = version
+        self._window = window
         self._structure = structure
         self._datasets = [dataset for dataset in datasets if len(dataset)]
         weights = np.array([dataset.source.weight for dataset in self._datasets])
@@ -79,16 +83,31 @@ class Gallery:
         """One scene."""
         dataset = self._datasets[int(random.choice(len(self._datasets), p=self._chances))]
         drawn = dataset.draw(int(random.integers(len(dataset))), self.version)
-        assert drawn.low_glance is not None
+        low, low_glance = drawn.low, drawn.low_glance
+        high, high_glance = drawn.high, drawn.high_glance
+        assert low_glance is not None
+        if self._window < 1.0:
+            part, size = self._part(low.shape, random), low_glance.shape[:2]
+            low, low_glance = low[part], area_resize(low[part], *size)
+            if high is not None:
+                high, high_glance = high[part], area_resize(high[part], *size)
         mirrored = self._augment.flip and dataset.source.flip and bool(random.integers(2))
         mirror = slice(None, None, -1 if mirrored else 1)
-        patches = cut_patches(drawn.low[:, mirror])
-        glance, patches = self._vary(drawn.low_glance, patches, random)
+        glance, patches = self._vary(low_glance, cut_patches(low[:, mirror]), random)
         look = Look.at(glance[:, mirror], patches)
-        if drawn.high is None or drawn.high_glance is None:
+        if high is None or high_glance is None:
             return Scene(look)
-        high = drawn.high_glance[:, mirror]
-        return Scene(look, Truth(high, cut_patches(drawn.high[:, mirror]), self._structure))
+        truth = Truth(high_glance[:, mirror], cut_patches(high[:, mirror]), self._structure)
+        return Scene(look, truth)
+
+    def _part(self, shape: tuple[int, ...], random: np.random.Generator) -> tuple[slice, slice]:
+        """Rows and columns of a window of the photo."""
+        found: list[slice] = []
+        for whole in shape[:2]:
+            side = math.ceil(whole * random.uniform(self._window, 1.0))
+            start = int(random.integers(whole - side + 1))
+            found.append(slice(start, start + side))
+        return found[0], found[1]
 
     def _vary(
         self, glance: FloatImage, patches: NDArray[np.float32], random: np.random.Generator

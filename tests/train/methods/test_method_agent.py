@@ -154,6 +154,27 @@ def test_scenes_come_from_pairs_and_from_dark_photos(pairs: Path) -> None:
     assert all(scene.look.glance.shape == (16, 16, 3) for scene in scenes)
 
 
+def test_scenes_may_show_windows_of_photos(pairs: Path) -> None:
+    same = Data(sources=(Source(kind="keep", path="."),))
+    datasets, _ = load_datasets(same, root=pairs, glance=16, seed=1, notify=lambda line: None)
+    plain = Augment(flip=False, share=0.0)
+
+    def looks(window: float) -> list[Scene]:
+        gallery = Gallery(datasets, plain, window=window)
+        return [gallery(np.random.default_rng(seed)) for seed in range(40)]
+
+    def differing(scenes: list[Scene]) -> int:
+        return len({scene.look.glance.tobytes() for scene in scenes})
+
+    assert differing(looks(1.0)) <= len(datasets[0])
+    windows = looks(0.5)
+    assert differing(windows) == 40
+    for scene in windows:  # of dark and truth, the same window: here they are one photo
+        assert scene.truth is not None
+        assert np.array_equal(scene.look.glance, scene.truth.glance)
+        assert np.array_equal(scene.look.patches, scene.truth.patches)
+
+
 @pytest.fixture(scope="module")
 def trained(pairs: Path, tmp_path_factory: pytest.TempPathFactory):
     """A small agent after a few thousand steps: some seconds."""
@@ -276,6 +297,7 @@ def test_a_run_that_breaks_off_keeps_its_last_checkpoint(
         ("net.glance=40", "multiple of 16"),
         ("options.epoch=3", "'options.epochs'"),
         ("options.environments=0", "at least"),
+        ("options.window=0", "at most 1"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(

@@ -54,6 +54,8 @@ class Options:
         cost: Of each step of an episode.
         structure: Weight of SSIM beside PSNR/10 in the reward.
         hints: Tell the critic, in training alone, how far the truth is.
+        window: Smallest share of a photo's height, and of its width, that an episode is shown; by
+            chance in between, so that photos are not known by heart.
         demonstrations: Photos in each round on which a teacher who is told the truth shows what
             each step gains (:mod:`undark.train.teacher`); 0 for none.
     """
@@ -69,6 +71,7 @@ class Options:
     cost: float = 0.005
     structure: float = 1.0
     hints: bool = True
+    window: float = 1.0
     demonstrations: int = 0
 
 
@@ -196,6 +199,8 @@ class Agent(Method[Policy, Options]):
             raise RecipeError(
                 f"options.batch: must divide environments × horizon, which is {steps}"
             )
+        if not 0 < options.window <= 1:
+            raise RecipeError("options.window: must be above 0 and at most 1")
         if options.demonstrations < 0:
             raise RecipeError("options.demonstrations: must be at least 0")
 
@@ -218,7 +223,9 @@ class Agent(Method[Policy, Options]):
     def stream(self, datasets: Sequence[Dataset]) -> IterableDataset[Any]:
         """The numbers of the rounds; the environments draw from `datasets`."""
         options = self.options
-        self.gallery = Gallery(datasets, self.recipe.augment, structure=options.structure)
+        self.gallery = Gallery(
+            datasets, self.recipe.augment, structure=options.structure, window=options.window
+        )
         return _Rounds(self.batches)
 
     def groups(self) -> list[dict[str, Any]]:
