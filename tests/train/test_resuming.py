@@ -50,6 +50,45 @@ def short(pairs: Path, tmp_path: Path) -> Path:
     return run("unet", data=pairs, out=tmp_path / "short", overrides=SMALL, steps=4).folder
 
 
+def test_a_run_stopped_before_its_first_line_has_a_history_that_goes_on(
+    pairs: Path, tmp_path: Path
+) -> None:
+    settings = (*SMALL, "fit.validate_every=100")  # a line every two steps
+    whole = run("unet", data=pairs, out=tmp_path / "whole", overrides=settings, steps=40).folder
+    cut = tmp_path / "cut"
+    with pytest.raises(Stopped):
+        run("unet", data=pairs, out=cut, overrides=settings, steps=40, progress=stopping_at(1))
+    assert set(rows(cut)) == {1}
+    assert (cut / "curves.png").stat().st_size > 1000
+    run(str(cut), resume=True)
+    assert rows(cut) == rows(whole)
+
+
+def test_curves_are_drawn_at_the_first_validation(pairs: Path, tmp_path: Path) -> None:
+    def watch(now: Progress) -> None:
+        if now.step == 4:  # after the validation at 3, before the next
+            drawn.append((tmp_path / "run" / "curves.png").is_file())
+
+    drawn: list[bool] = []
+    run("unet", data=pairs, out=tmp_path / "run", overrides=SMALL, progress=watch)
+    assert drawn == [True]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no terminal to close")
+def test_a_run_that_is_to_outlive_its_terminal_does(pairs: Path, tmp_path: Path) -> None:
+    def watch(now: Progress) -> None:
+        if now.step == 2:
+            signal.raise_signal(signal.SIGHUP)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        run("unet", data=pairs, out=tmp_path / "run", overrides=SMALL, progress=watch)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert (tmp_path / "run" / "measured.json").is_file()
+
+
 def test_a_stopped_run_has_everything_and_goes_on_from_its_folder(
     pairs: Path, tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -201,7 +201,8 @@ def test_a_run_stopped_by_signals_resumes_to_the_very_step(pairs: Path, tmp_path
     assert whole.stdout.strip().endswith("weights.safetensors")
 
     resume: list[str] = []
-    for number, step in ((signal.SIGINT, 15), (signal.SIGTERM, 45)):
+    closed = getattr(signal, "SIGHUP", signal.SIGTERM)  # the terminal
+    for number, step in ((signal.SIGINT, 15), (signal.SIGTERM, 45), (closed, 75)):
         with subprocess.Popen(
             command(*words, "--out", tmp_path / "cut", *resume),
             stderr=subprocess.PIPE,

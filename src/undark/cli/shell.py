@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import sys
@@ -98,9 +99,16 @@ def worded(error: Exception) -> str:
 
 
 def say(line: str) -> None:
-    """One notice on stderr; letters of a name that would steer a terminal are spelled out."""
+    """One notice on stderr; letters of a name that would steer a terminal are spelled out.
+
+    A terminal that was closed hears nothing, and what goes on without it is not disturbed.
+    """
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
-    print(f"undark: {shown}", file=sys.stderr)  # noqa: T201
+    try:
+        print(f"undark: {shown}", file=sys.stderr)  # noqa: T201
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
 
 
 def result(line: str) -> None:

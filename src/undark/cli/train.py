@@ -174,7 +174,7 @@ def train(
             _sweep(recipe, axes, out, trials, given)
             return
         learn = learning("run")
-        with progress_bar(timed=False) as bar:
+        with progress_bar(timed=False, below=True) as bar:
             watch = _shown_on(bar) if sys.stderr.isatty() else None
             done = learn(recipe, out=out, resume=resume, notify=say, progress=watch, **given)
     except KeyboardInterrupt as stop:
@@ -219,7 +219,7 @@ def _sweep(
     name = recipe or "unet"
     folder = out or Path("runs") / f"{Path(name).stem}-sweep"
     try:
-        with progress_bar(timed=False) as bar:
+        with progress_bar(timed=False, below=True) as bar:
             watch = _shown_on(bar) if sys.stderr.isatty() else None
             found: Swept = learning("sweep")(
                 name, axes, out=folder, trials=trials, notify=say, progress=watch, **given

@@ -23,7 +23,12 @@ from undark.train.data.loading import LoadedPair
 from undark.train.history import History, Notify
 from undark.train.methods.base import Method
 
-__all__ = ["Asked", "Average", "Save", "Schedule", "Scored", "Stop", "Validate"]
+__all__ = ["SIGNALS", "Asked", "Average", "Save", "Schedule", "Scored", "Stop", "Validate"]
+
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""What asks a run to stop: Ctrl-C, another process, and a terminal that closes."""
 
 _Measured = tuple[int, str, dict[str, float], str, list[NDArray[Any]] | None]
 """Of one image: its number, its source, the metrics, and what of it is shown."""
@@ -259,7 +264,7 @@ class Asked(Exception):  # noqa: N818 - not an error: the user asked for it
 
 
 class Stop(Callback):
-    """On SIGINT or SIGTERM: finish the step, save, and raise `Asked`."""
+    """On one of `SIGNALS`: finish the step, save, and raise `Asked`."""
 
     def __init__(self, checkpoint: Path, *, listens: bool = True) -> None:
         """Save to `checkpoint`; where another process `listens`, that one's signals count."""
@@ -272,8 +277,9 @@ class Stop(Callback):
         """Listen to signals, where this is the main thread."""
         del trainer, pl_module
         if self._listens and threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._ask)
+            for number in SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+                    self._before[number] = signal.signal(number, self._ask)
 
     def ask(self) -> None:
         """Stop after this step."""

@@ -32,7 +32,7 @@ def quiet(message: str) -> None:
 
 
 _SILENCE = 30.0
-"""Seconds after which a run that has no one to watch each step says something, and is drawn."""
+"""Seconds after which a run that has no one to watch each step says something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +91,12 @@ class History(Callback):
         self._rows: list[dict[str, float]] = []
         self._sums: dict[str, float] = {}
         self._count = 0
+        self._open: dict[str, float] = {}  # the row that is not yet full
         self._scores = ""
         self._lr = 0.0
         self._seconds: deque[float] = deque(maxlen=50)
         self._mark = self._said = time.monotonic()
-        self._drawn = self._mark  # a plot takes a second
+        self._due = 0.0  # a plot takes a second: when there may be another
         self._logs = logs
         self.begun: bool = False  # until there is a step to do
 
@@ -133,10 +134,10 @@ class History(Callback):
         step, steps = pl_module.batches, pl_module.recipe.fit.steps
         means = {name: value / self._count for name, value in self._sums.items()}
         row = step % self._every == 0 or step >= steps
+        self._open = {"step": step, **_terms(means), "lr": self._lr}
         if row:
-            terms = {f"train/{name}": value for name, value in means.items()}
-            self.add(step, {**terms, "lr": self._lr})
-            self._sums, self._count = {}, 0
+            self.add(step, {key: value for key, value in self._open.items() if key != "step"})
+            self._sums, self._count, self._open = {}, 0, {}
         seconds = max(sum(self._seconds) / len(self._seconds), 1e-9)
         now = Progress(step, steps, 1 / seconds, (steps - step) * seconds, means, self._scores)
         if self._progress is not None:
@@ -185,11 +186,14 @@ class History(Callback):
         """Keep what was noted."""
         del trainer, pl_module
         checkpoint["history"] = self._rows
+        checkpoint["gathered"] = (self._sums, self._count)
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Go on with what was noted."""
         del trainer, pl_module
         self._rows = list(checkpoint["history"])
+        sums, self._count = checkpoint.get("gathered", ({}, 0))
+        self._sums = dict(sums)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Leave what was noted, whatever ends the run."""
@@ -197,18 +201,25 @@ class History(Callback):
         self.close(done=False)
 
     def write(self, *, last: bool = False) -> None:
-        """Write ``history.csv``, and ``curves.png`` the `last` time and if it is not of late."""
-        if not self._rows or self._logs is None:
+        """Write ``history.csv``, and ``curves.png`` the `last` time and unless it would delay.
+
+        Drawing takes up to a tenth of the time. The row that is not yet full is written too: a run
+        that goes on writes it again.
+        """
+        rows = [*self._rows, self._open] if self._open else self._rows
+        if not rows or self._logs is None:
             return
-        names = ["step", *dict.fromkeys(k for row in self._rows for k in row if k != "step")]
+        names = ["step", *dict.fromkeys(k for row in rows for k in row if k != "step")]
         text = io.StringIO(newline="")
         table = csv.DictWriter(text, names)
         table.writeheader()
-        table.writerows(self._rows)
+        table.writerows(rows)
         write_atomically(self._folder / "history.csv", text.getvalue().encode())
-        if last or time.monotonic() - self._drawn >= _SILENCE:
-            write_atomically(self._folder / "curves.png", plot_curves(self._rows))
-            self._drawn = time.monotonic()
+        begun = time.monotonic()
+        if last or begun >= self._due:
+            write_atomically(self._folder / "curves.png", plot_curves(rows))
+            ended = time.monotonic()
+            self._due = ended + 10 * (ended - begun)
         self._logs.flush()
 
     def close(self, *, done: bool = True) -> None:
@@ -216,6 +227,10 @@ class History(Callback):
         self.write(last=True)
         if self._logs is not None:
             self._logs.close(done=done)
+
+
+def _terms(means: dict[str, float]) -> dict[str, float]:
+    return {f"train/{name}": value for name, value in means.items()}
 
 
 def _duration(seconds: float) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import lightning
 from torch.utils.data import DataLoader
 
-from undark.train.callbacks import Asked, Save, Stop
+from undark.train.callbacks import SIGNALS, Asked, Save, Stop
 from undark.train.data.datasets import Dataset
 from undark.train.methods.base import Method
 from undark.train.names import CHECKPOINT
@@ -132,5 +132,5 @@ def _begin_worker(worker: int) -> None:
     A worker goes when the run tells it to, or when the run is gone. PyTorch gives it one thread.
     """
     del worker
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
