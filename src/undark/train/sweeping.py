@@ -16,22 +16,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from undark.errors import DivergedError, MissingExtraError, RecipeError, TrainError, UsageError
+from undark.errors import DivergedError, RecipeError, TrainError
 from undark.io.atomic import write_atomically
+from undark.train.early import check_early
 from undark.train.fit import Stopped, run
 from undark.train.history import Notify, quiet
 from undark.train.names import CHECKPOINT
-from undark.train.plan import check_early
 from undark.train.plot import plot_trials
-from undark.train.space import Axis, combinations, read_axis
+from undark.train.space import GRID, Axis, combinations, read_axes
 
 __all__ = ["Swept", "Trial", "sweep"]
 
 _STUDY = "study.log"
 _FOLDER = "folder"
 _STATE = "state"
-_GRID = 64
-"""Combinations up to which all are tried unasked."""
+_LATE = ("progress",)
+"""Arguments of a run that nothing can be wrong with before it begins."""
 
 _SCORE = "psnr"
 """The metric that trials are compared by."""
@@ -114,16 +114,20 @@ def sweep(
         TrainError: The folder holds a sweep of something else, or no trial could run.
         Stopped: The sweep was asked to stop.
     """
-    found = _read_axes(axes, trials)
-    first = [f"{axis.key}={axis.example}" for axis in found]
     check_early(
-        str(recipe), folders=(), out=out, overrides=[*overrides, *first], resume=False, trial=True
+        str(recipe),
+        out=out,
+        axes=axes,
+        trials=trials,
+        overrides=overrides,
+        **{k: v for k, v in given.items() if k not in _LATE},
     )
+    found = read_axes(axes, trials)
     study = _open(out, found, overrides)
     grid = combinations(found)
-    searched = grid is None or len(grid) > (_GRID if trials is None else trials)
+    searched = grid is None or len(grid) > (GRID if trials is None else trials)
     count = trials if grid is None or searched else len(grid)
-    assert count is not None  # _read_axes asks for it where there is something to search
+    assert count is not None  # read_axes asks for it where there is something to search
     _requeue(study)
     for values in () if grid is None or searched else grid:
         study.enqueue_trial(values, skip_if_exists=True)
@@ -141,27 +145,11 @@ def sweep(
     return swept
 
 
-def _read_axes(axes: Sequence[str], trials: int | None) -> list[Axis]:
-    found = [read_axis(text) for text in axes]
-    keys = [axis.key for axis in found]
-    if twice := next((key for key in keys if keys.count(key) > 1), None):
-        raise UsageError(f"{twice} is swept twice; list its values in one", argument="sweep")
-    if trials is not None and trials < 1:
-        raise UsageError(f"trials must be at least 1, not {trials}", argument="trials")
-    grid = combinations(found)
-    if trials is None and (grid is None or len(grid) > _GRID):
-        what = "a range" if grid is None else f"a choice among {len(grid)} combinations"
-        raise UsageError(f"{what} needs a number of trials", argument="trials")
-    return found
-
-
 def _open(out: Path, axes: Sequence[Axis], overrides: Sequence[str]) -> Any:
     """The study in the folder `out`, or a new one."""
-    try:
-        import optuna
-        from optuna.storages.journal import JournalFileBackend
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("sweeps", "sweep") from error
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     out.mkdir(parents=True, exist_ok=True)
     about = {"axes": [repr(axis) for axis in axes], "overrides": list(overrides)}
