@@ -214,6 +214,8 @@ def _sweep(
     recipe: str | None, axes: list[str], out: Path | None, trials: int | None, given: dict[str, Any]
 ) -> None:
     """Run the trials of a sweep; print their table, and the weights of the best."""
+    from undark.train.names import STUDY
+
     name = recipe or "unet"
     folder = out or Path("runs") / f"{Path(name).stem}-sweep"
     try:
@@ -223,7 +225,7 @@ def _sweep(
                 name, axes, out=folder, trials=trials, notify=say, progress=watch, **given
             )
     except KeyboardInterrupt:
-        if (folder / "study.log").is_file():
+        if (folder / STUDY).is_file():
             say(f"stopped; the same command goes on with the sweep in {folder}")
         else:
             say("stopped before the first trial; nothing was begun yet")

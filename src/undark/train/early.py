@@ -186,18 +186,14 @@ def check_recipe(recipe: str, overrides: Sequence[str] = ()) -> None:
     Raises:
         RecipeError: It cannot.
     """
-    file = recipe_file(recipe)
-    plan = _plain(recipe) if file is None else load_recipe(file)
-    check_method(plan.method)
-    override(plan, overrides)
+    override(_plain(str(recipe_file(recipe) or recipe)), overrides)
 
 
 def _plain(text: str) -> Recipe:
     """The recipe `text` as far as its method need not be asked, which brings PyTorch."""
-    if text.endswith(".toml"):
-        return load_recipe(Path(text))
-    check_method(text)
-    return Recipe(text, text)
+    plan = load_recipe(Path(text)) if text.endswith(".toml") else Recipe(text, text)
+    check_method(plan.method)
+    return plan
 
 
 def _check_resumed(recipe: str | None, out: Path | None, settings: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ folder alone is enough to go on with it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from undark.errors import DataError, RecipeError, TrainError, UsageError
 from undark.io.atomic import write_atomically
 from undark.io.halves import DARK_HALVES, DarkHalf
 from undark.train.data.fitting import fit_sources, usual_data
-from undark.train.methods import METHODS, method_class, method_names
+from undark.train.methods import method_class, method_names
 from undark.train.names import CHECKPOINT, RECIPE
 from undark.train.recipe import Recipe, Source, load_recipe, override, parse
 
@@ -29,14 +30,15 @@ __all__ = [
     "USUAL",
     "Begun",
     "Plan",
-    "asked_recipe",
     "begun",
     "check_free",
     "check_half",
     "check_method",
     "check_place",
+    "completed",
     "differences",
     "plan_run",
+    "read_recipe",
     "run_of",
 ]
 
@@ -113,7 +115,7 @@ def plan_run(
             method_class(recipe)  # a mistyped name is not the run's method
             written = replace(written, method=recipe)
     else:
-        written = _read(USUAL if recipe is None else recipe, origin)
+        written = read_recipe(USUAL if recipe is None else recipe, origin)
     asked = override(_with_stacks(written, dark, light), overrides)
     if dark_half is not None:
         sources = tuple(replace(source, dark_half=dark_half) for source in asked.data.sources)
@@ -153,14 +155,14 @@ def _root(
 
 
 def check_method(text: str) -> None:
-    """Whether there is a method `text`; those that are undark's own are not imported for that.
+    """Whether there is a method `text`; it is not imported for that.
 
     Raises:
         RecipeError: There is none; a folder may have been meant, where the message says how.
     """
-    if text in METHODS:
+    if text in method_names():
         return
-    if Path(text).is_dir() and text not in method_names():
+    if Path(text).is_dir():
         what = (
             "holds a run, which --resume goes on with"
             if _holds_a_run(Path(text))
@@ -200,6 +202,8 @@ def check_place(folder: Path) -> None:
         UsageError: It is a file, or lies where nothing can be written.
     """
     try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            folder.stat()  # whether it may be called so at all
         there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
         if not there.is_dir():
             what = "" if there == folder else f": {there}"
@@ -228,7 +232,7 @@ def begun(folder: Path) -> Begun:
     if not checkpoint.is_file():
         raise TrainError(f"{folder}: there is no run to resume", argument="resume")
     held = load_checkpoint(checkpoint)
-    return Begun(_completed(parse(held["recipe"])), held["batches"])
+    return Begun(completed(parse(held["recipe"])), held["batches"])
 
 
 def differences(one: Recipe, other: Recipe) -> dict[str, tuple[Any, Any]]:
@@ -331,25 +335,19 @@ def _data_of(folder: Path) -> Path | None:
         return None
 
 
-def asked_recipe(
-    recipe: str | Path | Recipe, overrides: Sequence[str], origin: Weights | None
-) -> Recipe:
-    """`recipe` with `overrides`, as its method completes it; its data are not looked for.
+def read_recipe(recipe: str | Path | Recipe, origin: Weights | None) -> Recipe:
+    """A recipe as it is written, by its file or as a method's defaults for a start from `origin`.
 
     Raises:
         RecipeError: It does not hold up.
     """
-    return _completed(override(_read(recipe, origin), overrides))
-
-
-def _read(recipe: str | Path | Recipe, origin: Weights | None) -> Recipe:
     if isinstance(recipe, Recipe):
         return recipe
     text = str(recipe)
     if text.endswith(".toml"):
         plan = load_recipe(Path(text))
         try:
-            return _completed(plan)
+            return completed(plan)
         except RecipeError as error:
             raise RecipeError(f"{text}: {error}") from error
     check_method(text)
@@ -359,14 +357,19 @@ def _read(recipe: str | Path | Recipe, origin: Weights | None) -> Recipe:
     return replace(method.default_recipe(text, tuning=True), net=origin.recipe.net)
 
 
-def _completed(plan: Recipe) -> Recipe:
+def completed(plan: Recipe) -> Recipe:
+    """The recipe with its method's options spelled out.
+
+    Raises:
+        RecipeError: The method does not take it.
+    """
     return method_class(plan.method).settle(plan)
 
 
 def _settled(plan: Recipe) -> Recipe:
     """The recipe as its method completes it, once the method is content with it."""
     method_class(plan.method).check_sources(plan)
-    return _completed(plan)
+    return completed(plan)
 
 
 def _with_stacks(plan: Recipe, dark: Path | None, light: Path | None) -> Recipe:
