@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,3 +98,23 @@ def test_a_run_that_is_not_there_is_said_so_with_what_is_near(
     check_learned("unet")
     with pytest.raises(ModelError, match="no such run"):
         check_learned(tmp_path / "none.onnx")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["nosuch"], "nosuch: no such run or file of weights"),
+        (["nosuch", "-o", "x.png"], "nosuch: no such run or file of weights"),
+        (["unet"], "name the ONNX file to write, such as model.onnx (-o)"),
+        (["unet", "-o", "x.png"], "x.png: an exported model's name must end in .onnx"),
+    ],
+)
+def test_what_is_wrong_is_said_before_pytorch_is_loaded(
+    words: list[str], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("undark.train")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    done = CliRunner().invoke(app, ["export", *words])
+    assert done.exit_code == 2
+    assert says in done.stderr

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from undark.cli.app import app
 from undark.errors import TrainError, UsageError
 from undark.train import run
-from undark.train.logs import LOGGERS
+from undark.train.early import LOGGERS
 
 TINY = (*SMALL, "data.crop=16", "fit.steps=3", "fit.validate_every=2")
 
@@ -120,8 +120,8 @@ def test_unknown_and_missing_loggers_are_named_before_all_else(
     with pytest.raises(UsageError, match="no such logger: 'wanbd'; known: wandb, mlflow, aim"):
         run("unet", data=pairs, out=out, loggers=["wanbd"])
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    for name, kind in LOGGERS.items():
-        with pytest.raises(UsageError, match=f"pip install {kind.package}"):
+    for name, package in LOGGERS.items():
+        with pytest.raises(UsageError, match=f"pip install {package}"):
             run("unet", data=pairs, out=out, loggers=[name])
     assert not out.exists()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,37 @@ def test_a_wrong_base(tmp_path: Path, base: str, says: str) -> None:
     (tmp_path / "r.toml").write_text(f"base={base}\nname='r'\nmethod='unet'\n")
     with pytest.raises(RecipeError, match=says):
         load_recipe(tmp_path / "r.toml")
+
+
+def test_the_recipe_of_a_run_is_shown_by_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text("name = 'mine'\nmethod = 'unet'\n[fit]\nsteps = 20\n", encoding="utf-8")
+    done = CliRunner().invoke(app, ["recipe", "show", str(tmp_path), "--json"])
+    assert done.exit_code == 0, done.stderr
+    assert {"key": "fit.steps", "value": 20, "origin": str(path)} in json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["unte"], "did you mean 'unet'?"),
+        (["."], ". is a folder without a run (no recipe.toml)"),
+        (["none.toml"], "cannot read the recipe"),
+        (["broken.toml"], "not a TOML file"),
+        (["odd.toml"], "did you mean 'unet'?"),
+        (["unet", "--set", "fit.step=3"], "did you mean 'fit.steps'?"),
+        (["unet", "--set", "fit.lr=-1"], "fit.lr: must be above 0"),
+    ],
+)
+def test_what_is_wrong_is_said_before_pytorch_is_loaded(
+    words: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.toml").write_text("name = [", encoding="utf-8")
+    (tmp_path / "odd.toml").write_text("name = 'a'\nmethod = 'unte'", encoding="utf-8")
+    for name in [name for name in sys.modules if name.startswith("undark.train")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    done = CliRunner().invoke(app, ["recipe", "show", *words])
+    assert done.exit_code == 2
+    assert says in done.stderr

@@ -22,6 +22,8 @@ from undark.train.data.datasets import load_datasets
 from undark.train.methods import make_method
 from undark.train.weights import load_weights
 
+LR = ("--sweep", "fit.lr=1e-4,1e-3")
+
 
 def rows(folder: Path) -> dict[int, dict[str, str]]:
     """The history's rows with losses, by step."""
@@ -205,9 +207,37 @@ def test_the_command_goes_on_and_says_how(
         (["nothing.toml", "--data", "."], "cannot read the recipe"),
         (["unte", "--data", "."], "did you mean 'unet'?"),
         (["unet", "--data", ".", "--set", "fit.step=3"], "did you mean 'fit.steps'?"),
+        (["odd.toml", "--data", "."], "did you mean 'unet'?"),
         (["bad.toml", "--data", "."], "did you mean 'method'?"),
         (["--resume", "nowhere"], "there is no run to resume"),
         (["--resume"], "name its folder"),
+        (["--resume", "empty"], "it holds no run: no recipe.toml"),
+        (["--resume", "empty", "-o", "whole"], "which run is to go on, empty or whole?"),
+        (["--resume", "whole", "--from", "relight"], "weights of its own"),
+        (["--resume", "whole", "--steps", "0"], "fit.steps: must be at least 1"),
+        (["--resume", "unte", "-o", "whole"], "did you mean 'unet'?"),
+        (["--resume", "named.toml"], "runs/named: there is no run to resume"),
+        (["empty", "--data", "."], "empty is a folder without a run"),
+        (["whole", "--data", "."], "whole holds a run, which --resume goes on with"),
+        (["unet", "--data", ".", "--ab", "top"], "left or right, not 'top'"),
+        (["unet", "--data", ".", "--device", "tpu"], "known: auto, cpu, cuda (--device)"),
+        (["unet", "--data", ".", "-o", "bad.toml"], "bad.toml is a file"),
+        (["unet", "--data", ".", "-o", "bad.toml/x"], "bad.toml is a file"),
+        (["unet", "--data", ".", "-o", "x" * 300], "no run can be kept there"),
+        (["unet", "--data", ".", "--steps", "-5"], "fit.steps: must be at least 1"),
+        (["unet", "--data", ".", "--threads", "0"], "at least 1, not 0 (--threads)"),
+        (["unet", "--data", ".", "--devices", "0"], "at least 1, not 0 (--devices)"),
+        (["unet", "--data", ".", "--nodes", "0"], "at least 1, not 0 (--nodes)"),
+        (["unet", "--data", ".", "--logger", "nosuch"], "no such logger: 'nosuch'"),
+        (["unet", "--data", ".", "--from", "nosuch"], "no such run or file of weights"),
+        (["unet", "--data", ".", "--from", "runs/nosuch"], "no such run or file of weights"),
+        (["unet", "--data", ".", "--trials", "2"], "--trials is of a sweep"),
+        (["unet", "--data", ".", *LR, "--trials", "0"], "trials must be at least 1"),
+        (["unet", "--data", ".", "--sweep", "fit.lr"], "expected KEY=A,B"),
+        (["unet", "--data", ".", "--sweep", "fit.lr=1..2"], "a range needs a number of trials"),
+        (["unet", "--data", ".", *LR, *LR], "swept twice"),
+        (["unet", "--data", ".", "--sweep", "fit.lr=1e-4,-1"], "fit.lr=-1: fit.lr: must be above"),
+        (["unet", "--data", ".", *LR, "-o", "bad.toml"], "bad.toml is a file"),
         (["unet", "--data", ".", "-o", "held"], "already holds a run"),
     ],
 )
@@ -216,8 +246,14 @@ def test_what_is_wrong_is_said_before_pytorch_is_loaded(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad.toml").write_text("name = 'a'\nmetod = 'unet'\n", encoding="utf-8")
-    (tmp_path / "held").mkdir()
+    (tmp_path / "named.toml").write_text("name = 'named'\nmethod = 'unet'\n", encoding="utf-8")
+    (tmp_path / "odd.toml").write_text("name = 'odd'\nmethod = 'unte'\n", encoding="utf-8")
+    for name in ("held", "empty", "whole"):
+        (tmp_path / name).mkdir()
     (tmp_path / "held" / "last.ckpt").touch()
+    (tmp_path / "whole" / "last.ckpt").touch()
+    (tmp_path / "whole" / "recipe.toml").write_text("name = 'a'\nmethod = 'unet'", encoding="utf-8")
+    before = sorted(tmp_path.rglob("*"))
     for name in [name for name in sys.modules if name.startswith("undark.train")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
@@ -225,6 +261,46 @@ def test_what_is_wrong_is_said_before_pytorch_is_loaded(
     assert done.exit_code in (1, 2)
     assert says in done.stderr
     assert "undark[train]" not in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("option", ["--data", "--dark", "--light", "-o", "--from", "--resume"])
+def test_an_empty_name_is_not_the_folder_that_we_are_in(
+    option: str, pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(pairs)
+    done = CliRunner().invoke(app, ["train", option, ""])
+    assert done.exit_code == 2
+    assert "an empty name" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--logger", "wandb"], "needs a package: pip install wandb"),
+        (["--sweep", "fit.lr=1e-4"], "pip install 'undark[sweep]'"),
+    ],
+)
+def test_a_missing_package_is_named_before_pytorch_is_loaded(
+    words: list[str], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("undark.train")]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("torch", "wandb", "optuna"):
+        monkeypatch.setitem(sys.modules, name, None)
+    done = CliRunner().invoke(app, ["train", "unet", "--data", ".", *words])
+    assert done.exit_code == 2
+    assert says in done.stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without a GPU")
+def test_a_gpu_that_is_not_there_is_named_as_it_was_asked_for(pairs: Path) -> None:
+    for more in ([], ["--check"]):
+        words = ["train", "unet", "--data", str(pairs), "--device", "cuda", *more]
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 2
+        assert "no GPU on this machine for cuda" in done.stderr
+        assert "(--device)" in done.stderr
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -16,7 +16,7 @@ from PIL import Image
 from small_recipe import SMALL
 
 from undark import Enhancer
-from undark.errors import DataError, DivergedError, ModelError, RecipeError, TrainError
+from undark.errors import DataError, DivergedError, ModelError, RecipeError, TrainError, UsageError
 from undark.models import Card
 from undark.train import export_model, run
 from undark.train.weights import load_weights
@@ -94,12 +94,13 @@ def test_an_export_runs_in_the_enhancer_and_can_be_learned_from(
         start=exported.model,
     )
     assert load_weights(tuned.folder).recipe.net == original.recipe.net
+    with pytest.raises(UsageError, match="has weights of its own"):
+        run(tuned.folder, start=exported.model, resume=True)
     again = run(
         "unet",
         data=pairs,
         out=tmp_path / "tuned",
         overrides=[s for s in SMALL if not s.startswith("net.")],
-        start=exported.model,
         resume=True,
     )
     assert again.measured == tuned.measured

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import signal
 from pathlib import Path
 
@@ -97,7 +98,7 @@ def test_every_combination_is_a_run_and_the_command_says_which_is_best(
     assert {path: path.stat().st_mtime_ns for path in out.glob("*/last.ckpt")} == before
     other = CliRunner().invoke(app, [*words, "--set", "seed=2"])
     assert other.exit_code == 1
-    assert "holds a sweep of other keys, values or settings" in other.stderr
+    assert "holds another sweep (seed: 1 there, 2 asked)" in other.stderr
 
 
 def test_a_search_stops_what_is_bad_and_goes_on_where_it_was_stopped(
@@ -131,7 +132,8 @@ def test_a_search_stops_what_is_bad_and_goes_on_where_it_was_stopped(
     assert runs(lines)[0].partition(": ")[2] == stopped.partition(": ")[2]
     assert "goes on" in runs(lines)[0]
     assert "resumed at step 3 of 4" in lines
-    assert len({row["folder"] for row in found}) == 10
+    assert [int(row["trial"]) for row in found] == list(range(10))
+    assert [int(Path(row["folder"]).name) for row in found] == list(range(10))
     pruned = [row for row in found if row["state"] == "pruned"]
     assert pruned
     complete = [row for row in found if row["state"] == "complete"]
@@ -155,12 +157,18 @@ def test_a_combination_that_cannot_be_is_named_and_the_others_run(
 ) -> None:
     out = tmp_path / "sweep"
     given_ = {"data": pairs, "overrides": TINY}
-    done = sweep("unet", ["data.crop=16,18"], out=out, **given_)
-    assert [trial.state for trial in done.trials] == ["complete", "failed"]
-    assert "data.crop: must be a multiple" in done.trials[1].why
-    assert done.best is done.trials[0]
-    with pytest.raises(TrainError, match="no trial could run"):
-        sweep("unet", ["data.crop=18"], out=tmp_path / "none", **given_)
+    axes = ["data.crop=16,18", "net.widths=[8],[8, 12]"]
+    done = sweep("unet", axes, out=out, **given_)
+    assert [trial.state for trial in done.trials] == ["complete", "complete", "complete", "failed"]
+    assert "data.crop: must be a multiple" in done.trials[3].why
+    assert done.best in done.trials[:3]
+    with pytest.raises(RecipeError, match=r"data\.crop=18: data\.crop: must be a multiple"):
+        sweep("unet", ["fit.lr=1e-4,1e-3", "data.crop=16,18"], out=tmp_path / "none", **given_)
+    with pytest.raises(RecipeError, match=r"fit\.lr=-1: fit\.lr: must be above 0"):
+        sweep("unet", ["fit.lr=1e-4,-1"], out=tmp_path / "none", **given_)
+    with pytest.raises(RecipeError, match=r"net\.dropout=1\.5: net\.dropout: must be in"):
+        sweep("unet", ["net.dropout=0..1.5"], trials=2, out=tmp_path / "none", **given_)
+    assert not (tmp_path / "none").exists()
     with pytest.raises(RecipeError, match=r"did you mean 'fit\.lr'"):
         sweep("unet", ["fit.lrr=1,2"], out=tmp_path / "typo", **given_)
     with pytest.raises(UsageError, match="a range needs a number of trials"):
@@ -175,3 +183,74 @@ def test_without_unseen_pairs_the_loss_is_compared(pairs: Path, tmp_path: Path) 
     done = sweep("unet", ["fit.lr=1e-6,5e-3"], out=tmp_path, data=pairs, overrides=settings)
     assert all(trial.score is not None and trial.score < 0 for trial in done.trials)
     assert done.best is done.trials[1]
+
+
+def test_a_sweep_of_something_else_is_not_taken_for_this_one(pairs: Path, tmp_path: Path) -> None:
+    out, other = tmp_path / "sweep", tmp_path / "other"
+    shutil.copytree(pairs, other)
+    axes = ["fit.lr=1e-4"]
+    usual = {"data": pairs, "overrides": TINY, "steps": 1, "out": out}
+    kept = sweep("unet", axes, **usual)
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text("name = 'mine'\nmethod = 'unet'\n", encoding="utf-8")
+    weights = kept.trials[0].folder
+    for asked, more, named in (
+        ("unet", {"data": other}, rf"data: .*{pairs.name} there, .*other asked"),
+        ("unet", {"steps": 2}, "fit.steps: 1 there, 2 asked"),
+        ("unet", {"overrides": [*TINY, "seed=2"]}, "seed: 1 there, 2 asked"),
+        ("unet", {"start": weights}, "weights to start from: none there, .*000 asked"),
+        ("unet", {"dark": other / "dark"}, "dark photos: none there"),
+        (recipe, {}, "name: 'unet' there, 'mine' asked"),
+    ):
+        with pytest.raises(TrainError, match=named):
+            sweep(asked, axes, **usual | more)
+    with pytest.raises(TrainError, match="keys or values to try"):
+        sweep("unet", ["fit.lr=1e-3"], **usual)
+    assert sweep("unet", axes, **usual) == kept
+    _forget(out, keep={"axes", "overrides"})  # as versions did that noted no more
+    assert sweep("unet", axes, **usual | {"data": other}) == kept
+    _forget(out, keep={"axes", "overrides"})
+    with pytest.raises(TrainError, match=r"settings: .*seed=2 asked"):
+        sweep("unet", axes, **usual | {"overrides": [*TINY, "seed=2"]})
+
+
+def _forget(out: Path, keep: set[str]) -> None:
+    """Leave in the study's note only what is to be kept."""
+    from optuna import load_study
+    from optuna.storages.journal import JournalFileBackend, JournalStorage
+
+    file = JournalFileBackend(str(out / "study.log"))
+    study = load_study(study_name="sweep", storage=JournalStorage(file))
+    about = study.user_attrs["about"]
+    study.set_user_attr("about", {key: value for key, value in about.items() if key in keep})
+
+
+def test_a_trial_that_goes_on_keeps_its_number_and_its_own_weights(
+    pairs: Path, tmp_path: Path
+) -> None:
+    first = sweep("unet", ["fit.lr=1e-4"], out=tmp_path / "first", data=pairs, overrides=TINY)
+    usual = {"data": pairs, "overrides": TINY, "start": first.trials[0].folder}
+
+    def stop(now: Progress) -> None:
+        if now.step == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    axes = ["fit.lr=1e-4,1e-3"]
+    with pytest.raises(Stopped):
+        sweep("unet", axes, out=tmp_path / "sweep", progress=stop, **usual)
+    done = sweep("unet", axes, out=tmp_path / "sweep", **usual)
+    assert [(trial.number, trial.folder.name) for trial in done.trials] == [(0, "000"), (1, "001")]
+
+
+def test_a_sweep_that_was_stopped_before_it_began_says_so(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("undark.train.sweeping.check_early", stopped)
+    words = ["train", "unet", "--data", str(pairs), "--sweep", "fit.lr=1e-4"]
+    done = CliRunner().invoke(app, [*words, "-o", str(tmp_path / "sweep")])
+    assert done.exit_code == 130
+    assert "nothing was begun yet" in done.stderr
+    assert "goes on" not in done.stderr

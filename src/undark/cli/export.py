@@ -24,9 +24,11 @@ def export(
     ],
     *,
     output: Annotated[
-        Path,
-        typer.Option("--output", "-o", metavar="MODEL.onnx", help="The ONNX file to write."),
-    ],
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="MODEL.onnx", help="The ONNX file to write; it must be named."
+        ),
+    ] = None,
     name: Annotated[
         str | None,
         typer.Option("--name", metavar="NAME", help="The model's name [default: the run's]."),
@@ -58,9 +60,8 @@ def export(
 ) -> None:
     """Write a checkpoint as an ONNX model, with its card beside it."""
     from undark.models.card import UNSTATED, Card
-    from undark.models.store import check_learned
 
-    check_learned(checkpoint)  # before PyTorch is imported
+    output = learning("check_export")(checkpoint, output)  # before PyTorch is imported
     done = learning("export_model")(
         checkpoint,
         output,

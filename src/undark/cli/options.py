@@ -52,6 +52,8 @@ __all__ = [
     "Threads",
     "VideoQuality",
     "control",
+    "filled",
+    "path",
 ]
 
 
@@ -65,6 +67,18 @@ Ab = Annotated[
         show_default=False,
     ),
 ]
+
+
+def filled(text: str) -> str:
+    """What an option that names something was given: an empty name is an unset shell variable."""
+    if not text.strip():
+        raise typer.BadParameter("an empty name; is the variable that should hold it unset?")
+    return text
+
+
+def path(text: str) -> Path:
+    """The path that an option was given; an empty one would mean the folder that we are in."""
+    return Path(filled(text))
 
 
 def control(name: str) -> Any:

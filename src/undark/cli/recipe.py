@@ -26,7 +26,10 @@ def recipe(
         _Action, typer.Argument(metavar="show", help="Show every value and where it comes from.")
     ],
     name: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A recipe's .toml file, or a method's name.")
+        str,
+        typer.Argument(
+            metavar="RECIPE", help="A recipe's .toml file, a run's folder, or a method's name."
+        ),
     ],
     *,
     changes: Annotated[
@@ -40,6 +43,7 @@ def recipe(
     import json
     from dataclasses import asdict
 
+    learning("check_recipe")(name, changes or ())
     learning("run")  # a method's own defaults need PyTorch; where it is missing, this says so
     found = learning("explain_recipe")(name, changes or ())
     if as_json:

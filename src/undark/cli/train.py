@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from undark.cli.opening import learning
-from undark.cli.options import Ab, Debug
+from undark.cli.options import Ab, Debug, filled, path
 from undark.cli.progress import progress_bar
 from undark.cli.shell import FAILED, INTERRUPTED, command, result, say
 from undark.errors import UsageError
@@ -28,6 +28,7 @@ def train(
         str | None,
         typer.Argument(
             metavar="[RECIPE]",
+            parser=filled,
             help="A recipe's .toml file, or a method's name [default: unet]; with --resume a run's "
             "folder.",
             show_default=False,
@@ -39,6 +40,7 @@ def train(
         typer.Option(
             "--data",
             metavar="DIR",
+            parser=path,
             help="What to learn from: the folder that a recipe's sources lie in, or for a method's "
             "name pairs in low/ + high/, dark/ + light/, input/ + target/, low_light/ + "
             "ground_truth/, files such as a_low.png + a_high.png or a pairs.csv; for curve a "
@@ -47,17 +49,25 @@ def train(
     ] = None,
     dark: Annotated[
         Path | None,
-        typer.Option("--dark", metavar="DIR", help="A stack of dark photos, without pairs."),
+        typer.Option(
+            "--dark", metavar="DIR", parser=path, help="A stack of dark photos, without pairs."
+        ),
     ] = None,
     light: Annotated[
         Path | None,
-        typer.Option("--light", metavar="DIR", help="A stack of light photos, without pairs."),
+        typer.Option(
+            "--light", metavar="DIR", parser=path, help="A stack of light photos, without pairs."
+        ),
     ] = None,
     dark_half: Ab = "",
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", metavar="DIR", help="Where the run is kept [default: runs/NAME]."
+            "--out",
+            "-o",
+            metavar="DIR",
+            parser=path,
+            help="Where the run is kept [default: runs/NAME].",
         ),
     ] = None,
     changes: Annotated[
@@ -73,7 +83,10 @@ def train(
     start: Annotated[
         str | None,
         typer.Option(
-            "--from", metavar="MODEL", help="Start from these weights, not from random ones."
+            "--from",
+            metavar="MODEL",
+            parser=filled,
+            help="Start from these weights, not from random ones.",
         ),
     ] = None,
     resume: Annotated[
@@ -137,40 +150,25 @@ def train(
 ) -> None:
     """Learn a model: from pairs, from two stacks, or from dark photos alone."""
     try:
-        learning("check_early")(
-            recipe,
-            folders=(data, dark, light),
-            out=out,
-            overrides=changes or (),
-            resume=resume,
-            trial=check or find_lr or bool(axes),
-        )
-        if check or find_lr:
-            if resume or axes or (check and find_lr):
-                raise UsageError("--check, --find-lr, --sweep and --resume exclude each other")
-            given = {"data": data, "dark": dark, "light": light, "start": start, "device": device}
-            given |= {"dark_half": dark_half or None, "overrides": changes or ()}
-            (_check if check else _find)(recipe, notify=say, **given)
-            return
-        given = {
-            "data": data,
-            "dark": dark,
-            "light": light,
-            "dark_half": dark_half or None,
-            "overrides": changes or (),
-            "steps": steps,
-            "start": start,
-            "device": device,
-            "devices": devices,
-            "nodes": nodes,
-            "threads": threads,
-            "loggers": loggers or (),
-        }
         if trials is not None and not axes:
             raise UsageError("--trials is of a sweep: name what to try with --sweep")
+        if resume and axes:
+            raise UsageError("a sweep goes on by the same command, without --resume")
+        if (check or find_lr) and (resume or axes or (check and find_lr)):
+            raise UsageError("--check, --find-lr, --sweep and --resume exclude each other")
+        given = {"data": data, "dark": dark, "light": light, "start": start, "device": device}
+        given |= {"dark_half": dark_half or None, "overrides": changes or ()}
+        more: dict[str, Any] = {"steps": steps, "loggers": loggers or ()}
+        more |= {"devices": devices, "nodes": nodes, "threads": threads}
+        learning("check_early")(
+            recipe, out=out, resume=resume, trial=check or find_lr, axes=axes or (), trials=trials,
+            **given, **more,
+        )  # fmt: skip
+        if check or find_lr:
+            (_check if check else _find)(recipe, notify=say, **given)
+            return
+        given |= more
         if axes:
-            if resume:
-                raise UsageError("a sweep goes on by the same command, without --resume")
             _sweep(recipe, axes, out, trials, given)
             return
         learn = learning("run")
@@ -216,6 +214,8 @@ def _sweep(
     recipe: str | None, axes: list[str], out: Path | None, trials: int | None, given: dict[str, Any]
 ) -> None:
     """Run the trials of a sweep; print their table, and the weights of the best."""
+    from undark.train.names import STUDY
+
     name = recipe or "unet"
     folder = out or Path("runs") / f"{Path(name).stem}-sweep"
     try:
@@ -225,7 +225,10 @@ def _sweep(
                 name, axes, out=folder, trials=trials, notify=say, progress=watch, **given
             )
     except KeyboardInterrupt:
-        say(f"stopped; the same command goes on with the sweep in {folder}")
+        if (folder / STUDY).is_file():
+            say(f"stopped; the same command goes on with the sweep in {folder}")
+        else:
+            say("stopped before the first trial; nothing was begun yet")
         raise typer.Exit(INTERRUPTED) from None
     rows = [("trial", "state", "score", "settings", "folder")]
     for trial in found.trials:

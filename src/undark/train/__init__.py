@@ -9,11 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from undark.train.early import check_early, check_export, check_recipe
     from undark.train.explain import Setting, explain_recipe
     from undark.train.export import Exported, export_model
     from undark.train.fit import Run, Stopped, run
     from undark.train.history import Progress
-    from undark.train.plan import check_early
     from undark.train.sweeping import Swept, Trial, sweep
     from undark.train.trial import Checked, FoundRate, check, find_lr
 
@@ -29,6 +29,8 @@ __all__ = [
     "Trial",
     "check",
     "check_early",
+    "check_export",
+    "check_recipe",
     "explain_recipe",
     "export_model",
     "find_lr",
@@ -47,7 +49,9 @@ _HOMES: Final = {
     "Swept": "sweeping",
     "Trial": "sweeping",
     "check": "trial",
-    "check_early": "plan",
+    "check_early": "early",
+    "check_export": "early",
+    "check_recipe": "early",
     "explain_recipe": "explain",
     "export_model": "export",
     "find_lr": "trial",

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from undark.train.layers import leaves, read_tables, setting
-from undark.train.methods import method_class
+from undark.train.methods import method_class, method_names
+from undark.train.names import RECIPE
 from undark.train.recipe import load_recipe, override
 
-__all__ = ["Setting", "explain_recipe"]
+__all__ = ["Setting", "explain_recipe", "recipe_file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +35,16 @@ def explain_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> list[Se
     """What a run of `recipe` with `overrides` would be, value by value, in the recipe's order.
 
     Args:
-        recipe: The path of a recipe's TOML file, or the name of a method.
+        recipe: The path of a recipe's TOML file, the folder of a run, or the name of a method.
         overrides: ``key=value`` settings.
 
     Raises:
         RecipeError: The recipe does not hold up.
     """
     text = str(recipe)
-    if text.endswith(".toml"):
-        plan = load_recipe(Path(text))
-        origins = read_tables(Path(text))[1]
+    if (file := recipe_file(text)) is not None:
+        plan = load_recipe(file)
+        origins = read_tables(file)[1]
     else:
         kind = method_class(text)
         plan = kind.default_recipe(text)
@@ -54,6 +55,14 @@ def explain_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> list[Se
         origins[key] = "setting"
     plan = method_class(plan.method).settle(override(plan, overrides))
     return [Setting(key, value, _origin(key, origins)) for key, value in leaves(plan.to_dict())]
+
+
+def recipe_file(text: str) -> Path | None:
+    """The file that `text` names, itself or by the folder of a run; None for a method's name."""
+    if text.endswith(".toml"):
+        return Path(text)
+    own = Path(text) / RECIPE
+    return own if own.is_file() and text not in method_names() else None
 
 
 def _origin(key: str, origins: dict[str, str]) -> str:

@@ -24,6 +24,7 @@ from undark.errors import ModelError
 from undark.io.atomic import write_atomically
 from undark.models.card import UNSTATED, Card, DataSource, Glance, Metric
 from undark.models.catalog import names
+from undark.train.early import check_onnx_name
 from undark.train.methods import make_method
 from undark.train.methods.base import Method
 from undark.train.recipe import Recipe
@@ -84,8 +85,7 @@ def export_model(
         OutputError: A file cannot be written.
     """
     output = Path(output)
-    if output.suffix.lower() != ".onnx":
-        raise ModelError(f"{output}: an exported model's name must end in .onnx")
+    check_onnx_name(output)
     weights = load_weights(checkpoint)
     method = make_method(weights.recipe)
     state = weights.state

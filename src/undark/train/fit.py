@@ -27,8 +27,9 @@ from undark.train.callbacks import Average, Schedule, Scored, Stop, Validate
 from undark.train.compiling import compile_losses
 from undark.train.data.datasets import Dataset, load_datasets
 from undark.train.data.loading import LoadedPair
+from undark.train.early import check_loggers, check_machine, check_start
 from undark.train.history import History, Notify, Watch, quiet
-from undark.train.logs import check_loggers, open_logs
+from undark.train.logs import open_logs
 from undark.train.loop import loop
 from undark.train.methods import make_method, method_class
 from undark.train.methods.base import Method
@@ -115,9 +116,9 @@ def run(
         out: Folder of the run; by default ``runs/NAME``.
         overrides: ``key=value`` settings put into the recipe, such as ``fit.steps=100``.
         steps: The same as ``fit.steps``: steps in all, those of before a resume among them.
-        start: Weights to start from instead of random ones: a run's folder, a ``.safetensors``
-            file, an ONNX file that undark exported, or a name of the catalog. A recipe given as a
-            method's name takes the network's sizes from there.
+        start: Weights to start from instead of random ones, not with `resume`: a run's folder, a
+            ``.safetensors`` file, an ONNX file that undark exported, or a name of the catalog. A
+            recipe given as a method's name takes the network's sizes from there.
         resume: Go on from the run's last checkpoint, to the very step. The folder's own
             ``recipe.toml`` is the recipe, unless another is given, which must then equal it;
             keys in :data:`undark.train.plan.FREE` may change. A finished run goes on if it gets
@@ -145,13 +146,13 @@ def run(
         Stopped: The run was asked to stop; its state was saved first, if it had come to a step.
         TrainError: The folder holds another run, or one of several processes failed.
     """
+    check_machine(device, devices=devices, nodes=nodes, threads=threads)
+    check_loggers(loggers)
+    check_start(start, resume=resume)
     world = find_world(devices, nodes, device)
     if not world.leads:
         notify, progress = quiet, None
-    if threads is not None and threads < 1:
-        raise UsageError(f"threads must be at least 1, not {threads}", argument="threads")
-    check_loggers(loggers)
-    origin = load_weights(start) if start is not None and not resume else None
+    origin = None if start is None else load_weights(start)
     plan = plan_run(
         recipe,
         data=data,

@@ -7,7 +7,6 @@ Nothing is sent anywhere unless a logger is named; each keeps to its own setting
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import warnings
@@ -21,11 +20,11 @@ from lightning.pytorch.loggers import Logger
 from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
-from undark.errors import TrainError, UsageError
+from undark.errors import TrainError
 from undark.io.atomic import write_atomically
 from undark.train.recipe import Recipe
 
-__all__ = ["LOGGERS", "Logs", "check_loggers", "open_logs"]
+__all__ = ["Logs", "open_logs"]
 
 _PROJECT = "undark"
 _KNOWN_RUNS = "loggers.json"
@@ -35,14 +34,12 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """A logger: the module it needs, how it is opened, which run it is, and how it takes images.
+    """A logger: how it is opened, which run it is, and how it takes images.
 
     Attributes:
         open: Given the run's folder, its name, and the logger's own name of the run that goes on.
     """
 
-    module: str
-    package: str
     open: Callable[[Path, str, str | None], Logger]
     run: Callable[[Any], str]
     show: Callable[[Any, Picture, int], None]
@@ -99,40 +96,17 @@ def _show_aim(logger: Any, picture: Picture, step: int) -> None:
     logger.experiment.track(Image(pillow.fromarray(picture)), name="val", step=step)
 
 
-LOGGERS: Final[dict[str, _Kind]] = {
+_KINDS: Final[dict[str, _Kind]] = {
     "wandb": _Kind(
-        "wandb",
-        "wandb",
         _open_wandb,
         lambda logger: str(logger.experiment.id),
         _show_wandb,
         lambda logger: logger.experiment.finish(),
     ),
-    "mlflow": _Kind("mlflow", "mlflow", _open_mlflow, lambda logger: logger.run_id, _show_mlflow),
-    "aim": _Kind("aim", "aim", _open_aim, lambda logger: logger.experiment.hash, _show_aim),
+    "mlflow": _Kind(_open_mlflow, lambda logger: logger.run_id, _show_mlflow),
+    "aim": _Kind(_open_aim, lambda logger: logger.experiment.hash, _show_aim),
 }
-"""What may be asked for by name."""
-
-
-def check_loggers(names: Sequence[str]) -> None:
-    """Whether all of `names` are known and installed.
-
-    Raises:
-        UsageError: One is unknown, or not installed.
-    """
-    for name in names:
-        if name not in LOGGERS:
-            known = ", ".join(LOGGERS)
-            raise UsageError(
-                f"no such logger: {name!r}; known: {known} (a CSV file and TensorBoard's events"
-                " are written always)",
-                argument="loggers",
-            )
-        kind = LOGGERS[name]
-        if importlib.util.find_spec(kind.module) is None:
-            raise UsageError(
-                f"logging to {name} needs a package: pip install {kind.package}", argument="loggers"
-            )
+"""Those that may be asked for by name; :data:`undark.train.early.LOGGERS` has their packages."""
 
 
 def open_logs(names: Sequence[str], folder: Path, recipe: Recipe, *, resume: bool) -> Logs:
@@ -146,7 +120,7 @@ def open_logs(names: Sequence[str], folder: Path, recipe: Recipe, *, resume: boo
     known = _known_runs(folder) if resume else {}
     opened: list[tuple[_Kind, Logger]] = []
     for name in dict.fromkeys(names):
-        kind = LOGGERS[name]
+        kind = _KINDS[name]
         try:
             with _hushed():
                 logger = kind.open(folder, folder.resolve().name, known.get(name))

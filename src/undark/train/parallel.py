@@ -30,7 +30,7 @@ from torch import distributed
 
 from undark.errors import TrainError, UndarkError, UsageError
 
-__all__ = ["ALONE", "World", "companions", "find_world"]
+__all__ = ["ALONE", "World", "check_gpus", "companions", "find_world"]
 
 _GRACE = 15.0
 """Seconds that the first process has to end by itself once another has failed."""
@@ -146,9 +146,6 @@ def find_world(
     Raises:
         UsageError: There are not as many GPUs, or it is not said which machine this is.
     """
-    for name, value in (("devices", devices), ("nodes", nodes)):
-        if value < 1:
-            raise UsageError(f"{name} must be at least 1, not {value}", argument=name)
     if "TORCHELASTIC_RUN_ID" in environment:
         size, local = (int(environment[name]) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
         world = World(
@@ -176,13 +173,29 @@ def find_world(
         world = _of_several(devices, nodes, environment)
     else:
         world = World(devices=devices)
-    on_gpus = device == "cuda" or (device == "auto" and torch.cuda.is_available())
-    if on_gpus and world.devices > (there := torch.cuda.device_count()):
+    check_gpus(device, world.devices)
+    return world
+
+
+def check_gpus(device: str, count: int = 1) -> None:
+    """Whether this machine has `count` GPUs, if `device` asks for any.
+
+    Raises:
+        UsageError: It has not as many.
+    """
+    if device != "cuda" and not (device == "auto" and torch.cuda.is_available()):
+        return
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if there == 0:
         raise UsageError(
-            f"this machine has {there} {'GPU' if there == 1 else 'GPUs'}, not {world.devices}",
+            "PyTorch finds no GPU on this machine for cuda; auto takes what there is",
+            argument="device",
+        )
+    if count > there:
+        raise UsageError(
+            f"this machine has {there} {'GPU' if there == 1 else 'GPUs'}, not {count}",
             argument="devices",
         )
-    return world
 
 
 def _of_several(devices: int, nodes: int, environment: Mapping[str, str]) -> World:

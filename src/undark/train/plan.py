@@ -6,7 +6,9 @@ folder alone is enough to go on with it.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from undark.errors import DataError, RecipeError, TrainError, UsageError
 from undark.io.atomic import write_atomically
 from undark.io.halves import DARK_HALVES, DarkHalf
 from undark.train.data.fitting import fit_sources, usual_data
-from undark.train.methods import METHODS, method_class
+from undark.train.methods import method_class, method_names
 from undark.train.names import CHECKPOINT, RECIPE
 from undark.train.recipe import Recipe, Source, load_recipe, override, parse
 
@@ -29,9 +31,15 @@ __all__ = [
     "Begun",
     "Plan",
     "begun",
-    "check_early",
+    "check_free",
+    "check_half",
+    "check_method",
+    "check_place",
+    "completed",
     "differences",
     "plan_run",
+    "read_recipe",
+    "run_of",
 ]
 
 USUAL = "unet"
@@ -99,30 +107,29 @@ def plan_run(
 
     A `trial` leaves nothing in the run's folder, which may hold a run.
     """
-    folder = _run_of(recipe, out) if resume else None
+    check_half(dark_half)
+    folder = run_of(recipe, out) if resume else None
     if folder is not None:
         written = load_recipe(folder / RECIPE)
         if isinstance(recipe, str) and not _holds_a_run(Path(recipe)):
             method_class(recipe)  # a mistyped name is not the run's method
             written = replace(written, method=recipe)
     else:
-        written = _read(USUAL if recipe is None else recipe, origin)
+        written = read_recipe(USUAL if recipe is None else recipe, origin)
     asked = override(_with_stacks(written, dark, light), overrides)
     if dark_half is not None:
-        if dark_half not in DARK_HALVES:
-            raise UsageError(
-                f"the dark half is left or right, not {dark_half!r}", argument="dark_half"
-            )
         sources = tuple(replace(source, dark_half=dark_half) for source in asked.data.sources)
         asked = replace(asked, data=replace(asked.data, sources=sources))
     asked = _settled(asked)
     stacks = dark is not None or light is not None
-    root = _root(asked, data, _run_of(recipe, out) or out if resume else None, stacks, notify)
+    root = _root(asked, data, run_of(recipe, out) or out if resume else None, stacks, notify)
     asked = fit_sources(asked, root, notify, written=written)
     if folder is None:
         folder = Path("runs") / asked.name if out is None else Path(out)
+    if not trial:
+        check_place(folder)
     if not (resume or trial):
-        _check_free(folder)
+        check_free(folder)
     return Plan(asked, root, folder, _changes(asked, folder, root) if resume else ())
 
 
@@ -147,56 +154,69 @@ def _root(
     return root
 
 
-def check_early(
-    recipe: str | None,
-    *,
-    folders: Sequence[Path | None],
-    out: Path | None,
-    overrides: Sequence[str],
-    resume: bool,
-    trial: bool,
-) -> None:
-    """Find the mistakes that can be found without PyTorch, whose import takes seconds.
-
-    Args:
-        recipe: As for :func:`undark.train.run`, as are the others.
-        folders: Of data, where they are given.
-        out: The run's folder.
-        overrides: ``key=value`` settings.
-        resume: Whether a run is to go on.
-        trial: Whether nothing is to be written.
+def check_method(text: str) -> None:
+    """Whether there is a method `text`; it is not imported for that.
 
     Raises:
-        UndarkError: What `run` would raise.
+        RecipeError: There is none; a folder may have been meant, where the message says how.
     """
-    for folder in folders:
-        if folder is not None and not folder.is_dir():
-            raise DataError(f"{folder}: no such folder of training data", argument="data")
-    text = USUAL if recipe is None else recipe
-    name = ""
-    if resume:
-        folder = _run_of(recipe, out)
-        plan = None if folder is None else load_recipe(folder / RECIPE)
-    elif text.endswith(".toml"):
-        plan = load_recipe(Path(text))
-        name = plan.name
-    else:
-        plan = Recipe(text, text)
-        if text not in METHODS:
-            method_class(text)
-        name = text
-    if not (resume or trial):
-        _check_free(out or Path("runs") / name)
-    if plan is not None:
-        override(plan, overrides)
+    if text in method_names():
+        return
+    if Path(text).is_dir():
+        what = (
+            "holds a run, which --resume goes on with"
+            if _holds_a_run(Path(text))
+            else (f"is a folder without a run (no {RECIPE})")
+        )
+        raise RecipeError(f"{text} {what}; a recipe is a .toml file or a method's name")
+    method_class(text)
 
 
-def _check_free(folder: Path) -> None:
+def check_half(dark_half: str | None) -> None:
+    """Whether there is such a half of an image, where one is given.
+
+    Raises:
+        UsageError: There is not.
+    """
+    if dark_half is not None and dark_half not in DARK_HALVES:
+        raise UsageError(f"the dark half is left or right, not {dark_half!r}", argument="dark_half")
+
+
+def check_free(folder: Path) -> None:
+    """Whether a new run would not meet another one in `folder`.
+
+    Raises:
+        TrainError: It would.
+    """
     if (folder / CHECKPOINT).exists():
         raise TrainError(
             f"{folder} already holds a run: resume it, or choose another folder",
             argument="resume",
         )
+
+
+def check_place(folder: Path) -> None:
+    """Whether `folder` is one that can be written to, or made; nothing is left behind.
+
+    Raises:
+        UsageError: It is a file, or lies where nothing can be written.
+    """
+    try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            folder.stat()  # whether it may be called so at all
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        if not there.is_dir():
+            what = "" if there == folder else f": {there}"
+            raise UsageError(f"{folder}{what} is a file; name a folder for the run", argument="out")
+        with tempfile.TemporaryDirectory(prefix=".undark-", dir=there):
+            pass
+    except (OSError, ValueError) as error:
+        if isinstance(error, UsageError):
+            raise
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(
+            f"{folder}: no run can be kept there ({reason}); name another folder", argument="out"
+        ) from error
 
 
 def begun(folder: Path) -> Begun:
@@ -212,7 +232,7 @@ def begun(folder: Path) -> Begun:
     if not checkpoint.is_file():
         raise TrainError(f"{folder}: there is no run to resume", argument="resume")
     held = load_checkpoint(checkpoint)
-    return Begun(_completed(parse(held["recipe"])), held["batches"])
+    return Begun(completed(parse(held["recipe"])), held["batches"])
 
 
 def differences(one: Recipe, other: Recipe) -> dict[str, tuple[Any, Any]]:
@@ -262,8 +282,13 @@ def _holds_a_run(folder: Path) -> bool:
     return any((folder / name).is_file() for name in (RECIPE, CHECKPOINT))
 
 
-def _run_of(recipe: str | Path | Recipe | None, out: Path | None) -> Path | None:
-    """The folder whose own recipe is meant; None where `recipe` is one that must equal it."""
+def run_of(recipe: str | Path | Recipe | None, out: Path | None) -> Path | None:
+    """The folder whose own recipe is meant; None where `recipe` is one that must equal it.
+
+    Raises:
+        UsageError: No folder is named, or two are.
+        TrainError: The folder holds no run.
+    """
     if isinstance(recipe, Recipe):
         return None
     if recipe is None:
@@ -276,14 +301,30 @@ def _run_of(recipe: str | Path | Recipe | None, out: Path | None) -> Path | None
         return None
     elif out is not None:
         folder = Path(out)
+        named = Path(recipe)
+        meant = named.is_dir() and str(recipe) not in method_names()
+        if meant and named.resolve() != folder.resolve():
+            raise UsageError(
+                f"which run is to go on, {recipe} or {out}? name one folder", argument="resume"
+            )
     else:
         named = Path("runs") / str(recipe)
         folder = named if _holds_a_run(named) else Path(recipe)
-    if not (folder / CHECKPOINT).is_file():
-        early = ", for it was stopped before its first checkpoint: start it again instead"
-        why = early if (folder / RECIPE).is_file() else ""
-        raise TrainError(f"{folder}: there is no run to resume{why}", argument="resume")
+    _check_run(folder)
     return folder
+
+
+def _check_run(folder: Path) -> None:
+    """Whether `folder` holds a run that can go on."""
+    has_recipe = (folder / RECIPE).is_file()
+    if has_recipe and (folder / CHECKPOINT).is_file():
+        return
+    if has_recipe:
+        why = ", for it was stopped before its first checkpoint: start it again instead"
+    else:
+        what = f"it holds no run: no {RECIPE}" if folder.is_dir() else "there is no such folder"
+        why = f" ({what}); name the folder of one"
+    raise TrainError(f"{folder}: there is no run to resume{why}", argument="resume")
 
 
 def _data_of(folder: Path) -> Path | None:
@@ -294,30 +335,41 @@ def _data_of(folder: Path) -> Path | None:
         return None
 
 
-def _read(recipe: str | Path | Recipe, origin: Weights | None) -> Recipe:
+def read_recipe(recipe: str | Path | Recipe, origin: Weights | None) -> Recipe:
+    """A recipe as it is written, by its file or as a method's defaults for a start from `origin`.
+
+    Raises:
+        RecipeError: It does not hold up.
+    """
     if isinstance(recipe, Recipe):
         return recipe
     text = str(recipe)
     if text.endswith(".toml"):
         plan = load_recipe(Path(text))
         try:
-            return _completed(plan)
+            return completed(plan)
         except RecipeError as error:
             raise RecipeError(f"{text}: {error}") from error
+    check_method(text)
     method = method_class(text)
     if origin is None:
         return method.default_recipe(text)
     return replace(method.default_recipe(text, tuning=True), net=origin.recipe.net)
 
 
-def _completed(plan: Recipe) -> Recipe:
+def completed(plan: Recipe) -> Recipe:
+    """The recipe with its method's options spelled out.
+
+    Raises:
+        RecipeError: The method does not take it.
+    """
     return method_class(plan.method).settle(plan)
 
 
 def _settled(plan: Recipe) -> Recipe:
     """The recipe as its method completes it, once the method is content with it."""
     method_class(plan.method).check_sources(plan)
-    return _completed(plan)
+    return completed(plan)
 
 
 def _with_stacks(plan: Recipe, dark: Path | None, light: Path | None) -> Recipe:

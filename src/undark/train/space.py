@@ -14,7 +14,10 @@ import tomli_w
 
 from undark.errors import UsageError
 
-__all__ = ["Axis", "combinations", "read_axis"]
+__all__ = ["GRID", "Axis", "combinations", "read_axes", "read_axis"]
+
+GRID = 64
+"""Combinations up to which all are tried unasked."""
 
 _RANGE = re.compile(r"\s*([-+0-9.e]+?)\s*\.\.\s*([-+0-9.e]+)\s*", re.IGNORECASE)
 _WIDE = 10.0
@@ -36,9 +39,9 @@ class Axis:
     bounds: tuple[float, float] | tuple[int, int] | None = None
 
     @property
-    def example(self) -> str:
-        """One value, as a setting writes it."""
-        return self.values[0] if self.bounds is None else repr(self.bounds[0])
+    def examples(self) -> tuple[str, ...]:
+        """The values of a list, or both ends of a range, as a setting writes them."""
+        return self.values if self.bounds is None else tuple(map(repr, self.bounds))
 
     @property
     def logarithmic(self) -> bool:
@@ -89,6 +92,25 @@ def read_axis(text: str) -> Axis:
         return Axis(key.strip(), bounds=(low, high) if whole else (float(low), float(high)))
     values = tuple(dict.fromkeys(_values(written)))
     return Axis(key.strip(), values)
+
+
+def read_axes(axes: Sequence[str], trials: int | None) -> list[Axis]:
+    """All axes of a sweep of so many `trials`.
+
+    Raises:
+        UsageError: One makes no sense, or there is no number of trials where there must be one.
+    """
+    found = [read_axis(text) for text in axes]
+    keys = [axis.key for axis in found]
+    if twice := next((key for key in keys if keys.count(key) > 1), None):
+        raise UsageError(f"{twice} is swept twice; list its values in one", argument="sweep")
+    if trials is not None and trials < 1:
+        raise UsageError(f"trials must be at least 1, not {trials}", argument="trials")
+    grid = combinations(found)
+    if trials is None and (grid is None or len(grid) > GRID):
+        what = "a range" if grid is None else f"a choice among {len(grid)} combinations"
+        raise UsageError(f"{what} needs a number of trials", argument="trials")
+    return found
 
 
 def combinations(axes: Sequence[Axis]) -> list[dict[str, str]] | None:

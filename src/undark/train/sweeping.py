@@ -8,30 +8,34 @@ from __future__ import annotations
 
 import csv
 import io
-import random
+import itertools
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from undark.errors import DivergedError, MissingExtraError, RecipeError, TrainError, UsageError
+from undark.errors import DivergedError, RecipeError, TrainError
 from undark.io.atomic import write_atomically
+from undark.train.data.fitting import usual_data
+from undark.train.early import check_early
 from undark.train.fit import Stopped, run
 from undark.train.history import Notify, quiet
 from undark.train.names import CHECKPOINT
-from undark.train.plan import check_early
+from undark.train.plan import completed, read_recipe
 from undark.train.plot import plot_trials
-from undark.train.space import Axis, combinations, read_axis
+from undark.train.recipe import Recipe, override
+from undark.train.space import GRID, Axis, combinations, read_axes
+from undark.train.study import FOLDER, STATE, counted, next_trial, open_study, requeue
+from undark.train.weights import load_weights
 
 __all__ = ["Swept", "Trial", "sweep"]
 
-_STUDY = "study.log"
-_FOLDER = "folder"
-_STATE = "state"
-_GRID = 64
-"""Combinations up to which all are tried unasked."""
+_LOOKED_AT = 256
+"""Combinations up to which it is seen beforehand which values fit in none."""
+
+_LATE = ("progress",)
+"""Arguments of a run that nothing can be wrong with before it begins."""
 
 _SCORE = "psnr"
 """The metric that trials are compared by."""
@@ -42,7 +46,7 @@ class Trial:
     """One run of a sweep.
 
     Attributes:
-        number: From 0.
+        number: From 0; that of its folder.
         state: ``complete``, ``pruned`` (stopped early, as it was worse than others at that step) or
             ``failed``.
         score: Mean PSNR of unseen pairs over the sources, in dB, of a pruned trial at its last
@@ -68,7 +72,7 @@ class Swept:
 
     Attributes:
         folder: Where all of it lies.
-        trials: In the order in which they ran.
+        trials: By number, which is nearly the order in which they ran.
     """
 
     folder: Path
@@ -114,25 +118,30 @@ def sweep(
         TrainError: The folder holds a sweep of something else, or no trial could run.
         Stopped: The sweep was asked to stop.
     """
-    found = _read_axes(axes, trials)
-    first = [f"{axis.key}={axis.example}" for axis in found]
     check_early(
-        str(recipe), folders=(), out=out, overrides=[*overrides, *first], resume=False, trial=True
+        str(recipe),
+        out=out,
+        axes=axes,
+        trials=trials,
+        overrides=overrides,
+        **{k: v for k, v in given.items() if k not in _LATE},
     )
-    study = _open(out, found, overrides)
+    found = read_axes(axes, trials)
     grid = combinations(found)
-    searched = grid is None or len(grid) > (_GRID if trials is None else trials)
+    common = _common(recipe, found, overrides, given)
+    study = open_study(out, found, common, _asked(common, overrides, given))
+    searched = grid is None or len(grid) > (GRID if trials is None else trials)
     count = trials if grid is None or searched else len(grid)
-    assert count is not None  # _read_axes asks for it where there is something to search
-    _requeue(study)
+    assert count is not None  # read_axes asks for it where there is something to search
+    requeue(study)
     for values in () if grid is None or searched else grid:
         study.enqueue_trial(values, skip_if_exists=True)
     notify(
         f"sweep: {count} trials, {'a search' if searched else 'every combination'} of"
         f" {', '.join(axis.key for axis in found)}"
     )
-    while len(_counted(study)) < count:
-        trial, settings = _next(study, found, grid)
+    while len(counted(study)) < count:
+        trial, settings = next_trial(study, found, grid)
         _try(study, trial, settings, recipe, out, overrides=overrides, notify=notify, **given)
         _write(study, found, out)
     swept = _write(study, found, out)
@@ -141,83 +150,53 @@ def sweep(
     return swept
 
 
-def _read_axes(axes: Sequence[str], trials: int | None) -> list[Axis]:
-    found = [read_axis(text) for text in axes]
-    keys = [axis.key for axis in found]
-    if twice := next((key for key in keys if keys.count(key) > 1), None):
-        raise UsageError(f"{twice} is swept twice; list its values in one", argument="sweep")
-    if trials is not None and trials < 1:
-        raise UsageError(f"trials must be at least 1, not {trials}", argument="trials")
-    grid = combinations(found)
-    if trials is None and (grid is None or len(grid) > _GRID):
-        what = "a range" if grid is None else f"a choice among {len(grid)} combinations"
-        raise UsageError(f"{what} needs a number of trials", argument="trials")
-    return found
+def _common(
+    recipe: str | Path, axes: Sequence[Axis], overrides: Sequence[str], given: dict[str, Any]
+) -> Recipe:
+    """What all trials have in common, once no listed value is one that the method never takes.
+
+    Raises:
+        RecipeError: A value cannot be with any of the others; of a range, both ends count.
+    """
+    start, steps = given.get("start"), given.get("steps")
+    origin = None if start is None else load_weights(start)
+    settings = [*overrides, *([] if steps is None else [f"fit.steps={steps}"])]
+    written = read_recipe(recipe, origin)
+    product = itertools.product(*(axis.examples for axis in axes))
+    every = list(itertools.islice(product, _LOOKED_AT + 1))
+    failed: dict[str, RecipeError] = {}
+    fitting: set[str] = set()
+    for values in every:
+        swept = [f"{axis.key}={value}" for axis, value in zip(axes, values, strict=True)]
+        try:
+            completed(override(written, [*settings, *swept]))
+            fitting.update(swept)
+        except RecipeError as error:
+            failed |= dict.fromkeys(swept, error)
+    wrong = [text for text in failed if text not in fitting]
+    if wrong and len(every) <= _LOOKED_AT:
+        text = next((t for t in wrong if t.partition("=")[0] in str(failed[t])), wrong[0])
+        raise RecipeError(f"{text}: {failed[text]}", argument="sweep")
+    return override(written, settings)
 
 
-def _open(out: Path, axes: Sequence[Axis], overrides: Sequence[str]) -> Any:
-    """The study in the folder `out`, or a new one."""
-    try:
-        import optuna
-        from optuna.storages.journal import JournalFileBackend
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("sweeps", "sweep") from error
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    out.mkdir(parents=True, exist_ok=True)
-    about = {"axes": [repr(axis) for axis in axes], "overrides": list(overrides)}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study = optuna.create_study(
-            storage=optuna.storages.JournalStorage(JournalFileBackend(str(out / _STUDY))),
-            study_name="sweep",
-            direction="maximize",
-            load_if_exists=True,
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
-        )
-        # A search that goes on must not draw again what it drew.
-        study.sampler = optuna.samplers.TPESampler(seed=len(study.trials), n_startup_trials=8)
-    known = study.user_attrs.get("about", about)
-    if known != about:
-        raise TrainError(
-            f"{out} holds a sweep of other keys, values or settings: choose another folder",
-            argument="out",
-        )
-    study.set_user_attr("about", about)
-    return study
-
-
-def _requeue(study: Any) -> None:
-    """Try again what something ended in its middle; its run goes on in its own folder."""
-    from optuna.trial import TrialState
-
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)
-        if trial.params:
-            kept = {key: value for key, value in trial.user_attrs.items() if key == _FOLDER}
-            study.enqueue_trial(trial.params, user_attrs=kept)
-
-
-def _counted(study: Any) -> list[Any]:
-    """Trials that came to an end of their own."""
-    return [trial for trial in study.get_trials(deepcopy=False) if _STATE in trial.user_attrs]
-
-
-def _next(
-    study: Any, axes: Sequence[Axis], grid: Sequence[dict[str, str]] | None
-) -> tuple[Any, list[str]]:
-    """A trial and its settings; of a `grid` none that came to an end already."""
-    from optuna.trial import TrialState
-
-    trial = study.ask()
-    settings = [f"{axis.key}={axis.ask(trial)}" for axis in axes]
-    known = [trial.params for trial in _counted(study)]
-    if grid is None or trial.params not in known:
-        return trial, settings
-    study.tell(trial, state=TrialState.FAIL)
-    untried = [values for values in grid if values not in known]
-    study.enqueue_trial(random.Random(trial.number).choice(untried))
-    trial = study.ask()
-    return trial, [f"{axis.key}={axis.ask(trial)}" for axis in axes]
+def _asked(
+    common: Recipe, overrides: Sequence[str], given: dict[str, Any]
+) -> dict[str, str | list[str] | None]:
+    """What a sweep is of besides its axes and its recipe, to be compared when it goes on."""
+    data, start = given.get("data"), given.get("start")
+    stacks = [given.get(side) for side in ("dark", "light")]
+    if data is None and not any(stacks):
+        data = usual_data(common)
+    places = [None if place is None else str(Path(place).resolve()) for place in (data, *stacks)]
+    if start is not None:
+        start = str(Path(start).resolve()) if Path(start).exists() else str(start)
+    return {
+        "overrides": list(overrides),
+        **dict(zip(("data", "dark", "light"), places, strict=True)),
+        "dark_half": given.get("dark_half"),
+        "from": start,
+    }
 
 
 def _try(
@@ -234,11 +213,10 @@ def _try(
     """Run one trial, or what is left of it; raises `Stopped` where the user asked for that."""
     from optuna.trial import TrialState
 
-    name = trial.user_attrs.get(_FOLDER, f"{trial.number:03d}")
-    trial.set_user_attr(_FOLDER, name)
-    folder = out / name
+    folder = out / trial.user_attrs[FOLDER]
+    number = int(folder.name)
     goes_on = (folder / CHECKPOINT).is_file()
-    notify(f"trial {trial.number}{' goes on' if goes_on else ''}: {', '.join(settings)}")
+    notify(f"trial {number}{' goes on' if goes_on else ''}: {', '.join(settings)}")
     seen: list[float] = []
     worse = False
 
@@ -251,8 +229,10 @@ def _try(
         worse = bool(trial.should_prune())
         return worse
 
+    if goes_on:
+        given["start"] = None  # it has weights of its own
     began = time.monotonic()
-    ended: dict[str, Any] = {_STATE: "complete"}
+    ended: dict[str, Any] = {STATE: "complete"}
     try:
         done = run(
             None if goes_on else recipe,
@@ -268,17 +248,17 @@ def _try(
     except Stopped:
         if not worse:
             raise
-        ended = {_STATE: "pruned", "score": seen[-1]}
-        notify(f"trial {trial.number} is below the median at this step, and ends here")
+        ended = {STATE: "pruned", "score": seen[-1]}
+        notify(f"trial {number} is below the median at this step, and ends here")
     except (RecipeError, DivergedError) as error:
-        ended = {_STATE: "failed", "why": str(error)}
-        notify(f"trial {trial.number} failed: {error}")
+        ended = {STATE: "failed", "why": str(error)}
+        notify(f"trial {number} failed: {error}")
     ended["seconds"] = round(time.monotonic() - began, 1)
     for key, item in ended.items():
         trial.set_user_attr(key, item)
     states = {"pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
-    if ended[_STATE] in states:
-        study.tell(trial, state=states[ended[_STATE]])
+    if ended[STATE] in states:
+        study.tell(trial, state=states[ended[STATE]])
     else:
         study.tell(trial, ended["score"])
 
@@ -299,15 +279,15 @@ def _write(study: Any, axes: Sequence[Axis], out: Path) -> Swept:
     """Leave the table and the plot of what is known."""
     trials: list[Trial] = []
     values: list[dict[str, Any]] = []
-    for known in _counted(study):
+    for known in sorted(counted(study), key=lambda known: int(known.user_attrs[FOLDER])):
         told = known.user_attrs
         trials.append(
             Trial(
-                known.number,
-                told[_STATE],
+                int(told[FOLDER]),
+                told[STATE],
                 told.get("score"),
                 tuple(f"{axis.key}={axis.written(known.params[axis.key])}" for axis in axes),
-                out / told[_FOLDER],
+                out / told[FOLDER],
                 told["seconds"],
                 told.get("why", ""),
             )

@@ -17,11 +17,13 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from undark.errors import DivergedError, UsageError
 from undark.io.halves import DarkHalf
+from undark.train.early import check_machine
 from undark.train.fit import load_data
 from undark.train.history import Notify, quiet
 from undark.train.loop import make_trainer
 from undark.train.methods import make_method
 from undark.train.methods.base import Method
+from undark.train.parallel import check_gpus
 from undark.train.plan import plan_run
 from undark.train.precision import choose_precision
 from undark.train.recipe import Recipe
@@ -98,6 +100,7 @@ def check(
         dark_half=dark_half,
         overrides=overrides,
         start=start,
+        device=device,
         notify=notify,
     )
     batch = next(iter(method.stream(datasets)))
@@ -143,6 +146,7 @@ def find_lr(
         dark_half=dark_half,
         overrides=overrides,
         start=start,
+        device=device,
         notify=notify,
     )
     growth = (_HIGHEST / _LOWEST) ** (1 / (_RATES - 1))
@@ -168,9 +172,12 @@ def _prepared(
     dark_half: DarkHalf | None,
     overrides: Sequence[str],
     start: str | Path | None,
+    device: str,
     notify: Notify,
 ) -> tuple[Method[Any, Any], Sequence[Any]]:
     """The method at the peak of its learning rate, and its data."""
+    check_machine(device)
+    check_gpus(device)
     origin = None if start is None else load_weights(start)
     plan = plan_run(
         recipe,
