@@ -1,8 +1,8 @@
 """One training run, from a recipe to exportable weights, in a folder of its own.
 
-The folder holds ``recipe.toml``, ``last.ckpt`` (to resume from), ``weights.safetensors`` (to
-export, or to start another run from), ``history.csv``, ``curves.png``, ``grids/`` and TensorBoard
-events.
+The folder holds ``recipe.toml``, ``last.ckpt`` (to resume from), ``split.json`` (which pairs are
+held out), ``weights.safetensors`` (to export, or to start another run from), ``history.csv``,
+``curves.png``, ``grids/`` and TensorBoard events.
 """
 
 from __future__ import annotations
@@ -215,6 +215,8 @@ def _work(
     if origin is not None:
         load_into(method.network, origin)
     datasets, held = load_data(method, plan, notify)
+    if world.leads:
+        plan.splits.write(plan.folder)
     return _learn(
         method,
         datasets,
@@ -242,6 +244,7 @@ def load_data(
         seed=recipe.seed,
         notify=notify,
         guides=method.guides,
+        splits=plan.splits,
     )
     counts = ", ".join(
         f"{len(dataset)} of {source.name}"
