@@ -71,6 +71,8 @@ def _tell(found: DatasetFindings) -> None:
     if found.facts:
         low, high = facts["mean_level_low"], facts["mean_level_high"]
         result(f"mean level: {low:.3f} dark, {high:.3f} truth (white is 1)")
+    if (warning := found.swapped) is not None:
+        result(warning)
     kinds = {
         "cannot be used": [f"{name} ({reason})" for name, reason in found.unusable],
         "have no partner": [str(path) for path in found.found.unmatched],

@@ -19,7 +19,15 @@ from undark.io.halves import DARK_HALVES, DarkHalf, Half, Shot, halves_in
 from undark.io.matching import LAYOUTS, Matched, in_one_folder, in_two_folders, same, side_folders
 from undark.io.names import natural_key
 
-__all__ = ["LAYOUTS", "PairSet", "TrainingPair", "find_pairs", "holds_pairs", "photos_below"]
+__all__ = [
+    "LAYOUTS",
+    "PairSet",
+    "TrainingPair",
+    "find_pairs",
+    "holds_pairs",
+    "photos_below",
+    "swapped",
+]
 
 _UNDERSTOOD = (
     ", ".join(f"{low}/ + {high}/" for low, high in LAYOUTS)
@@ -31,6 +39,9 @@ _MEASURING = re.compile(r"(test|eval|val)(?![a-z])|(testing|evaluation|validatio
 
 _SERIES = 4
 """So many sub-folders or more are taken for scenes or clips, each of which is split as one."""
+
+_BRIGHTER = 1.05
+"""So many times as bright as its truth is brighter than that: noise alone makes less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +132,38 @@ def find_pairs(folder: Path, dark_half: DarkHalf = "guess") -> PairSet:
         )
     _check_one_purpose(folder, found.pairs)
     return found
+
+
+def swapped(
+    folder: Path, pairs: Sequence[TrainingPair], levels: Sequence[tuple[float, float]]
+) -> str | None:
+    """A warning, where the dark side is clearly brighter than the truth in most pairs.
+
+    Over-exposed photos are learned from so, so it need not be a mistake.
+
+    Args:
+        folder: Of the pairs.
+        pairs: As `find_pairs` gives them.
+        levels: Mean levels of the dark photo and of the truth of each that can be used.
+    """
+    brighter = sum(low > _BRIGHTER * high for low, high in levels)
+    if not pairs or 2 * brighter <= len(levels):
+        return None
+    low, high = pairs[0].low, pairs[0].high
+    if isinstance(low, Half):
+        how = f"say --ab {'right' if low.side == 'left' else 'left'}"
+    elif (folder / "pairs.csv").is_file():
+        how = "exchange the columns low and high of pairs.csv"
+    elif isinstance(high, Half) or low.parent == high.parent:
+        how = f"exchange the words for the sides in the names ({low.name}, {_below(folder, high)})"
+    else:
+        sides = [_below(folder, side.parent) for side in (low, high)]
+        how = f"exchange the names of the folders {sides[0]}/ and {sides[1]}/"
+    count = f"in {brighter} of {len(levels)} pairs" if len(levels) > 1 else "in its pair"
+    return (
+        f"warning: {folder}: {count} the dark side is brighter than the truth; if the sides are"
+        f" swapped, {how}"
+    )
 
 
 def _parts(folder: Path, dark_half: DarkHalf) -> list[tuple[Path, PairSet]]:

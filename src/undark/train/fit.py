@@ -296,6 +296,7 @@ def _learn(
             resume=resume,
             device=device,
             precision=precision,
+            notify=notify,
         )
         if not history.begun:
             notify(f"all of its {plan.fit.steps} steps are done; more (--steps) lengthen it")

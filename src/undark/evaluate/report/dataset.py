@@ -31,7 +31,7 @@ def dataset_page(found: DatasetFindings) -> str:
     shown += [f"{len(common) - 8} other sizes"] if len(common) > 8 else []
     scenes = len({item.scene for item in found.facts})
     sections = [
-        section("How bright", _levels(found.facts)),
+        section("How bright", _levels(found.facts), found.swapped or ""),
         section("Sizes", f"<p>{escape(', '.join(shown))}</p>"),
         section("Some of the pairs", _examples(found.facts)),
         section(

@@ -22,7 +22,7 @@ from undark.train.data.darken import draw_darkness, read_camera, record
 from undark.train.data.fields import darken_locally
 from undark.train.data.hdr import load_hdr, photograph
 from undark.train.data.leaves import lamps, scatter
-from undark.train.data.loading import LoadedPair, Notify, load_pairs, load_photos, tell_names
+from undark.train.data.loading import LoadedPair, Notify, load_both, load_photos, tell_names
 from undark.train.data.remembered import Divided, Splits
 from undark.train.data.split import scenes_by_likeness, split_by_scene
 from undark.train.recipe import Data, Source
@@ -197,7 +197,9 @@ def load_datasets(
             dataset, check = _rendered(place, source, data, look, seed=seed + number, notify=notify)
         elif source.kind == "pairs":
             learn, apart = _split(place, source, data, notify)
-            pairs, check = _load_both(learn, apart, folder, data, notify)
+            pairs, check = load_both(
+                learn, apart, folder, notify=notify, max_side=data.max_side, left_out=data.left_out
+            )
             if source.chroma != 1.0:
                 pairs = [replace(pair, high=_coloured(pair.high, source.chroma)) for pair in pairs]
             dataset = _Pairs(pairs, source, look=look)
@@ -205,7 +207,9 @@ def load_datasets(
             paths, apart = _stack_paths(place, source, data, notify)
             photos = _read_stack(paths, folder, notify, data)
             dataset = _Stack(photos, source, side=source.kind, look=look)
-            _, check = _load_both([], apart, folder, data, notify)
+            _, check = load_both(
+                [], apart, folder, notify=notify, max_side=data.max_side, left_out=data.left_out
+            )
         else:
             dataset = _lit_dataset(
                 place, source, data, look=look, seed=seed + number, notify=notify
@@ -249,25 +253,6 @@ def _once(notify: Notify) -> Notify:
             notify(line)
 
     return tell
-
-
-def _load_both(
-    learn: Sequence[TrainingPair],
-    apart: Sequence[TrainingPair],
-    folder: Path,
-    data: Data,
-    notify: Notify,
-) -> tuple[list[LoadedPair], list[LoadedPair]]:
-    """The pairs to learn from and those held out, judged as one set."""
-    both = [*learn, *apart]
-    if not both:
-        return [], []
-    loaded = load_pairs(both, notify=notify, max_side=data.max_side, left_out=data.left_out)
-    names = {pair.name for pair in apart}
-    learned = [pair for pair in loaded if pair.name not in names]
-    if learn and not learned:
-        raise DataError(f"{folder}: of the pairs to learn from none can be used")
-    return learned, [pair for pair in loaded if pair.name in names]
 
 
 def _coloured(pixels: NDArray[Any], chroma: float) -> NDArray[Any]:
