@@ -16,7 +16,15 @@ from pathlib import Path
 from undark.errors import DataError, UsageError
 from undark.io.formats import is_readable_name
 from undark.io.halves import DARK_HALVES, DarkHalf, Half, Shot, halves_in
-from undark.io.matching import LAYOUTS, Matched, in_one_folder, in_two_folders, same, side_folders
+from undark.io.matching import (
+    LAYOUTS,
+    Matched,
+    in_one_folder,
+    in_two_folders,
+    named_sides,
+    same,
+    side_folders,
+)
 from undark.io.names import natural_key
 
 __all__ = [
@@ -31,7 +39,8 @@ __all__ = [
 
 _UNDERSTOOD = (
     ", ".join(f"{low}/ + {high}/" for low, high in LAYOUTS)
-    + ", names such as a_low.png + a_high.png, A|B images, or pairs.csv with columns low,high"
+    + ", the same with a name (night_in/ + night_out/), names such as a_low.png + a_high.png,"
+    " A|B images, or pairs.csv with columns low,high"
 )
 
 _MEASURING = re.compile(r"(test|eval|val)(?![a-z])|(testing|evaluation|validation)")
@@ -103,7 +112,8 @@ def find_pairs(folder: Path, dark_half: DarkHalf = "guess") -> PairSet:
     and ``high/1.jpg``, ``low/low1.png`` and ``normal/normal1.png``, ``input/1_in.png`` and
     ``gt/1_gt.png``. A ``scenes.csv`` beside them (``scene,name``) groups pairs into scenes; where
     it is absent, four or more folders inside the sides are a scene each, and otherwise each pair
-    is one. Files that lie together are matched by a word for their side: ``a_low.png`` and
+    is one. Two folders may also share a name that such a word ends or begins: ``night_in`` and
+    ``night_out``. Files that lie together are matched by a word for their side: ``a_low.png`` and
     ``a_high.png``, ``before.jpg`` and ``after.jpg``. What is none of these is looked for in the
     folders inside `folder`. Images that hold both sides, left and right (A|B), are recognised
     where nothing else is, or where `dark_half` says which half is the dark one.
@@ -234,7 +244,16 @@ def _search(folder: Path, depth: int) -> list[tuple[Path, PairSet]]:
         found.append((folder, _named(together, [], folder)))
     for child in children if depth > 0 else ():
         found += _search(child, depth - 1)
-    return found
+    if found:
+        return found
+    sets = {
+        name: _from_sides(folder, (inside[low], inside[high]))
+        for name, (low, high) in named_sides(folder, inside).items()
+    }
+    # Such names may mean something else too, so without a pair they are no sides.
+    sets = {name: pairs for name, pairs in sets.items() if pairs.pairs}
+    # Of several, each is a set by itself, under the name that its sides share.
+    return [(folder if len(sets) == 1 else folder / name, pairs) for name, pairs in sets.items()]
 
 
 def _folders(folder: Path) -> list[Path]:
