@@ -66,7 +66,7 @@ def test_vanished_ones_are_told_and_held_out_when_they_are_back(grown: tuple[Pat
     (folder / "high" / "p5.png").unlink()
     told = resumed(out)
     assert "low/p5 was held out and is no longer there" in told
-    assert "learning from 9 of pairs; unseen: 1 pairs" in told
+    assert "learning from 9 of pairs; unseen: 1 pair" in told
     add(folder, "p5")
     assert "learning from 9 of pairs; unseen: 2 pairs" in resumed(out, steps=4)
     for name in ("p5", "p6"):

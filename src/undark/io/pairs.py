@@ -25,7 +25,7 @@ from undark.io.matching import (
     same,
     side_folders,
 )
-from undark.io.names import natural_key
+from undark.io.names import counted, natural_key
 
 __all__ = [
     "LAYOUTS",
@@ -89,7 +89,7 @@ class PairSet:
         count = len(self.pairs)
         middle = sorted({0, count // 2, count - 1})
         return [
-            f"{folder}: {count} {'pair' if count == 1 else 'pairs'}; {'; '.join(self.rules)}",
+            f"{folder}: {counted(count, 'pair')}; {'; '.join(self.rules)}",
             *(
                 f"  {_below(folder, self.pairs[i].low)} with {_below(folder, self.pairs[i].high)}"
                 for i in middle

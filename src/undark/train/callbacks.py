@@ -19,6 +19,7 @@ from torch import Tensor
 
 from undark.errors import DivergedError
 from undark.evaluate.report.grid import image_grid
+from undark.io.names import counted
 from undark.train import shares
 from undark.train.data.loading import LoadedPair
 from undark.train.history import History, Notify
@@ -144,7 +145,8 @@ class Validate(Callback):
                 method.batches, {f"val/{name}/{key}": value for key, value in means.items()}
             )
             shown = ", ".join(f"{key} {value:.3f}" for key, value in means.items())
-            self._notify(f"step {method.batches}, {len(values)} unseen images of {name}: {shown}")
+            count = counted(len(values), "unseen image")
+            self._notify(f"step {method.batches}, {count} of {name}: {shown}")
         if records and not self._explained:
             self._notify(_explained(records))
             self._explained = True

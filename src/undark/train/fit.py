@@ -23,6 +23,7 @@ import torch
 from undark.errors import RecipeError, UsageError
 from undark.io.atomic import write_atomically
 from undark.io.halves import DarkHalf
+from undark.io.names import counted
 from undark.train.callbacks import Average, Schedule, Scored, Stop, Validate
 from undark.train.compiling import compile_losses
 from undark.train.data.datasets import Dataset, load_datasets
@@ -252,7 +253,7 @@ def load_data(
     )
     notify(
         f"{recipe.name}: {sum(p.numel() for p in method.network.parameters())} parameters;"
-        f" learning from {counts}; unseen: {sum(map(len, held.values()))} pairs"
+        f" learning from {counts}; unseen: {counted(sum(map(len, held.values())), 'pair')}"
     )
     return datasets, held
 
@@ -283,7 +284,8 @@ def _learn(
     notify(reason)
     if world.size > 1:
         notify(
-            f"{world.size} processes share each batch, {plan.data.batch // world.size} crops each"
+            f"{world.size} processes share each batch,"
+            f" {counted(plan.data.batch // world.size, 'crop')} each"
         )
     try:
         loop(

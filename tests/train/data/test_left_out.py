@@ -163,6 +163,7 @@ def test_swapped_halves_names_and_tables_are_told_each_in_its_way(
     dark.save(tmp_path / "names" / "a_high.png")
     done = CliRunner().invoke(app, ["data", str(tmp_path / "names")])
     assert "in its pair the dark side is brighter" in done.stdout
+    assert "\n1 usable pair of 1 scene\n" in done.stdout
     assert "exchange the words for the sides in the names (a_low.png, a_high.png)" in done.stdout
     rows = "low,high\na_low.png,a_high.png\n"
     (tmp_path / "names" / "pairs.csv").write_text(rows, encoding="utf-8")
