@@ -119,12 +119,25 @@ def test_evaluate_as_json_and_as_files(
     found = json.loads(done.stdout)
     assert found["pictures"] == 1
     assert found["protocol"]["name"] == "gt-mean"
-    assert found["contenders"][0]["name"] == str(gain_model)
+    assert found["contenders"][0]["name"] == Card.load(gain_model.with_suffix(".json")).name
     assert found["contenders"][0]["means"]["mae"] == 0
     assert found["contenders"][0]["peak_memory"] > 20e6
     assert json.loads((folder / "report.json").read_text(encoding="utf-8")) == found
     names = {path.name for path in folder.iterdir()}
     assert names == {"report.html", "report.json", "pictures.csv", "grid.png"}
+
+
+def test_evaluate_tells_two_models_of_one_name_by_their_paths(
+    undark: Undark, data: Path, gain_model: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "before.onnx"
+    for suffix in (".onnx", ".json"):
+        shutil.copy(gain_model.with_suffix(suffix), other.with_suffix(suffix))
+    words = ("--no-memory", "--metrics", "psnr", "--limit", 1, "--json")
+    done = undark("evaluate", "--data", data, "-m", gain_model, "-m", other, *words)
+    assert done.exit_code == 0, done.stderr
+    names = [item["name"] for item in json.loads(done.stdout)["contenders"]]
+    assert names == [str(gain_model), str(other)]
 
 
 def test_evaluate_takes_pictures_without_truths(

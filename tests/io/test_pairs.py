@@ -10,7 +10,7 @@ import pytest
 
 from undark.errors import DataError
 from undark.io.matching import in_one_folder
-from undark.io.pairs import LAYOUTS, find_pairs
+from undark.io.pairs import LAYOUTS, find_pairs, holds_pairs
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -243,3 +243,55 @@ def test_thousands_of_names_are_matched_at_once(tmp_path: Path) -> None:
     begun = time.process_time()
     assert len(in_one_folder(photos).pairs) == 4000
     assert time.process_time() - begun < 5
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [
+        ("night_in", "night_out"),
+        ("Night-Low", "Night-High"),
+        ("my set_low_light", "my set_ground_truth"),
+        ("dark_kitchen", "light_kitchen"),
+        ("in", "out"),
+        ("input", "output"),
+    ],
+)
+def test_two_folders_that_share_a_name(tmp_path: Path, low: str, high: str) -> None:
+    touch(tmp_path, f"{low}/1.png", f"{high}/1.png", f"{low}/2_in.png", f"{high}/3.png")
+    touch(tmp_path, "notes/read me.txt")
+    found = find_pairs(tmp_path)
+    assert [(pair.name, pair.scene) for pair in found.pairs] == [("1", "pair 1")]
+    assert found.explain(tmp_path)[1] == f"  {low}/1.png with {high}/1.png"
+    assert f"{low}/ with {high}/, by the same name" in found.explain(tmp_path)[0]
+    assert len(found.unmatched) == 2
+
+
+def test_several_such_folders_are_learned_from_together(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"{name}_{side}/1.png" for name in ("day", "dusk") for side in ("in", "out")))
+    found = find_pairs(tmp_path)
+    assert [pair.name for pair in found.pairs] == ["day/1", "dusk/1"]
+    assert found.pairs[1].high == tmp_path / "dusk_out" / "1.png"
+    assert found.rules == (
+        "day_in/ with day_out/, by the same name",
+        "dusk_in/ with dusk_out/, by the same name",
+        "in 2 folders",
+    )
+    touch(tmp_path, "test_in/1.png", "test_out/1.png")
+    with pytest.raises(DataError, match="to measure on"):
+        find_pairs(tmp_path)
+
+
+def test_such_folders_that_fit_several_are_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "night_in/1.png", "night_out/1.png", "night_gt/1.png")
+    with pytest.raises(DataError, match=r"night_in/ \+ night_gt/ and night_in/ \+ night_out/"):
+        find_pairs(tmp_path)
+
+
+def test_folders_of_plain_words_go_before_those_that_share_a_name(tmp_path: Path) -> None:
+    touch(tmp_path, "low/1.png", "high/1.png", "old_low/1.png", "old_high/1.png")
+    assert [pair.low for pair in find_pairs(tmp_path).pairs] == [tmp_path / "low" / "1.png"]
+
+
+def test_folders_of_photos_that_only_sound_like_sides_are_no_pairs(tmp_path: Path) -> None:
+    touch(tmp_path, "dark_street/1.png", "light_street/2.png")
+    assert not holds_pairs(tmp_path)

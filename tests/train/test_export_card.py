@@ -61,6 +61,15 @@ def test_what_the_user_says_goes_before_the_recipe(kitchen: Path, tmp_path: Path
     assert "my pairs (private)" in shown.stdout
 
 
+def test_an_empty_text_counts_as_not_given(kitchen: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a.onnx"
+    words = ["--name", "", "--licence", " ", "--data", "", "--data-licence", ""]
+    done = CliRunner().invoke(app, ["export", str(kitchen), "-o", str(out), *words])
+    assert done.exit_code == 0, done.stderr
+    assert "kitchen: licence CC BY 4.0; author Ada" in done.stderr
+    assert "learned from evenings, licence not stated" in done.stderr
+
+
 def test_what_nobody_said_is_asked_for_and_a_shipped_name_is_not_taken(
     kitchen: Path, tmp_path: Path
 ) -> None:

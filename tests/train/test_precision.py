@@ -76,7 +76,7 @@ def test_what_a_recipe_asks_for_is_done(processor, asked) -> None:
     processor()
     chosen, line = choose_precision(asked, "cpu")
     assert chosen == asked
-    assert "as the recipe says" in line
+    assert "as fit.precision says" in line
 
 
 def test_a_run_chooses_by_itself_and_says_which(pairs: Path, tmp_path: Path, processor) -> None:

@@ -19,7 +19,9 @@ from undark.cli.app import app
 from undark.errors import DivergedError, RecipeError, TrainError, UsageError
 from undark.train import Progress, Stopped, fit, history, run
 from undark.train.data.datasets import load_datasets
+from undark.train.data.stream import BatchStream
 from undark.train.methods import make_method
+from undark.train.methods.base import Method
 from undark.train.weights import load_weights
 
 LR = ("--sweep", "fit.lr=1e-4,1e-3")
@@ -391,3 +393,67 @@ def test_a_run_that_fails_leaves_its_history(pairs: Path, tmp_path: Path) -> Non
     with pytest.raises(DivergedError):
         run("unet", data=pairs, out=tmp_path / "wild", overrides=settings)
     assert rows(tmp_path / "wild")
+
+
+def test_a_run_that_diverges_keeps_its_last_good_checkpoint(pairs: Path, tmp_path: Path) -> None:
+    out = run("unet", data=pairs, out=tmp_path / "wild", overrides=SMALL, steps=2).folder
+    before = (out / "last.ckpt").read_bytes()
+    with pytest.raises(DivergedError):
+        run(out, resume=True, steps=20, overrides=["fit.lr=1e30", "fit.validate_every=100"])
+    assert (out / "last.ckpt").read_bytes() == before
+
+
+def test_a_run_that_fails_while_it_measures_loses_nothing(
+    pairs: Path, tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, told = tmp_path / "cut", list[str]()
+
+    def fail(*_: object) -> None:
+        raise UsageError("cannot be measured")
+
+    def break_at_six(now: Progress) -> None:
+        if now.step == 6:
+            monkeypatch.setattr(Method, "measure", fail)
+
+    with pytest.raises(UsageError, match="cannot be measured"):
+        run(
+            "unet",
+            data=pairs,
+            out=out,
+            overrides=SMALL,
+            steps=8,
+            progress=break_at_six,
+            notify=told.append,
+        )
+    assert (
+        f"after step 6, which is saved; once that is mended, undark train --resume {out}"
+        in (told[-1])
+    )
+    assert set(rows(out)) == {1, 2, 3, 4, 5, 6}
+    monkeypatch.undo()
+    run(out, resume=True)
+    expected, found = load_weights(whole).state, load_weights(out).state
+    assert all(torch.equal(value, found[key]) for key, value in expected.items())
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_run_whose_data_fail_loses_nothing(
+    pairs: Path, tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    at = BatchStream.at
+
+    def fail(self: BatchStream, step: int, part: int = 0) -> object:
+        if step == 5:
+            raise OSError("the disk is gone")
+        return at(self, step, part)
+
+    monkeypatch.setattr(BatchStream, "at", fail)
+    out, settings = tmp_path / "cut", [*SMALL, f"data.workers={workers}"]
+    with pytest.raises(OSError, match="the disk is gone"):
+        run("unet", data=pairs, out=out, overrides=settings, steps=8)
+    monkeypatch.undo()
+    told: list[str] = []
+    run(out, resume=True, notify=told.append)
+    assert "resumed at step" in "".join(told)
+    expected, found = load_weights(whole).state, load_weights(out).state
+    assert all(torch.equal(value, found[key]) for key, value in expected.items())

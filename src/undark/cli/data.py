@@ -64,13 +64,17 @@ def _tell(found: DatasetFindings) -> None:
     """The findings on stdout; of many pairs of a kind the first few."""
     for line in found.found.explain(found.folder):
         result(line)
+    from undark.io.names import counted
+
     facts = found.summary()
     sizes: list[str] = facts["sizes"]
-    result(f"{facts['pairs']} usable pairs of {facts['scenes']} scenes")
+    result(f"{counted(facts['pairs'], 'usable pair')} of {counted(facts['scenes'], 'scene')}")
     result(f"sizes: {', '.join(sizes[:_NAMED])}{' and others' if len(sizes) > _NAMED else ''}")
     if found.facts:
         low, high = facts["mean_level_low"], facts["mean_level_high"]
         result(f"mean level: {low:.3f} dark, {high:.3f} truth (white is 1)")
+    if (warning := found.swapped) is not None:
+        result(warning)
     kinds = {
         "cannot be used": [f"{name} ({reason})" for name, reason in found.unusable],
         "have no partner": [str(path) for path in found.found.unmatched],

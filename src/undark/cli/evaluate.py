@@ -124,14 +124,18 @@ def evaluate(
     names = [name.strip() for item in metrics or () for name in item.split(",") if name.strip()]
     brought = bring_metrics(features=features, lpips=lpips_weights or (), dists=dists_weights or ())
     engine = Engine(runtime=runtime, device=device, threads=threads, precision=precision)
-    contenders: list[run.Contender] = []
-    for name in model or ["default"]:
-        enhancer = open_enhancer(name, engine)
+    given = model or ["default"]
+    opened = [open_enhancer(name, engine) for name in given]
+    contenders = list(run.BASELINES if baselines else ())
+    labels = [item.name for item in contenders] + [item.card.name for item in opened]
+    models: list[run.Contender] = []
+    for name, enhancer in zip(given, opened, strict=True):
+        label = enhancer.card.name
         # Two files may hold cards of one name (a run before and after): tell them by path.
-        label = name if name.lower().endswith(".onnx") else enhancer.card.name
-        origin = Origin(model=name, **engine)
-        contenders.append(run.contender(label, enhancer, origin=origin))
-    contenders += run.BASELINES if baselines else ()
+        if labels.count(label) > 1 and name.lower().endswith(".onnx"):
+            label = name
+        models.append(run.contender(label, enhancer, origin=Origin(model=name, **engine)))
+    contenders = [*models, *contenders]
     with progress_bar() as show:
         found = run.evaluate(
             find_samples(data, cast("DarkHalf", dark_half)),

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undark.errors import InputError
+from undark.evaluate.metrics.ssim import LEAST_SIDE
 from undark.io.halves import DarkHalf, read_shot
-from undark.io.pairs import PairSet, TrainingPair, find_pairs
+from undark.io.pairs import PairSet, TrainingPair, find_pairs, swapped
 from undark.photo import FloatImage, area_resize, from_float
 
 __all__ = ["DatasetFindings", "Likeness", "PairFacts", "look_at"]
@@ -107,6 +108,12 @@ class DatasetFindings:
         moved = [item for item in self.facts if item.misaligned]
         return tuple(sorted(moved, key=lambda item: -float(np.hypot(*item.shift))))
 
+    @property
+    def swapped(self) -> str | None:
+        """A warning, where most dark sides are brighter than their truths."""
+        levels = [(item.low, item.high) for item in self.facts]
+        return swapped(self.folder, self.found.pairs, levels)
+
     def summary(self) -> dict[str, Any]:
         """The findings in plain values, as JSON holds them."""
         low, high = ([getattr(item, side) for item in self.facts] for side in ("low", "high"))
@@ -118,6 +125,7 @@ class DatasetFindings:
             "sizes": sorted({f"{item.width}×{item.height}" for item in self.facts}),
             "mean_level_low": round(float(np.mean(low)), 4) if low else None,
             "mean_level_high": round(float(np.mean(high)), 4) if high else None,
+            "swapped": self.swapped is not None,
             "unmatched": [str(path) for path in self.found.unmatched],
             "unusable": [{"pair": name, "reason": why} for name, why in self.unusable],
             "misaligned": [{"pair": i.name, "shift": list(i.shift)} for i in self.misaligned],
@@ -199,6 +207,8 @@ def _look(pair: TrainingPair) -> PairFacts | str:
         return str(error)
     if low.pixels.shape != high.pixels.shape:
         return f"{low.width}×{low.height} with {high.width}×{high.height}"
+    if min(low.height, low.width) < LEAST_SIDE:
+        return f"{low.width}×{low.height}, less than {LEAST_SIDE}×{LEAST_SIDE}"
     shrink = max(1.0, max(low.height, low.width) / _REGISTERED)
     size = (max(1, round(low.height / shrink)), max(1, round(low.width / shrink)))
     small = [area_resize(photo.pixels, *size) for photo in (low, high)]

@@ -12,7 +12,15 @@ from pathlib import Path
 from undark.errors import DataError
 from undark.io.names import natural_key
 
-__all__ = ["LAYOUTS", "Matched", "in_one_folder", "in_two_folders", "same", "side_folders"]
+__all__ = [
+    "LAYOUTS",
+    "Matched",
+    "in_one_folder",
+    "in_two_folders",
+    "named_sides",
+    "same",
+    "side_folders",
+]
 
 LAYOUTS = (
     ("low_light", "ground_truth"),
@@ -73,9 +81,44 @@ def side_folders(folder: Path, children: Iterable[str]) -> tuple[str, str] | Non
     )
     found = known or [(low, high) for low in dark for high in light]
     if len(found) > 1:
-        both = " and ".join(f"{low}/ + {high}/" for low, high in found)
-        raise DataError(f"{folder}: holds {both}; give the folder of one, or write a pairs.csv")
+        _refuse_several(folder, found)
     return found[0] if found else None
+
+
+def named_sides(folder: Path, children: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Sides that share a name: ``night_in`` and ``night_out`` among a folder's `children`.
+
+    Args:
+        folder: The folder, for a message.
+        children: Names in lower case.
+
+    Returns:
+        The names of the dark and the light side, by what they share.
+
+    Raises:
+        DataError: One of these names fits several sides.
+    """
+    names = sorted(children)
+    found: dict[str, set[tuple[str, str]]] = {}
+    for low, high in product(names, names):
+        shared = _shared(low, _DARK) & _shared(high, _LIGHT)
+        if low != high and shared:
+            found.setdefault(min(shared), set()).add((low, high))
+    for sides in found.values():
+        if len(sides) > 1:
+            _refuse_several(folder, sorted(sides))
+    return {name: sides.pop() for name, sides in found.items()}
+
+
+def _shared(name: str, words: Sequence[str]) -> set[str]:
+    """What is left of a folder's name without each of `words` that it starts or ends with."""
+    found = {_without((word,), name) for word in words}
+    return {rest for rest in found if rest}
+
+
+def _refuse_several(folder: Path, found: Sequence[tuple[str, str]]) -> None:
+    both = " and ".join(f"{low}/ + {high}/" for low, high in found)
+    raise DataError(f"{folder}: holds {both}; give the folder of one, or write a pairs.csv")
 
 
 Key = Callable[[Path], str | None]

@@ -16,14 +16,31 @@ from pathlib import Path
 from undark.errors import DataError, UsageError
 from undark.io.formats import is_readable_name
 from undark.io.halves import DARK_HALVES, DarkHalf, Half, Shot, halves_in
-from undark.io.matching import LAYOUTS, Matched, in_one_folder, in_two_folders, same, side_folders
-from undark.io.names import natural_key
+from undark.io.matching import (
+    LAYOUTS,
+    Matched,
+    in_one_folder,
+    in_two_folders,
+    named_sides,
+    same,
+    side_folders,
+)
+from undark.io.names import counted, natural_key
 
-__all__ = ["LAYOUTS", "PairSet", "TrainingPair", "find_pairs", "holds_pairs", "photos_below"]
+__all__ = [
+    "LAYOUTS",
+    "PairSet",
+    "TrainingPair",
+    "find_pairs",
+    "holds_pairs",
+    "photos_below",
+    "swapped",
+]
 
 _UNDERSTOOD = (
     ", ".join(f"{low}/ + {high}/" for low, high in LAYOUTS)
-    + ", names such as a_low.png + a_high.png, A|B images, or pairs.csv with columns low,high"
+    + ", the same with a name (night_in/ + night_out/), names such as a_low.png + a_high.png,"
+    " A|B images, or pairs.csv with columns low,high"
 )
 
 _MEASURING = re.compile(r"(test|eval|val)(?![a-z])|(testing|evaluation|validation)")
@@ -31,6 +48,9 @@ _MEASURING = re.compile(r"(test|eval|val)(?![a-z])|(testing|evaluation|validatio
 
 _SERIES = 4
 """So many sub-folders or more are taken for scenes or clips, each of which is split as one."""
+
+_BRIGHTER = 1.05
+"""So many times as bright as its truth is brighter than that: noise alone makes less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +89,7 @@ class PairSet:
         count = len(self.pairs)
         middle = sorted({0, count // 2, count - 1})
         return [
-            f"{folder}: {count} {'pair' if count == 1 else 'pairs'}; {'; '.join(self.rules)}",
+            f"{folder}: {counted(count, 'pair')}; {'; '.join(self.rules)}",
             *(
                 f"  {_below(folder, self.pairs[i].low)} with {_below(folder, self.pairs[i].high)}"
                 for i in middle
@@ -92,7 +112,8 @@ def find_pairs(folder: Path, dark_half: DarkHalf = "guess") -> PairSet:
     and ``high/1.jpg``, ``low/low1.png`` and ``normal/normal1.png``, ``input/1_in.png`` and
     ``gt/1_gt.png``. A ``scenes.csv`` beside them (``scene,name``) groups pairs into scenes; where
     it is absent, four or more folders inside the sides are a scene each, and otherwise each pair
-    is one. Files that lie together are matched by a word for their side: ``a_low.png`` and
+    is one. Two folders may also share a name that such a word ends or begins: ``night_in`` and
+    ``night_out``. Files that lie together are matched by a word for their side: ``a_low.png`` and
     ``a_high.png``, ``before.jpg`` and ``after.jpg``. What is none of these is looked for in the
     folders inside `folder`. Images that hold both sides, left and right (A|B), are recognised
     where nothing else is, or where `dark_half` says which half is the dark one.
@@ -121,6 +142,38 @@ def find_pairs(folder: Path, dark_half: DarkHalf = "guess") -> PairSet:
         )
     _check_one_purpose(folder, found.pairs)
     return found
+
+
+def swapped(
+    folder: Path, pairs: Sequence[TrainingPair], levels: Sequence[tuple[float, float]]
+) -> str | None:
+    """A warning, where the dark side is clearly brighter than the truth in most pairs.
+
+    Over-exposed photos are learned from so, so it need not be a mistake.
+
+    Args:
+        folder: Of the pairs.
+        pairs: As `find_pairs` gives them.
+        levels: Mean levels of the dark photo and of the truth of each that can be used.
+    """
+    brighter = sum(low > _BRIGHTER * high for low, high in levels)
+    if not pairs or 2 * brighter <= len(levels):
+        return None
+    low, high = pairs[0].low, pairs[0].high
+    if isinstance(low, Half):
+        how = f"say --ab {'right' if low.side == 'left' else 'left'}"
+    elif (folder / "pairs.csv").is_file():
+        how = "exchange the columns low and high of pairs.csv"
+    elif isinstance(high, Half) or low.parent == high.parent:
+        how = f"exchange the words for the sides in the names ({low.name}, {_below(folder, high)})"
+    else:
+        sides = [_below(folder, side.parent) for side in (low, high)]
+        how = f"exchange the names of the folders {sides[0]}/ and {sides[1]}/"
+    count = f"in {brighter} of {len(levels)} pairs" if len(levels) > 1 else "in its pair"
+    return (
+        f"warning: {folder}: {count} the dark side is brighter than the truth; if the sides are"
+        f" swapped, {how}"
+    )
 
 
 def _parts(folder: Path, dark_half: DarkHalf) -> list[tuple[Path, PairSet]]:
@@ -191,7 +244,16 @@ def _search(folder: Path, depth: int) -> list[tuple[Path, PairSet]]:
         found.append((folder, _named(together, [], folder)))
     for child in children if depth > 0 else ():
         found += _search(child, depth - 1)
-    return found
+    if found:
+        return found
+    sets = {
+        name: _from_sides(folder, (inside[low], inside[high]))
+        for name, (low, high) in named_sides(folder, inside).items()
+    }
+    # Such names may mean something else too, so without a pair they are no sides.
+    sets = {name: pairs for name, pairs in sets.items() if pairs.pairs}
+    # Of several, each is a set by itself, under the name that its sides share.
+    return [(folder if len(sets) == 1 else folder / name, pairs) for name, pairs in sets.items()]
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -17,13 +17,25 @@ from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 from torch import Tensor
 
+from undark.errors import DivergedError
 from undark.evaluate.report.grid import image_grid
+from undark.io.names import counted
 from undark.train import shares
 from undark.train.data.loading import LoadedPair
 from undark.train.history import History, Notify
 from undark.train.methods.base import Method
 
-__all__ = ["SIGNALS", "Asked", "Average", "Save", "Schedule", "Scored", "Stop", "Validate"]
+__all__ = [
+    "SIGNALS",
+    "Asked",
+    "Average",
+    "Rescue",
+    "Save",
+    "Schedule",
+    "Scored",
+    "Stop",
+    "Validate",
+]
 
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -148,7 +160,8 @@ class Validate(Callback):
                 method.batches, {f"val/{name}/{key}": value for key, value in means.items()}
             )
             shown = ", ".join(f"{key} {value:.3f}" for key, value in means.items())
-            self._notify(f"step {method.batches}, {len(values)} unseen images of {name}: {shown}")
+            count = counted(len(values), "unseen image")
+            self._notify(f"step {method.batches}, {count} of {name}: {shown}")
         if records and not self._explained:
             self._notify(_explained(records))
             self._explained = True
@@ -170,15 +183,17 @@ class Validate(Callback):
                 chosen.append((name, pair, shown))
         own_number, processes = shares.place()
         done: list[_Measured] = []
-        for number in range(own_number, len(chosen), processes):
-            name, pair, shown = chosen[number]
-            self._history.break_silence(f"measuring unseen image {number + 1} of {len(chosen)}")
-            measured, output = method.measure(pair)
-            row = [pair.low, output, pair.high] if shown else None
-            caption = f"{name} {pair.name}: {measured['psnr']:.2f} dB"
-            done.append((number, name, measured, caption, row))
-        method.network.load_state_dict(own)
-        method.network.train()
+        try:
+            for number in range(own_number, len(chosen), processes):
+                name, pair, shown = chosen[number]
+                self._history.break_silence(f"measuring unseen image {number + 1} of {len(chosen)}")
+                measured, output = method.measure(pair)
+                row = [pair.low, output, pair.high] if shown else None
+                caption = f"{name} {pair.name}: {measured['psnr']:.2f} dB"
+                done.append((number, name, measured, caption, row))
+        finally:  # what is saved of a run that fails here are its own weights
+            method.network.load_state_dict(own)
+            method.network.train()
         every = sorted(chain(*shares.gather(done)), key=lambda item: item[0])
         rows = [(caption, row) for *_, caption, row in every if row is not None]
         if rows:
@@ -257,6 +272,54 @@ class Save(Callback):
         if shares.one_of_all(time.monotonic() - self._last >= self._seconds):
             trainer.save_checkpoint(self._checkpoint)
             self._last = time.monotonic()
+
+
+class Rescue(Callback):
+    """Saves a checkpoint where a run fails between two steps: in a validation, or for want of data.
+
+    Within a step the weights may be half changed. It must be the first callback, since any of the
+    others may fail.
+    """
+
+    def __init__(self, checkpoint: Path, notify: Notify) -> None:
+        """Save to `checkpoint`, and tell `notify`."""
+        self._checkpoint = checkpoint
+        self._notify = notify
+        self._between = False
+
+    def on_train_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """From here on the state is not to be saved."""
+        del trainer, pl_module, batch, batch_idx
+        self._between = False
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """From here on it is, unless the step has another part."""
+        del trainer, outputs, batch, batch_idx
+        self._between = not pl_module.part
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """Save, unless that is done already or what was learned is worth nothing."""
+        if not self._between or not isinstance(exception, Exception):
+            return
+        state = pl_module.network.state_dict().values()
+        spoilt = isinstance(exception, DivergedError) or not all(
+            bool(torch.isfinite(value).all()) for value in state
+        )
+        if spoilt or isinstance(exception, Asked):
+            return
+        try:
+            trainer.save_checkpoint(self._checkpoint)
+        except OSError as error:  # of the two errors, the first is the one to raise
+            self._notify(f"{self._checkpoint}: cannot be written: {error}")
+            return
+        self._notify(
+            f"the run failed after step {pl_module.batches}, which is saved; once that is mended,"
+            f" undark train --resume {self._checkpoint.parent} goes on from there"
+        )
 
 
 class Asked(Exception):  # noqa: N818 - not an error: the user asked for it

@@ -68,6 +68,8 @@ def export_model(
 ) -> Exported:
     """Write weights as ONNX with dynamic size, and the card beside it.
 
+    A text that is empty counts as not given; an empty `author` leaves the recipe's out.
+
     Args:
         checkpoint: A run's folder, or a ``.safetensors`` or ``.ckpt`` file of a run.
         output: The ``.onnx`` file to write; the card gets the same stem and ``.json``.
@@ -84,6 +86,8 @@ def export_model(
         ModelError: The weights cannot be used, or the graph's results differ from PyTorch's.
         OutputError: A file cannot be written.
     """
+    name, licence = _given(name), _given(licence)
+    data, data_licence = _given(data), _given(data_licence)
     output = Path(output)
     check_onnx_name(output)
     weights = load_weights(checkpoint)
@@ -105,11 +109,16 @@ def export_model(
         card,
         name=name or _own_name(Path(checkpoint), output),
         licence=card.licence if licence is None else licence,
-        author=card.author if author is None else author,
+        author=card.author if author is None else author.strip(),
     )
     write_atomically(output, content)
     write_atomically(output.with_suffix(".json"), card.dump().encode())
     return Exported(output, output.with_suffix(".json"), difference)
+
+
+def _given(text: str | None) -> str | None:
+    """A text that a user gave; None where it is empty."""
+    return (text or "").strip() or None
 
 
 def _to_onnx(method: Method[Any, Any]) -> bytes:

@@ -1,8 +1,8 @@
 """One training run, from a recipe to exportable weights, in a folder of its own.
 
-The folder holds ``recipe.toml``, ``last.ckpt`` (to resume from), ``weights.safetensors`` (to
-export, or to start another run from), ``history.csv``, ``curves.png``, ``grids/`` and TensorBoard
-events.
+The folder holds ``recipe.toml``, ``last.ckpt`` (to resume from), ``split.json`` (which pairs are
+held out), ``weights.safetensors`` (to export, or to start another run from), ``history.csv``,
+``curves.png``, ``grids/`` and TensorBoard events.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import torch
 from undark.errors import RecipeError, UsageError
 from undark.io.atomic import write_atomically
 from undark.io.halves import DarkHalf
+from undark.io.names import counted
 from undark.train.callbacks import Average, Schedule, Scored, Stop, Validate
 from undark.train.compiling import compile_losses
 from undark.train.data.datasets import Dataset, load_datasets
@@ -216,6 +217,8 @@ def _work(
     if origin is not None:
         load_into(method.network, origin)
     datasets, held = load_data(method, plan, notify)
+    if world.leads:
+        plan.splits.write(plan.folder)
     return _learn(
         method,
         datasets,
@@ -243,6 +246,7 @@ def load_data(
         seed=recipe.seed,
         notify=notify,
         guides=method.guides,
+        splits=plan.splits,
     )
     counts = ", ".join(
         f"{len(dataset)} of {source.name}"
@@ -250,7 +254,7 @@ def load_data(
     )
     notify(
         f"{recipe.name}: {sum(p.numel() for p in method.network.parameters())} parameters;"
-        f" learning from {counts}; unseen: {sum(map(len, held.values()))} pairs"
+        f" learning from {counts}; unseen: {counted(sum(map(len, held.values())), 'pair')}"
     )
     return datasets, held
 
@@ -281,7 +285,8 @@ def _learn(
     notify(reason)
     if world.size > 1:
         notify(
-            f"{world.size} processes share each batch, {plan.data.batch // world.size} crops each"
+            f"{world.size} processes share each batch,"
+            f" {counted(plan.data.batch // world.size, 'crop')} each"
         )
     try:
         loop(
@@ -294,6 +299,7 @@ def _learn(
             resume=resume,
             device=device,
             precision=precision,
+            notify=notify,
         )
         if not history.begun:
             notify(f"all of its {plan.fit.steps} steps are done; more (--steps) lengthen it")

@@ -12,8 +12,9 @@ from typing import Any
 import lightning
 from torch.utils.data import DataLoader
 
-from undark.train.callbacks import SIGNALS, Asked, Save, Stop
+from undark.train.callbacks import SIGNALS, Asked, Rescue, Save, Stop
 from undark.train.data.datasets import Dataset
+from undark.train.history import Notify
 from undark.train.methods.base import Method
 from undark.train.names import CHECKPOINT
 from undark.train.parallel import ALONE, World
@@ -33,6 +34,7 @@ def loop(
     device: str,
     precision: Exact,
     world: World,
+    notify: Notify,
 ) -> None:
     """Learn from `datasets` until the recipe's last step, and leave the checkpoint in `folder`.
 
@@ -46,6 +48,7 @@ def loop(
         device: ``auto``, ``cpu`` or ``cuda``.
         precision: What to compute in.
         world: The processes that share each batch.
+        notify: Told where a run that fails can go on.
 
     Raises:
         KeyboardInterrupt: It was asked to stop.
@@ -65,11 +68,13 @@ def loop(
             )
 
     saver = Save(folder / CHECKPOINT, minutes=plan.fit.checkpoint_minutes)
+    # To save is a step that all processes take together, and those of several fail alone.
+    rescue = [Rescue(folder / CHECKPOINT, notify)] if world.size == 1 else []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer = make_trainer(
             method,
-            [*callbacks, saver, stop],
+            [*rescue, *callbacks, saver, stop],
             steps=plan.fit.steps,
             device=device,
             precision=precision,

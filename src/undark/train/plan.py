@@ -1,7 +1,7 @@
 """What a run is to do: a new one by a recipe, or the one of a folder that goes on.
 
 A run's own ``recipe.toml`` is its recipe, and ``run.json`` says where its data lie, so that the
-folder alone is enough to go on with it.
+folder alone is enough to go on with it. ``split.json`` says which pairs it holds out.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import contextlib
 import json
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from undark.errors import DataError, RecipeError, TrainError, UsageError
 from undark.io.atomic import write_atomically
 from undark.io.halves import DARK_HALVES, DarkHalf
 from undark.train.data.fitting import fit_sources, usual_data
+from undark.train.data.remembered import Splits
 from undark.train.methods import method_class, method_names
 from undark.train.names import CHECKPOINT, RECIPE
 from undark.train.recipe import Recipe, Source, load_recipe, override, parse
@@ -66,12 +67,14 @@ class Plan:
 
     Attributes:
         changed: Keys that are no longer as the run was begun, as lines for a person.
+        splits: How a run that goes on divided its pairs into those learned from and held out.
     """
 
     recipe: Recipe
     root: Path
     folder: Path
     changed: tuple[str, ...] = ()
+    splits: Splits = field(default_factory=Splits)
 
     def write(self) -> None:
         """Make the run's folder, and leave in it what is needed to go on."""
@@ -130,7 +133,9 @@ def plan_run(
         check_place(folder)
     if not (resume or trial):
         check_free(folder)
-    return Plan(asked, root, folder, _changes(asked, folder, root) if resume else ())
+    if resume:
+        return Plan(asked, root, folder, _changes(asked, folder, root), Splits.read(folder))
+    return Plan(asked, root, folder)
 
 
 def _root(

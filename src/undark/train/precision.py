@@ -30,11 +30,11 @@ def choose_precision(asked: Precision, device: str) -> tuple[Exact, str]:
     """What to compute in, and a line for a person that says so.
 
     Args:
-        asked: As the recipe says.
+        asked: The recipe's ``fit.precision``.
         device: ``auto``, ``cpu`` or ``cuda``.
     """
     if asked != "auto":
-        return asked, f"computing in {_WORDS[asked]}, as the recipe says"
+        return asked, f"computing in {_WORDS[asked]}, as fit.precision says"
     on = "cuda" if device == "auto" and torch.cuda.is_available() else device
     where = "GPU" if on == "cuda" else "processor"
     if has_bfloat16(on):

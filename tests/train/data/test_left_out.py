@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from undark.cli.app import app
 from undark.errors import DataError
 from undark.train.data.datasets import load_datasets
 from undark.train.recipe import Data, Source
@@ -97,3 +99,73 @@ def test_a_single_pair_says_that_nothing_is_held_out(pairs: Path, tmp_path: Path
     assert any("a single pair; nothing is held out" in line for line in told)
     _, told = load(tmp_path, held_out=0.0)
     assert not any("nothing is held out" in line for line in told)
+
+
+def test_pairs_too_small_to_be_measured_are_left_out_by_name(pairs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(pairs, folder)
+    for side in ("dark", "light"):
+        Image.new("RGB", (5, 30)).save(folder / side / "2.png")
+    count, told = load(folder)
+    assert count == 7
+    (line,) = [line for line in told if "left out" in line]
+    assert "2.png is 5×30 and so too small to be measured, which takes 7×7 pixels" in line
+    with pytest.raises(
+        DataError, match=r"is 48×40, shrunk to data\.max_side = 7, and so too small"
+    ):
+        load(pairs, max_side=7)
+    done = CliRunner().invoke(app, ["data", str(folder)])
+    assert "1 cannot be used: 2 (5×30, less than 7×7)" in done.stdout
+
+
+def swap(pairs: Path, folder: Path, ends: tuple[str, ...] = ()) -> None:
+    """The pairs with their sides exchanged, but for those whose names have these ends."""
+    for one, other in (("dark", "light"), ("light", "dark")):
+        (folder / one).mkdir(parents=True, exist_ok=True)
+        for path in (pairs / other).iterdir():
+            side = other if path.stem in ends else one
+            (folder / side).mkdir(exist_ok=True)
+            shutil.copy(path, folder / side / path.name)
+
+
+def test_sides_that_seem_swapped_are_told(pairs: Path, tmp_path: Path) -> None:
+    swap(pairs, tmp_path / "all")
+    swap(pairs, tmp_path / "few", ("0", "1", "2", "3"))
+    for folder in (pairs, tmp_path / "few"):
+        assert not any("warning" in line for line in load(folder)[1])
+    says = (
+        "in 8 of 8 pairs the dark side is brighter than the truth; if the sides are swapped,"
+        " exchange the names of the folders dark/ and light/"
+    )
+    (line,) = [line for line in load(tmp_path / "all")[1] if "warning" in line]
+    assert line == f"warning: {tmp_path / 'all'}: {says}"
+    assert says in CliRunner().invoke(app, ["data", str(tmp_path / "all")]).stdout
+    assert "warning" not in CliRunner().invoke(app, ["data", str(pairs)]).stdout
+
+
+def test_swapped_halves_names_and_tables_are_told_each_in_its_way(
+    pairs: Path, tmp_path: Path
+) -> None:
+    dark, light = (Image.open(pairs / side / "1.png") for side in ("dark", "light"))
+    for number in range(3):
+        both = Image.new("RGB", (96, 40))
+        both.paste(light, (0, 0))
+        both.paste(dark, (48, 0))
+        (tmp_path / "halves").mkdir(exist_ok=True)
+        both.save(tmp_path / "halves" / f"{number}.png")
+    words = ["data", str(tmp_path / "halves"), "--ab"]
+    done = CliRunner().invoke(app, [*words, "left"])
+    assert "in 3 of 3 pairs" in done.stdout
+    assert "say --ab right" in done.stdout
+    assert "warning" not in CliRunner().invoke(app, [*words, "right"]).stdout
+    (tmp_path / "names").mkdir()
+    light.save(tmp_path / "names" / "a_low.png")
+    dark.save(tmp_path / "names" / "a_high.png")
+    done = CliRunner().invoke(app, ["data", str(tmp_path / "names")])
+    assert "in its pair the dark side is brighter" in done.stdout
+    assert "\n1 usable pair of 1 scene\n" in done.stdout
+    assert "exchange the words for the sides in the names (a_low.png, a_high.png)" in done.stdout
+    rows = "low,high\na_low.png,a_high.png\n"
+    (tmp_path / "names" / "pairs.csv").write_text(rows, encoding="utf-8")
+    done = CliRunner().invoke(app, ["data", str(tmp_path / "names")])
+    assert "exchange the columns low and high of pairs.csv" in done.stdout

@@ -11,9 +11,10 @@ from undark.evaluate.arrays import check_pair, to_double
 from undark.evaluate.metrics.base import Metric
 from undark.evaluate.optional import optional
 
-__all__ = ["SSIM", "ssim"]
+__all__ = ["LEAST_SIDE", "SSIM", "ssim"]
 
-_WINDOW = 7
+LEAST_SIDE: Final = 7
+"""So many pixels high and wide must be what is measured: the side of the window."""
 
 
 def ssim(output: NDArray[Any], truth: NDArray[Any]) -> float:
@@ -34,8 +35,8 @@ def ssim(output: NDArray[Any], truth: NDArray[Any]) -> float:
     """
     compute = optional("skimage.metrics", "SSIM and colour differences").structural_similarity
     check_pair(output, truth)
-    if min(output.shape[:2]) < _WINDOW:
-        raise UsageError(f"SSIM needs images of at least {_WINDOW}×{_WINDOW} pixels")
+    if min(output.shape[:2]) < LEAST_SIDE:
+        raise UsageError(f"SSIM needs images of at least {LEAST_SIDE}×{LEAST_SIDE} pixels")
     return float(compute(to_double(output), to_double(truth), channel_axis=2, data_range=1.0))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from undark.evaluate.dataset import DatasetFindings, Likeness, PairFacts
 from undark.evaluate.report.plots import Ridge, ridges
 from undark.evaluate.report.sheet import figure, section, sheet
+from undark.io.names import counted
 
 __all__ = ["dataset_page"]
 
@@ -31,7 +32,7 @@ def dataset_page(found: DatasetFindings) -> str:
     shown += [f"{len(common) - 8} other sizes"] if len(common) > 8 else []
     scenes = len({item.scene for item in found.facts})
     sections = [
-        section("How bright", _levels(found.facts)),
+        section("How bright", _levels(found.facts), found.swapped or ""),
         section("Sizes", f"<p>{escape(', '.join(shown))}</p>"),
         section("Some of the pairs", _examples(found.facts)),
         section(
@@ -59,7 +60,8 @@ def dataset_page(found: DatasetFindings) -> str:
     ]
     return sheet(
         str(found.folder),
-        f"{len(found.facts)} pairs of {scenes} scenes; {'; '.join(found.found.rules)}.",
+        f"{counted(len(found.facts), 'pair')} of {counted(scenes, 'scene')};"
+        f" {'; '.join(found.found.rules)}.",
         sections,
     )
 

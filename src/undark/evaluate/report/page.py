@@ -22,6 +22,7 @@ from undark.evaluate.report.plots import Point, Ridge, ridges, scatter
 from undark.evaluate.report.results import ContenderResult, Findings
 from undark.evaluate.report.text import megabytes, probability, written
 from undark.evaluate.statistics import CONFIDENCE
+from undark.io.names import counted
 
 __all__ = ["asset", "page"]
 
@@ -67,7 +68,8 @@ def asset(name: str) -> str:
 def _lead(report: Findings) -> str:
     names = ", ".join(item.name for item in report.contenders)
     truth = "with truths" if report.has_truth else "without truths"
-    return f"{names}; {report.images} images of {report.scenes} scenes, {truth}."
+    images, scenes = counted(report.images, "image"), counted(report.scenes, "scene")
+    return f"{names}; {images} of {scenes}, {truth}."
 
 
 def _warnings(report: Findings) -> str:

@@ -13,6 +13,7 @@ from undark.evaluate.report.grid import image_grid
 from undark.evaluate.report.page import page
 from undark.evaluate.report.results import Findings
 from undark.evaluate.report.text import megabytes, probability, ranged, written
+from undark.io.names import counted
 from undark.photo import Photo
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ class Report(Findings):
                 each.add_row(rows[0].image, *scores)
             parts.append(each)
 
-        scenes = f"{self.images} images of {self.scenes} scenes of {self.data}"
+        scenes = (
+            f"{counted(self.images, 'image')} of {counted(self.scenes, 'scene')} of {self.data}"
+        )
         compared = [name for name in self.metrics if METRICS[name].needs_truth]
         if compared:
             title = f"Means over {scenes}, protocol {self.protocol}: against the truth"

@@ -22,7 +22,8 @@ from undark.train.data.darken import draw_darkness, read_camera, record
 from undark.train.data.fields import darken_locally
 from undark.train.data.hdr import load_hdr, photograph
 from undark.train.data.leaves import lamps, scatter
-from undark.train.data.loading import LoadedPair, Notify, load_pairs, load_photos, tell_names
+from undark.train.data.loading import LoadedPair, Notify, load_both, load_photos, tell_names
+from undark.train.data.remembered import Divided, Splits
 from undark.train.data.split import scenes_by_likeness, split_by_scene
 from undark.train.recipe import Data, Source
 
@@ -156,7 +157,14 @@ class _Made:
 
 
 def load_datasets(
-    data: Data, *, root: Path, glance: int, seed: int, notify: Notify, guides: bool = False
+    data: Data,
+    *,
+    root: Path,
+    glance: int,
+    seed: int,
+    notify: Notify,
+    guides: bool = False,
+    splits: Splits | None = None,
 ) -> tuple[list[Dataset], dict[str, list[LoadedPair]]]:
     """Read every source of a recipe.
 
@@ -167,6 +175,7 @@ def load_datasets(
         seed: Of what is made at random.
         notify: Told, a line each, what has no partner and what could not be read.
         guides: Whether each image needs the level by which its pixels read a grid of light.
+        splits: How the run divided its pairs before, which holds again, and is noted there.
 
     Returns:
         The datasets to draw from, and the held-out pairs by source name.
@@ -178,29 +187,60 @@ def load_datasets(
     datasets: list[Dataset] = []
     held: dict[str, list[LoadedPair]] = {}
     look = _Look(glance, guides)
+    splits = splits or Splits()
     for number, source in enumerate(data.sources):
         folder = root / source.path
         name = source.name or folder.resolve().name
         check: list[LoadedPair] = []
+        place = _Place(folder, root, number, name, splits)
         if source.kind == "render":
-            dataset, check = _rendered(folder, source, data, look, seed + number)
+            dataset, check = _rendered(place, source, data, look, seed=seed + number, notify=notify)
         elif source.kind == "pairs":
-            learn, apart = _split(folder, source, data, notify, root)
-            pairs, check = _load_both(learn, apart, folder, data, notify)
+            learn, apart = _split(place, source, data, notify)
+            pairs, check = load_both(
+                learn, apart, folder, notify=notify, max_side=data.max_side, left_out=data.left_out
+            )
             if source.chroma != 1.0:
                 pairs = [replace(pair, high=_coloured(pair.high, source.chroma)) for pair in pairs]
             dataset = _Pairs(pairs, source, look=look)
         elif source.kind in ("dark", "light"):
-            paths, apart = _stack_paths(folder, source, data, notify, root)
+            paths, apart = _stack_paths(place, source, data, notify)
             photos = _read_stack(paths, folder, notify, data)
             dataset = _Stack(photos, source, side=source.kind, look=look)
-            _, check = _load_both([], apart, folder, data, notify)
+            _, check = load_both(
+                [], apart, folder, notify=notify, max_side=data.max_side, left_out=data.left_out
+            )
         else:
-            dataset = _lit_dataset(source, root, data, look=look, seed=seed + number, notify=notify)
+            dataset = _lit_dataset(
+                place, source, data, look=look, seed=seed + number, notify=notify
+            )
         datasets.append(dataset)
         if check:
             held[name] = check
     return datasets, held
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A source's folder below `root`, and its `number` and `name` among the run's `splits`."""
+
+    folder: Path
+    root: Path
+    number: int
+    name: str
+    splits: Splits
+
+    def divide(
+        self,
+        pairs: Sequence[TrainingPair],
+        fresh: Divided,
+        notify: Notify,
+        scenes: Sequence[str] = (),
+    ) -> Divided:
+        """The pairs to learn from and those held out, as the run knows them; see `Splits.keep`."""
+        return self.splits.keep(
+            self.number, self.name, self.folder, pairs, fresh, scenes=scenes, notify=notify
+        )
 
 
 def _once(notify: Notify) -> Notify:
@@ -215,45 +255,28 @@ def _once(notify: Notify) -> Notify:
     return tell
 
 
-def _load_both(
-    learn: Sequence[TrainingPair],
-    apart: Sequence[TrainingPair],
-    folder: Path,
-    data: Data,
-    notify: Notify,
-) -> tuple[list[LoadedPair], list[LoadedPair]]:
-    """The pairs to learn from and those held out, judged as one set."""
-    both = [*learn, *apart]
-    if not both:
-        return [], []
-    loaded = load_pairs(both, notify=notify, max_side=data.max_side, left_out=data.left_out)
-    names = {pair.name for pair in apart}
-    learned = [pair for pair in loaded if pair.name not in names]
-    if learn and not learned:
-        raise DataError(f"{folder}: of the pairs to learn from none can be used")
-    return learned, [pair for pair in loaded if pair.name in names]
-
-
 def _coloured(pixels: NDArray[Any], chroma: float) -> NDArray[Any]:
     """Native pixels with `chroma` times their colour."""
     return from_float(saturation(to_float(pixels), chroma - 1.0), pixels.dtype)
 
 
 def _rendered(
-    folder: Path, source: Source, data: Data, look: _Look, seed: int
+    place: _Place, source: Source, data: Data, look: _Look, *, seed: int, notify: Notify
 ) -> tuple[Dataset, list[LoadedPair]]:
     """Photographs of HDR images, and some of the images that are held out."""
-    images = load_hdr(folder)
-    names = [TrainingPair(folder, folder, image.name, image.name) for image in images]
-    learn, apart = split_by_scene(names, held_out=data.held_out, run=1)
+    images = load_hdr(place.folder)
+    files = [place.folder / image.name for image in images]
+    names = [TrainingPair(file, file, file.name, file.name) for file in files]
+    fresh = split_by_scene(names, held_out=data.held_out, run=1)
+    learn, apart = place.divide(names, fresh, notify)
     wanted, kept = ({pair.name for pair in part} for part in (learn, apart))
     chosen = [image for image in images if image.name in wanted]
     check = [
         LoadedPair(
             f"{image.name} {under:g} EV under",
-            *photograph(image, np.random.default_rng((1, place)), under=under),
+            *photograph(image, np.random.default_rng((1, turn)), under=under),
         )
-        for place, image in enumerate(images)
+        for turn, image in enumerate(images)
         if image.name in kept
         for under in _MEASURED_UNDER
     ]
@@ -264,22 +287,22 @@ def _rendered(
     return _Made(len(chosen), make, source, look=look, seed=seed), check
 
 
-def _split(
-    folder: Path, source: Source, data: Data, notify: Notify, root: Path
-) -> tuple[list[TrainingPair], list[TrainingPair]]:
+def _split(place: _Place, source: Source, data: Data, notify: Notify) -> Divided:
     """The pairs of a folder to learn from, and those held out."""
+    folder = place.folder
     if source.held_with:
         _, apart = split_by_scene(
-            find_pairs(root / source.held_with, source.dark_half).pairs,
+            find_pairs(place.root / source.held_with, source.dark_half).pairs,
             held_out=data.held_out,
             run=data.run,
         )
         scenes = {pair.scene for pair in apart}
         pairs = find_pairs(folder, source.dark_half).pairs
-        return (
+        fresh = (
             [pair for pair in pairs if pair.scene not in scenes],
             [pair for pair in pairs if pair.scene in scenes],
         )
+        return place.divide(pairs, fresh, notify, sorted(scenes))
     found = find_pairs(folder, source.dark_half)
     for line in found.explain(folder):
         notify(line)
@@ -287,21 +310,25 @@ def _split(
     pairs = found.pairs
     if source.scenes == "likeness" and data.held_out > 0:
         pairs = scenes_by_likeness(pairs)
-    learn, apart = split_by_scene(pairs, held_out=data.held_out, run=data.run)
+    fresh = split_by_scene(pairs, held_out=data.held_out, run=data.run)
+    learn, apart = place.divide(pairs, fresh, notify)
     if data.held_out > 0 and not apart:
         alone = "a single pair" if len(pairs) == 1 else f"all {len(pairs)} pairs are of one scene"
+        if fresh[1]:
+            alone = "none of the pairs that the run holds out is there"
         notify(f"{folder}: {alone}; nothing is held out, so nothing is measured on unseen pairs")
     return learn, apart
 
 
 def _stack_paths(
-    folder: Path, source: Source, data: Data, notify: Notify, root: Path
+    place: _Place, source: Source, data: Data, notify: Notify
 ) -> tuple[list[Shot], list[TrainingPair]]:
     """The photos of a stack, and held-out pairs where the folder is one of pairs.
 
     Both stacks of one folder of pairs leave out the same scenes; they are measured once, with
     the dark side.
     """
+    folder = place.folder
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder of photos")
     if source.only or not holds_pairs(folder, source.dark_half):
@@ -309,7 +336,7 @@ def _stack_paths(
         if source.only:
             files = [p for p in files if any(fnmatch(p.name, only) for only in source.only)]
         return list(files), []
-    learn, check = _split(folder, source, data, notify, root)
+    learn, check = _split(place, source, data, notify)
     if source.kind != "dark":
         return [pair.high for pair in learn], []
     return [pair.low for pair in learn], check
@@ -324,15 +351,14 @@ def _read_stack(
 
 
 def _lit_dataset(
-    source: Source, root: Path, data: Data, *, look: _Look, seed: int, notify: Notify
+    place: _Place, source: Source, data: Data, *, look: _Look, seed: int, notify: Notify
 ) -> Dataset:
-    folder = root / source.path
-    paths, _ = _stack_paths(folder, source, data, notify, root)
-    photos = _read_stack(paths, folder, notify, data)
+    paths, _ = _stack_paths(place, source, data, notify)
+    photos = _read_stack(paths, place.folder, notify, data)
     if source.kind == "keep":
         kept = [LoadedPair(str(i), pixels, pixels) for i, pixels in enumerate(photos)]
         return _Pairs(kept, source, look=look)
-    camera = read_camera(root / source.camera) if source.camera else None
+    camera = read_camera(place.root / source.camera) if source.camera else None
 
     def make(index: int, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
         if not source.leaves or random.random() >= source.leaves:

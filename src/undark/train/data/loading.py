@@ -6,16 +6,19 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from undark.errors import DataError, InputError
+from undark.evaluate.metrics.ssim import LEAST_SIDE
 from undark.io.halves import Shot, read_shot
-from undark.io.pairs import TrainingPair
+from undark.io.pairs import TrainingPair, swapped
 from undark.photo import Photo, area_resize, from_float
 
-__all__ = ["LoadedPair", "Notify", "load_pairs", "load_photos", "tell_names"]
+__all__ = ["LoadedPair", "Notify", "load_both", "load_pairs", "load_photos", "tell_names"]
 
 Notify = Callable[[str], None]
 
@@ -37,7 +40,8 @@ def load_pairs(
 ) -> list[LoadedPair]:
     """Read pairs, shrunk to `max_side` if not 0.
 
-    One that cannot be read, or whose sides differ in size, is told of and left out.
+    One that cannot be read, is too small to be measured, or whose sides differ in size, is told of
+    and left out.
 
     Raises:
         DataError: None can be used, or more than the share `left_out` (and more than one) cannot.
@@ -51,6 +55,12 @@ def load_pairs(
             bad.append(str(low if isinstance(low, InputError) else high))
         elif low.pixels.shape != high.pixels.shape:
             bad.append(f"{pair.low} is {low.size} but its partner {pair.high} is {high.size}")
+        elif min(low.pixels.shape[:2]) < LEAST_SIDE:
+            shrunk = f", shrunk to data.max_side = {max_side}," if max_side else ""
+            bad.append(
+                f"{pair.low} is {low.size}{shrunk} and so too small to be measured, which takes"
+                f" {LEAST_SIDE}×{LEAST_SIDE} pixels"
+            )
         else:
             loaded.append(LoadedPair(pair.name, low.pixels, high.pixels))
     _judge(bad, len(pairs), "pairs", left_out, notify)
@@ -77,6 +87,40 @@ def tell_names(names: Sequence[str], why: str, notify: Notify) -> None:
         notify(f"{name}{why}; left out")
     if len(names) > _NAMED:
         notify(f"and {len(names) - _NAMED} more{why}; left out")
+
+
+def load_both(
+    learn: Sequence[TrainingPair],
+    apart: Sequence[TrainingPair],
+    folder: Path,
+    *,
+    notify: Notify,
+    max_side: int = 0,
+    left_out: float = 1.0,
+) -> tuple[list[LoadedPair], list[LoadedPair]]:
+    """The pairs of `folder` to learn from and those held out, read and judged as one set.
+
+    Raises:
+        DataError: As `load_pairs` does, or none is left to learn from.
+    """
+    both = [*learn, *apart]
+    if not both:
+        return [], []
+    loaded = load_pairs(both, notify=notify, max_side=max_side, left_out=left_out)
+    levels = [(_level(pair.low), _level(pair.high)) for pair in loaded]
+    if (warning := swapped(folder, both, levels)) is not None:
+        notify(warning)
+    names = {pair.name for pair in apart}
+    learned = [pair for pair in loaded if pair.name not in names]
+    if learn and not learned:
+        raise DataError(f"{folder}: of the pairs to learn from none can be used")
+    return learned, [pair for pair in loaded if pair.name in names]
+
+
+def _level(pixels: NDArray[Any]) -> float:
+    """Nearly the mean level: of some pixels in rows and columns over the whole photo."""
+    rows, columns = (max(1, side // 64) for side in pixels.shape[:2])
+    return float(np.mean(pixels[::rows, ::columns]) / np.iinfo(pixels.dtype).max)
 
 
 def _judge(bad: Sequence[str], count: int, what: str, left_out: float, notify: Notify) -> None:
