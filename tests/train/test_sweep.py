@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 import signal
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -248,7 +249,7 @@ def test_a_sweep_that_was_stopped_before_it_began_says_so(
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("undark.train.sweeping.check_early", stopped)
+    monkeypatch.setattr(import_module("undark.train.sweeping"), "check_early", stopped)
     words = ["train", "unet", "--data", str(pairs), "--sweep", "fit.lr=1e-4"]
     done = CliRunner().invoke(app, [*words, "-o", str(tmp_path / "sweep")])
     assert done.exit_code == 130
