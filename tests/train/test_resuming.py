@@ -176,6 +176,20 @@ def test_which_run_is_to_go_on_must_be_said(tmp_path: Path, whole: Path) -> None
         run(tmp_path, resume=True)
 
 
+def test_threads_are_those_of_the_run_alone(pairs: Path, tmp_path: Path) -> None:
+    before, during = torch.get_num_threads(), list[int]()
+    run(
+        "unet",
+        data=pairs,
+        out=tmp_path / "run",
+        overrides=SMALL,
+        threads=before + 1,
+        progress=lambda now: during.append(torch.get_num_threads()),
+    )
+    assert set(during) == {before + 1}
+    assert torch.get_num_threads() == before
+
+
 def test_the_command_goes_on_and_says_how(
     pairs: Path, tmp_path: Path, short: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

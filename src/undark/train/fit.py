@@ -11,7 +11,8 @@ import ctypes
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -209,29 +210,29 @@ def _work(
     scored: Scored | None = None,
 ) -> Run:
     """What each process of a run does."""
-    _use_threads(threads, world, device)
-    _tune_allocator()
-    torch.manual_seed(plan.recipe.seed)
-    method = make_method(plan.recipe)
-    compile_losses(method)
-    if origin is not None:
-        load_into(method.network, origin)
-    datasets, held = load_data(method, plan, notify)
-    if world.leads:
-        plan.splits.write(plan.folder)
-    return _learn(
-        method,
-        datasets,
-        held,
-        plan.folder,
-        world=world,
-        resume=resume,
-        device=device,
-        loggers=loggers,
-        notify=notify,
-        progress=progress,
-        scored=scored,
-    )
+    with _threads(threads, world, device):
+        _tune_allocator()
+        torch.manual_seed(plan.recipe.seed)
+        method = make_method(plan.recipe)
+        compile_losses(method)
+        if origin is not None:
+            load_into(method.network, origin)
+        datasets, held = load_data(method, plan, notify)
+        if world.leads:
+            plan.splits.write(plan.folder)
+        return _learn(
+            method,
+            datasets,
+            held,
+            plan.folder,
+            world=world,
+            resume=resume,
+            device=device,
+            loggers=loggers,
+            notify=notify,
+            progress=progress,
+            scored=scored,
+        )
 
 
 def load_data(
@@ -316,13 +317,21 @@ def _learn(
     return Run(folder, weights, measured, world.leads)
 
 
-def _use_threads(threads: int | None, world: World, device: str) -> None:
+@contextmanager
+def _threads(threads: int | None, world: World, device: str) -> Generator[None, None, None]:
+    """Compute with so many threads, and afterwards with as many as before."""
     on_cpu = device == "cpu" or not torch.cuda.is_available()
     if threads is None and on_cpu and world.devices > 1:
         threads = max(1, (os.cpu_count() or 1) // world.devices)
+    before = torch.get_num_threads(), cv2.getNumThreads()
     if threads is not None:
         torch.set_num_threads(threads)
         cv2.setNumThreads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
 
 
 def _tune_allocator() -> None:
