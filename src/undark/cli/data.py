@@ -10,6 +10,7 @@ import typer
 from undark.cli.options import Ab, Debug, Json
 from undark.cli.progress import progress_bar
 from undark.cli.shell import command, result, result_json, say
+from undark.io.names import counted
 
 if TYPE_CHECKING:
     from undark.evaluate.dataset import DatasetFindings
@@ -64,8 +65,6 @@ def _tell(found: DatasetFindings) -> None:
     """The findings on stdout; of many pairs of a kind the first few."""
     for line in found.found.explain(found.folder):
         result(line)
-    from undark.io.names import counted
-
     facts = found.summary()
     sizes: list[str] = facts["sizes"]
     result(f"{counted(facts['pairs'], 'usable pair')} of {counted(facts['scenes'], 'scene')}")

@@ -126,16 +126,16 @@ def evaluate(
     engine = Engine(runtime=runtime, device=device, threads=threads, precision=precision)
     given = model or ["default"]
     opened = [open_enhancer(name, engine) for name in given]
-    contenders = list(run.BASELINES if baselines else ())
-    labels = [item.name for item in contenders] + [item.card.name for item in opened]
-    models: list[run.Contender] = []
+    plain = run.BASELINES if baselines else ()
+    labels = [item.name for item in plain] + [item.card.name for item in opened]
+    contenders: list[run.Contender] = []
     for name, enhancer in zip(given, opened, strict=True):
         label = enhancer.card.name
         # Two files may hold cards of one name (a run before and after): tell them by path.
         if labels.count(label) > 1 and name.lower().endswith(".onnx"):
             label = name
-        models.append(run.contender(label, enhancer, origin=Origin(model=name, **engine)))
-    contenders = [*models, *contenders]
+        contenders.append(run.contender(label, enhancer, origin=Origin(model=name, **engine)))
+    contenders += plain
     with progress_bar() as show:
         found = run.evaluate(
             find_samples(data, cast("DarkHalf", dark_half)),

@@ -134,9 +134,10 @@ class History(Callback):
         step, steps = pl_module.batches, pl_module.recipe.fit.steps
         means = {name: value / self._count for name, value in self._sums.items()}
         row = step % self._every == 0 or step >= steps
-        self._open = {"step": step, **_terms(means), "lr": self._lr}
+        values = {**{f"train/{name}": mean for name, mean in means.items()}, "lr": self._lr}
+        self._open = {"step": step, **values}
         if row:
-            self.add(step, {key: value for key, value in self._open.items() if key != "step"})
+            self.add(step, values)
             self._sums, self._count, self._open = {}, 0, {}
         seconds = max(sum(self._seconds) / len(self._seconds), 1e-9)
         now = Progress(step, steps, 1 / seconds, (steps - step) * seconds, means, self._scores)
@@ -227,10 +228,6 @@ class History(Callback):
         self.write(last=True)
         if self._logs is not None:
             self._logs.close(done=done)
-
-
-def _terms(means: dict[str, float]) -> dict[str, float]:
-    return {f"train/{name}": value for name, value in means.items()}
 
 
 def _duration(seconds: float) -> str:
