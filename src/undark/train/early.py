@@ -19,6 +19,7 @@ from undark.train.plan import (
     check_method,
     check_place,
     run_of,
+    settings_of,
 )
 from undark.train.recipe import Recipe, load_recipe, override
 from undark.train.space import Axis, read_axes
@@ -84,7 +85,7 @@ def check_early(
     found = read_axes(axes, trials)
     if axes and importlib.util.find_spec("optuna") is None:
         raise MissingExtraError("sweeps", "sweep")
-    settings = [*overrides, *([] if steps is None else [f"fit.steps={steps}"])]
+    settings = settings_of(overrides, steps)
     if resume:
         _check_resumed(recipe, out, settings)
         return

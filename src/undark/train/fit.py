@@ -37,7 +37,7 @@ from undark.train.methods import make_method, method_class
 from undark.train.methods.base import Method
 from undark.train.names import CHECKPOINT, WEIGHTS
 from undark.train.parallel import World, companions, find_world
-from undark.train.plan import Plan, begun, plan_run
+from undark.train.plan import Plan, begun, plan_run, settings_of
 from undark.train.precision import choose_precision
 from undark.train.recipe import Recipe
 from undark.train.weights import (
@@ -162,7 +162,7 @@ def run(
         light=light,
         dark_half=dark_half,
         out=out,
-        overrides=[*overrides, *([] if steps is None else [f"fit.steps={steps}"])],
+        overrides=settings_of(overrides, steps),
         origin=origin,
         notify=notify,
         resume=resume,

@@ -41,6 +41,7 @@ __all__ = [
     "plan_run",
     "read_recipe",
     "run_of",
+    "settings_of",
 ]
 
 USUAL = "unet"
@@ -157,6 +158,11 @@ def _root(
     if not root.is_dir():
         raise DataError(f"{root}: no such folder of training data", argument="data")
     return root
+
+
+def settings_of(overrides: Sequence[str], steps: int | None) -> list[str]:
+    """The ``key=value`` settings of a run, its number of steps among them where it is given."""
+    return [*overrides, *([] if steps is None else [f"fit.steps={steps}"])]
 
 
 def check_method(text: str) -> None:

@@ -22,7 +22,7 @@ from undark.train.early import check_early
 from undark.train.fit import Stopped, run
 from undark.train.history import Notify, quiet
 from undark.train.names import CHECKPOINT
-from undark.train.plan import completed, read_recipe
+from undark.train.plan import completed, read_recipe, settings_of
 from undark.train.plot import plot_trials
 from undark.train.recipe import Recipe, override
 from undark.train.space import GRID, Axis, combinations, read_axes
@@ -114,6 +114,7 @@ def sweep(
 
     Raises:
         UsageError: An axis makes no sense, or a range has no number of trials.
+        RecipeError: The recipe does not hold up, or takes a listed value in no combination.
         MissingExtraError: Optuna is not installed.
         TrainError: The folder holds a sweep of something else, or no trial could run.
         Stopped: The sweep was asked to stop.
@@ -158,9 +159,9 @@ def _common(
     Raises:
         RecipeError: A value cannot be with any of the others; of a range, both ends count.
     """
-    start, steps = given.get("start"), given.get("steps")
+    start = given.get("start")
     origin = None if start is None else load_weights(start)
-    settings = [*overrides, *([] if steps is None else [f"fit.steps={steps}"])]
+    settings = settings_of(overrides, given.get("steps"))
     written = read_recipe(recipe, origin)
     product = itertools.product(*(axis.examples for axis in axes))
     every = list(itertools.islice(product, _LOOKED_AT + 1))
