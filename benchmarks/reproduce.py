@@ -72,7 +72,7 @@ def _short(steps: int, warmup: int, *more: str, start: str | None = None) -> Sta
 
 _SMALL = ("data.crop=64", "data.batch=4")
 SHORT: dict[str, Stage] = {
-    "agent": _short(20, 3),
+    "agent": _short(20, 3, "options.alone=10"),
     "curve": _short(200, 20),
     "cyclegan": _short(200, 30, *_SMALL),
     "pix2pix": _short(200, 30, "data.crop=96"),
@@ -86,10 +86,10 @@ _SPLIT = "data.held_out=0.15"
 _LARGER = (_SPLIT, "fit.lr=4e-4", "fit.warmup=200", "data.crop=160", "data.batch=6")
 _DECISION = "options.learn=decision data.crop=32 data.batch=16 data.fresh=500 fit.steps=3500"
 _HELD = ("fit.lr=2e-4", "fit.warmup=50", "fit.ema=0.998", "fit.glance_lr=0.001")
-_TEACHER = "options.demonstrations=16 options.environments=16 options.batch=256"
-_TAUGHT = (*_TEACHER.split(), "options.entropy=0.005", "fit.lr=1e-3", "fit.steps=250")
+_SURER = "options.entropy=0.002 options.alone=80 fit.lr=7e-4 fit.steps=140 seed=2"
+_SHOWN = "options.entropy=0.002 options.alone=0 options.demonstrations=256 fit.lr=1e-6 fit.steps=28"
 FULL: dict[str, tuple[Stage, ...]] = {
-    "agent": (Stage(_TAUGHT), Stage()),
+    "agent": (Stage(), Stage(tuple(_SURER.split())), Stage((*_SHOWN.split(), "seed=3"))),
     "unet": (Stage((_SPLIT,)),),
     "relight-open": (
         Stage((_SPLIT, "fit.steps=15000")),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from undark.errors import ModelError, UsageError
 from undark.photo import Photo
 from undark.pixels.colour import luma
-from undark.pixels.look import ACTIONS, CHOICES, LIMIT, STATE, STOP, Look, choose_steps
+from undark.pixels.look import ACTIONS, CHOICES, IN_PLACES, LIMIT, STATE, STOP, Look, choose_steps
 from undark.pixels.places import BY_LEVEL, EVERYWHERE, PLACES
 from undark.pixels.steps import Step, apply_steps, format_steps, halo, parse_steps, read_steps
 from undark.pixels.tone import OPERATIONS
@@ -216,6 +216,42 @@ def test_an_agent_that_would_take_back_its_last_step_has_come_to_its_end() -> No
     steps = choose_steps(look, swing)
     assert len(steps) < LIMIT
     assert {step.amount for step in steps} == {0.4}
+
+
+@pytest.mark.parametrize(
+    ("step", "times"),
+    [
+        (Step("saturation", -0.2), 2),
+        (Step("saturation", 0.2), 2),
+        (Step("contrast", 0.1), 5),
+        (Step("denoise", 0.5), 4),
+        (Step("exposure", 0.15), LIMIT),
+    ],
+)
+def test_no_operation_but_exposure_goes_further_than_twice_its_largest_step(
+    step: Step, times: int
+) -> None:
+    random = np.random.default_rng(1)
+    photo = Photo((random.random((90, 120, 3)) * 0.2 + 0.1).astype(np.float32))
+    logits = np.zeros((1, STOP + 1), np.float32)
+    logits[0, ACTIONS.index(step)] = 1.0
+    steps = choose_steps(Look.of(photo, 16, 16), lambda glance, state: logits)
+    assert steps == (step,) * times
+
+
+@pytest.mark.parametrize("place", IN_PLACES)
+def test_a_step_in_a_place_is_the_last_of_an_edit(place: int) -> None:
+    look = Look.of(photo_of(50, 50), 16, 16)
+    calls: list[None] = []
+
+    def locally(glance: np.ndarray, state: np.ndarray) -> np.ndarray:
+        calls.append(None)
+        logits = np.zeros((1, STOP + 1), np.float32)
+        logits[0, ACTIONS.index(Step("exposure", 0.4)) if len(calls) < 3 else place] = 1
+        return logits
+
+    steps = choose_steps(look, locally)
+    assert steps == (*(Step("exposure", 0.4),) * 2, ACTIONS[place])
 
 
 def test_a_policy_is_followed_to_its_stop_and_never_past_the_limit() -> None:

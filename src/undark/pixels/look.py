@@ -28,7 +28,18 @@ from undark.pixels.places import EVERYWHERE, Spots, spots
 from undark.pixels.steps import REACH, Step
 from undark.pixels.tone import OPERATIONS
 
-__all__ = ["ACTIONS", "CHOICES", "LIMIT", "STATE", "STOP", "Look", "choose_steps", "cut_patches"]
+__all__ = [
+    "ACTIONS",
+    "CHOICES",
+    "IN_PLACES",
+    "LIMIT",
+    "STATE",
+    "STOP",
+    "Look",
+    "choose_steps",
+    "cut_patches",
+    "follow",
+]
 
 LIMIT: Final = 12
 """Steps that an agent may take on one photo."""
@@ -51,6 +62,11 @@ _SIZES: Final = {
     "denoise": (0.5, 1.0),
 }
 
+_FURTHEST: Final = {
+    name: 2.0 * max(map(abs, sizes)) for name, sizes in _SIZES.items() if name != "exposure"
+}
+"""How far an edit may go with an operation in all; dark photos need any exposure."""
+
 _SIZES_IN_PLACES: Final = {
     "shadows": (-0.4, 0.4, 1.0),
     **dict.fromkeys(("highlights", "top", "bottom", "left", "right", "middle"), (-0.4, 0.4)),
@@ -67,6 +83,9 @@ ACTIONS: Final = _EVERYWHERE_ACTIONS + tuple(
 
 STOP: Final = len(ACTIONS)
 """Number of the action that ends the edit."""
+
+IN_PLACES: Final = range(len(_EVERYWHERE_ACTIONS), STOP)
+"""Numbers of the actions that are steps in places."""
 
 CHOICES: Final = (STOP + 1, len(_EVERYWHERE_ACTIONS) + 1)
 """Actions, with the one that ends the edit, among which agents choose: the last is the number of
@@ -178,7 +197,7 @@ def choose_steps(
 ) -> tuple[Step, ...]:
     """The steps that a policy takes from `look` on: always its likeliest, `LIMIT` at most.
 
-    One that would take back its last step, or do what changes nothing, has come to its end, too.
+    When an edit ends, :func:`follow` says.
 
     Args:
         look: At the photo before any step.
@@ -197,24 +216,41 @@ def choose_steps(
                 f" knows {CHOICES[0]}: learn it again with this version"
             )
         action = int(np.argmax(logits))
-        if action == logits.shape[-1] - 1:
-            break
-        step = ACTIONS[action]
-        if look.steps and _opposite(step, look.steps[-1]):
-            break
-        following = look.after(step)
-        if np.array_equal(following.glance, look.glance) and np.array_equal(
-            following.patches, look.patches
-        ):
+        following = follow(look, STOP if action == logits.shape[-1] - 1 else action)
+        if following is None:
             break
         look = following
     return look.steps
 
 
-def _opposite(step: Step, other: Step) -> bool:
-    """Whether the one takes back what the other does."""
-    alike = (step.operation, step.where) == (other.operation, other.where)
-    return alike and step.amount == -other.amount
+def follow(look: Look, action: int) -> Look | None:
+    """The look after one of `ACTIONS`, or None where the edit ends: by `STOP`, or at its end.
+
+    One that would take back its last step, do what changes nothing, or go with an operation other
+    than exposure further than twice its largest step, has come to its end, too; and so has one
+    whose last step was in a place.
+    """
+    if action == STOP or _over(look.steps, ACTIONS[action]):
+        return None
+    following = look.after(ACTIONS[action])
+    if np.array_equal(following.glance, look.glance) and np.array_equal(
+        following.patches, look.patches
+    ):
+        return None
+    return following
+
+
+def _over(steps: tuple[Step, ...], following: Step) -> bool:
+    """Whether an edit ends with `steps`, because of what they are or of what would follow."""
+    if not steps:
+        return False
+    last = steps[-1]
+    undone = (last.operation, last.amount) == (following.operation, -following.amount)
+    if last.where != EVERYWHERE or (undone and following.where == EVERYWHERE):
+        return True
+    done = sum(step.amount for step in steps if step.operation == following.operation)
+    furthest = _FURTHEST.get(following.operation, math.inf)
+    return abs(done + following.amount) > furthest + 1e-6
 
 
 def cut_patches(pixels: NDArray[Any]) -> NDArray[np.float32]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from undark.errors import UsageError
 from undark.photo import FloatImage, Photo, area_resize, to_float
-from undark.pixels.look import ACTIONS, LIMIT, STATE, STOP, Look, cut_patches
+from undark.pixels.look import ACTIONS, IN_PLACES, LIMIT, STATE, STOP, Look, cut_patches
 from undark.train.data.darken import darken, draw_darkness
 from undark.train.data.datasets import Dataset
 from undark.train.data.stream import expose
@@ -161,8 +161,8 @@ class Retouch(gymnasium.Env[Observation, np.int64]):
 
     The reward of a step is what it gains towards the truth (PSNR in tens of dB plus SSIM), or of
     a score without reference where the photo has no truth, less `cost`. So the sum over an
-    episode is what it gained, and stopping at once gives 0. It ends with `STOP` or after `LIMIT`
-    steps. ``info`` holds the ``score``.
+    episode is what it gained, and stopping at once gives 0. It ends with `STOP`, with a step in a
+    place, or after `LIMIT` steps. ``info`` holds the ``score``.
 
     ``reset(options={"photo": H×W×3, "truth": H×W×3})`` retouches a photo of one's own; the truth
     may be left out.
@@ -235,7 +235,7 @@ class Retouch(gymnasium.Env[Observation, np.int64]):
             scene = Scene(scene.look.after(ACTIONS[int(action)]), scene.truth)
             before, self._score = self._score, self._measure(scene)
             reward = self._score - before - self._cost
-            over = len(scene.look.steps) == LIMIT
+            over = int(action) in IN_PLACES or len(scene.look.steps) == LIMIT
         observation = self._observe(scene)
         self._scene = None if over else scene
         self._shown = scene

@@ -1,11 +1,12 @@
-"""A teacher of retouching, who is told the truth: what each step would gain.
+"""A teacher of steps in places, who is told the truth: what each of them would gain.
 
-An agent that only tries for itself hardly finds what is rarely of use. So it may be shown, where it
-has itself come to, what each step would gain (DAgger; Ross, Gordon and Bagnell, "A Reduction of
-Imitation Learning and Structured Prediction to No-Regret Online Learning", AISTATS 2011). All the
-gains say more than the best step alone: a step in a place, which is seldom the very best one, is
-often nearly as good (after Ross and Bagnell, "Reinforcement and Imitation Learning via Interactive
-No-Regret Learning", 2014, who learn from what each action costs).
+An agent that only tries for itself hardly finds what is rarely of use: a step in one place of a
+photo, after all that is done to the whole. So it may be shown, where its own edits end, what every
+such step gains there (DAgger; Ross, Gordon and Bagnell, "A Reduction of Imitation Learning and
+Structured Prediction to No-Regret Online Learning", AISTATS 2011; that all are shown, and what each
+is worth, as in Ross and Bagnell, "Reinforcement and Imitation Learning via Interactive No-Regret
+Learning", 2014). From these it foretells the mean gain by ridge regression (Hoerl and Kennard,
+1970): a network that learned them knew them by heart, and foretold nothing in unseen photos.
 """
 
 from __future__ import annotations
@@ -17,31 +18,36 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from undark.pixels.look import ACTIONS, LIMIT, STOP, Look
+from undark.pixels.look import ACTIONS, IN_PLACES, LIMIT, Look, follow
 from undark.train.losses.reward import Truth
-from undark.train.nets.policy import SEEN
+from undark.train.nets.policy import features
 
-__all__ = ["Lesson", "Notes", "gains", "imitation", "lessons"]
+__all__ = ["Lesson", "Notes", "gains", "lesson"]
 
-_KEPT = 16384
-"""Lessons that are kept: about a thousand photos'."""
+_MOST = 0.1
+"""More is not told, gain or loss, so that no single photo says all."""
 
-_NEAR = 0.01
-"""What steps may gain less than the best one and still be shown beside it: a tenth of a dB."""
+_WORTH = 0.015
+"""What a step must be foretold to gain, to be taken: as much as lies within the error."""
 
-_DEAR = 0.01
-"""What a step may gain less than the best one for a loss of 1; for four times as much it is 2."""
+_KEPT = 0.99
+"""What an older lesson counts, in each round: the pupil has come to other ends since."""
+
+_PRIOR = 300.0
+"""So many lessons say that nothing of what is seen matters."""
+
+_STILL = 1e-3
+"""Added to the deviation of what is seen, so that what hardly ever varies counts for little."""
 
 
 class Lesson(NamedTuple):
-    """What was seen, and what each step gains there.
+    """What was seen, and what each step in a place gains there.
 
     Attributes:
         glance: 3×h×w, as :meth:`undark.pixels.look.Look.observe` gives it.
         state: `STATE` numbers, likewise.
-        gains: One for each action, as :func:`gains` says.
+        gains: One for each action of `IN_PLACES`, as :func:`gains` says.
     """
 
     glance: NDArray[np.float32]
@@ -50,7 +56,7 @@ class Lesson(NamedTuple):
 
 
 def gains(look: Look, truth: Truth, cost: float) -> NDArray[np.float32]:
-    """What each of `ACTIONS` gains towards `truth`, less its cost, and last 0 for `STOP`.
+    """What each step in a place gains towards `truth`, less its cost.
 
     Args:
         look: What is seen now.
@@ -58,109 +64,99 @@ def gains(look: Look, truth: Truth, cost: float) -> NDArray[np.float32]:
         cost: Of a step.
 
     Returns:
-        `STOP` + 1 numbers, in tens of dB and SSIM as :meth:`Truth.score` has them.
+        A number for each of `IN_PLACES`, in tens of dB and SSIM as :meth:`Truth.score` has them.
     """
     score = truth.score(look)
-    found = [truth.score(look.after(step)) - score - cost for step in ACTIONS]
-    return np.array([*found, 0.0], np.float32)
+    found = [truth.score(look.after(ACTIONS[number])) - score - cost for number in IN_PLACES]
+    return np.array(found, np.float32)
 
 
-def lessons(
+def lesson(
     look: Look,
     truth: Truth,
     *,
     cost: float,
     choose: Callable[[NDArray[np.float32], NDArray[np.float32]], int],
-    random: np.random.Generator,
-) -> list[Lesson]:
-    """What steps gain in each state of an edit, some of whose steps the pupil chooses.
+) -> Lesson | None:
+    """What steps in places gain where an edit of the pupil ends, but for a step in a place.
 
     Args:
         look: At the photo before any step.
         truth: What it should look like.
         cost: Of a step.
         choose: What the pupil does where it sees such a glance and state.
-        random: Whether the pupil or the teacher has the next step: either as often. The teacher
-            takes the one that gains most.
+
+    Returns:
+        None if the pupil takes as many steps as it may.
     """
-    found: list[Lesson] = []
     while len(look.steps) < LIMIT:
-        glance, state = look.observe()
-        gained = gains(look, truth, cost)
-        found.append(Lesson(glance, state, gained))
-        best = int(gained.argmax())
-        action = choose(glance, state) if random.random() < 0.5 else best
-        if action == STOP:
-            action = best  # a pupil that stops too early is shown how to go on
-        if action == STOP:
-            break
-        look = look.after(ACTIONS[action])
-    return found
+        seen = look.observe()
+        action = choose(*seen)
+        following = None if action in IN_PLACES else follow(look, action)
+        if following is None:
+            return Lesson(*seen, gains(look, truth, cost))
+        look = following
+    return None
 
 
 class Notes(nn.Module):
-    """The lessons so far, to be learned again and again; the oldest are forgotten.
+    """What was shown so far, kept as the sums from which mean gains are foretold.
 
     They are part of the state, so that a resumed run goes on as it would have.
 
     Args:
-        size: Lessons kept.
+        seen: How many :func:`undark.train.nets.policy.features` there are.
+        places: Steps in places.
     """
 
-    def __init__(self, size: int = _KEPT) -> None:
+    def __init__(self, seen: int, places: int) -> None:
         """None so far."""
         super().__init__()
-        self.size = size
-        self.held: tuple[Tensor, ...] = ()
+        self.inputs: Tensor = torch.zeros(seen + 1, seen + 1, dtype=torch.float64)
+        self.outputs: Tensor = torch.zeros(seen + 1, places, dtype=torch.float64)
 
-    def __len__(self) -> int:
-        """How many are held."""
-        return len(self.held[0]) if self.held else 0
+    def add(self, found: list[Lesson]) -> float:
+        """Count one more round's lessons, and all before for less; of none nothing changes.
 
-    def add(self, found: list[Lesson]) -> None:
-        """Keep `found`, the glances as small as a policy looks at them; of none nothing changes."""
+        Returns:
+            How far off, in dB, is what was foretold of these before: the root of the mean square.
+        """
         if not found:
-            return
+            return 0.0
         glances, states, gained = (
             torch.from_numpy(np.stack(part)) for part in zip(*found, strict=True)
         )
-        small = F.avg_pool2d(glances, glances.shape[-1] // SEEN).half()
-        new = (small, states, gained)
-        if self.held:
-            new = tuple(torch.cat(parts) for parts in zip(self.held, new, strict=True))
-        self.held = tuple(part[-self.size :] for part in new)
+        seen = features(glances, states).double()
+        told = gained.double().clamp(-_MOST, _MOST) - _WORTH
+        weights, biases = self.learned() or (torch.zeros(told.shape[1], seen.shape[1]), 0.0)
+        error = told - seen @ weights.double().T - biases
+        seen = torch.cat([seen, torch.ones(len(seen), 1, dtype=torch.float64)], dim=1)
+        self.inputs = _KEPT * self.inputs + seen.T @ seen
+        self.outputs = _KEPT * self.outputs + seen.T @ told
+        return 10.0 * float(error.square().mean().sqrt())
 
-    def draw(self, count: int, random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """`count` lessons at random, some perhaps twice, of at least one that is held.
+    def learned(self) -> tuple[Tensor, Tensor] | None:
+        """What they come to: by how much steps gain more than what makes them worth taking.
 
         Returns:
-            Glances, N×3×`SEEN`×`SEEN` in [0, 1]; states, N×`STATE`; gains, N×actions. All float32.
+            Weights, places×seen, and biases of a linear layer, float64; None before any lesson.
         """
-        chosen = torch.from_numpy(random.integers(len(self), size=count))
-        glances, states, gained = (part[chosen] for part in self.held)
-        return glances.float(), states, gained
+        count = self.inputs[-1, -1]
+        if count == 0:
+            return None
+        mean, gained = self.inputs[-1, :-1] / count, self.outputs[-1] / count
+        spread = self.inputs[:-1, :-1] - count * torch.outer(mean, mean)
+        deviation = (spread.diagonal() / count).clamp(min=0.0).sqrt() + _STILL
+        scaled = spread / torch.outer(deviation, deviation)
+        scaled += _PRIOR * torch.eye(len(mean), dtype=torch.float64)
+        slopes = (self.outputs[:-1] - count * torch.outer(mean, gained)) / deviation[:, None]
+        weights = (torch.linalg.solve(scaled, slopes) / deviation[:, None]).T
+        return weights, gained - weights @ mean
 
-    def get_extra_state(self) -> tuple[Tensor, ...]:
-        """What is held; its number grows, so it is no buffer of fixed size."""
-        return self.held
+    def get_extra_state(self) -> tuple[Tensor, Tensor]:
+        """The sums."""
+        return self.inputs, self.outputs
 
-    def set_extra_state(self, state: tuple[Tensor, ...]) -> None:
-        """Hold `state`."""
-        self.held = tuple(part.cpu() for part in state)
-
-
-def imitation(logits: Tensor, gained: Tensor) -> Tensor:
-    """How far a policy is from what a teacher showed: a mean over states.
-
-    The cross-entropy to chances that fall by e for each tenth of a dB that a step gains less than
-    the best one, and the root of what the policy is to lose against that. The first makes all good
-    steps known, the second keeps from those that do harm in other photos of the same look.
-
-    Args:
-        logits: N×actions of the policy.
-        gained: N×actions, as :func:`gains` says.
-    """
-    lost = gained.amax(1, keepdim=True) - gained
-    chances = logits.softmax(1)
-    loss = (chances * (lost / _DEAR).sqrt()).sum(1).mean()
-    return loss + F.cross_entropy(logits, (-lost / _NEAR).softmax(1))
+    def set_extra_state(self, state: tuple[Tensor, Tensor]) -> None:
+        """Go on from `state`."""
+        self.inputs, self.outputs = (part.cpu() for part in state)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import warnings
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from undark.errors import DivergedError, RecipeError, UsageError
 from undark.evaluate.metrics import psnr
 from undark.models import Card
 from undark.photo import Photo
-from undark.pixels.look import ACTIONS, CHOICES, LIMIT, STATE, STOP, Look, cut_patches
+from undark.pixels.look import ACTIONS, CHOICES, IN_PLACES, LIMIT, STATE, STOP, Look, cut_patches
 from undark.pixels.steps import Step, apply_steps
 from undark.train import export_model, run
 from undark.train.callbacks import Stop
@@ -92,6 +93,18 @@ def test_an_episode_ends_after_the_last_step_it_may_take() -> None:
     environment.reset(seed=1)
     overs = [environment.step(action("gamma", 0.2))[2] for _ in range(LIMIT)]
     assert overs == [False] * (LIMIT - 1) + [True]
+
+
+@pytest.mark.parametrize("number", IN_PLACES)
+def test_an_episode_ends_with_a_step_in_a_place(number: int) -> None:
+    environment = Retouch(glance=16)
+    environment.reset(seed=1)
+    _, first, over, _, before = environment.step(action("exposure", 0.4))
+    assert not over
+    _, reward, over, _, after = environment.step(number)
+    assert over
+    assert reward == pytest.approx(after["score"] - before["score"] - 0.005)
+    assert first != 0.0
 
 
 def test_a_seed_draws_the_same_scene() -> None:
@@ -231,30 +244,35 @@ def test_an_exported_agent_runs_without_torch_and_is_tuned_further(
     assert load_weights(tuned.folder).recipe.net == load_weights(done.folder).recipe.net
 
 
-def test_an_agent_from_before_there_were_places_is_tuned_further() -> None:
+@pytest.mark.parametrize("actions", CHOICES)
+def test_an_agent_of_one_network_is_tuned_further(actions: int) -> None:
     torch.manual_seed(0)
-    old, new = Policy(STATE, CHOICES[-1], 16), Policy(STATE, CHOICES[0], 16)
-    torch.nn.init.normal_(old.choose.weight)
     recipe = Agent.default_recipe("agent")
-    load_into(new, Weights(old.state_dict(), recipe, []))
+    # As agents were before places had a network of their own.
+    old = Policy(STATE, actions + 1, 1, 16)
+    torch.nn.init.normal_(old.choose.weight)
+    state = {
+        name: value
+        for name, value in old.state_dict().items()
+        if name.startswith(("eyes.", "choose."))
+    }
+    new = Policy(STATE, STOP + 1, len(IN_PLACES), 16)
+    load_into(new, Weights(state, recipe, []))
     seen = torch.rand(8, 3, 16, 16), torch.randn(8, STATE)
     before, after = old(*seen), new(*seen)
-    known = CHOICES[-1] - 1
+    known = IN_PLACES.start
     assert torch.equal(after[:, :known], before[:, :known])
-    assert torch.equal(after[:, -1], before[:, -1])
-    shadows = action_in("shadows", 0.4)
-    likewise = after[:, shadows] - after[:, action("exposure", 0.4)]
-    assert (likewise < 0).all()
-    assert likewise.detach().std() < 1e-4
+    assert torch.equal(after[:, STOP], before[:, -1])
+    assert (after[:, known:STOP] < after[:, STOP:]).all()
     with pytest.raises(RecipeError, match="another network"):
-        load_into(Policy(STATE, CHOICES[0], 24), Weights(old.state_dict(), recipe, []))
+        load_into(Policy(STATE, STOP + 1, len(IN_PLACES), 24), Weights(state, recipe, []))
 
 
-@pytest.mark.parametrize("demonstrations", [0, 2])
+@pytest.mark.parametrize(("demonstrations", "alone"), [(0, 0), (2, 0), (2, 1), (2, 3)])
 def test_a_stopped_run_resumes_to_the_very_step(
-    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demonstrations: int
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demonstrations: int, alone: int
 ) -> None:
-    settings = (*SMALL, f"options.demonstrations={demonstrations}")
+    settings = (*SMALL, f"options.demonstrations={demonstrations}", f"options.alone={alone}")
     whole = run("agent", data=pairs, out=tmp_path / "whole", overrides=settings)
     stops = {"at": 2}
     ended = Stop.on_train_batch_end
@@ -271,6 +289,9 @@ def test_a_stopped_run_resumes_to_the_very_step(
     first, second = load_weights(whole.folder).state, load_weights(resumed.folder).state
     assert all(torch.equal(value, second[key]) for key, value in first.items())
     assert torch.load(resumed.folder / "last.ckpt", weights_only=True)["batches"] == 4
+    with (whole.folder / "history.csv").open(encoding="utf-8") as file:
+        heard = [bool(row.get("train/places")) for row in csv.DictReader(file) if row["train/loss"]]
+    assert heard == [bool(demonstrations) and number >= alone for number in range(4)]
 
 
 def test_a_run_that_breaks_off_keeps_its_last_checkpoint(

@@ -23,14 +23,14 @@ from torch.utils.data import IterableDataset
 
 from undark.errors import RecipeError
 from undark.models.card import Scaling
-from undark.pixels.look import STATE, STOP
+from undark.pixels.look import IN_PLACES, STATE, STOP
 from undark.train.data.datasets import Dataset
 from undark.train.data.stream import Batch
 from undark.train.environment import Gallery, Retouch, Scene
 from undark.train.methods.base import Method
 from undark.train.nets.policy import Critic, Policy
 from undark.train.recipe import Recipe
-from undark.train.teacher import Lesson, Notes, imitation, lessons
+from undark.train.teacher import Notes, lesson
 
 __all__ = ["Agent", "Options"]
 
@@ -57,7 +57,9 @@ class Options:
         window: Smallest share of a photo's height, and of its width, that an episode is shown; by
             chance in between, so that photos are not known by heart.
         demonstrations: Photos in each round on which a teacher who is told the truth shows what
-            each step gains (:mod:`undark.train.teacher`); 0 for none.
+            each step in a place gains (:mod:`undark.train.teacher`); 0 for none.
+        alone: Rounds before the teacher comes. One who comes before the agent finishes its edits
+            shows that steps in places gain much, and it learns nothing else.
     """
 
     environments: int = 16
@@ -73,6 +75,7 @@ class Options:
     hints: bool = True
     window: float = 1.0
     demonstrations: int = 0
+    alone: int = 0
 
 
 class _Rounds(IterableDataset[int]):
@@ -95,7 +98,7 @@ class _ActorCritic(ActorCriticPolicy):
 
     def _build(self, lr_schedule: Any) -> None:
         hint = cast(spaces.Dict, self.observation_space).spaces.get("hint")
-        self.actor: Policy = Policy(STATE, STOP + 1, self._width)
+        self.actor: Policy = Policy(STATE, STOP + 1, len(IN_PLACES), self._width)
         self.critic: Critic = Critic(
             STATE, 0 if hint is None else cast(Any, hint.shape)[0], self._width
         )
@@ -181,7 +184,8 @@ class Agent(Method[Policy, Options]):
         self.agent.set_logger(Logger(None, []))
         self.actor_critic: _ActorCritic = cast(_ActorCritic, self.agent.policy)
         self.network: Policy = self.actor_critic.actor
-        self.notes: Notes = Notes()
+        foretell = self.network.foretell
+        self.notes: Notes = Notes(foretell.in_features, foretell.out_features)
 
     @classmethod
     def check(cls, recipe: Recipe, options: Options) -> None:
@@ -201,8 +205,8 @@ class Agent(Method[Policy, Options]):
             )
         if not 0 < options.window <= 1:
             raise RecipeError("options.window: must be above 0 and at most 1")
-        if options.demonstrations < 0:
-            raise RecipeError("options.demonstrations: must be at least 0")
+        if min(options.demonstrations, options.alone) < 0:
+            raise RecipeError("options: demonstrations and alone must be at least 0")
 
     @property
     def _rate(self) -> float:
@@ -265,45 +269,35 @@ class Agent(Method[Policy, Options]):
             "entropy": -noted["train/entropy_loss"],
             "value": noted["train/value_loss"],
         }
-        if options.demonstrations:
-            values["imitation"] = self._imitate()
+        if options.demonstrations and self.batches >= options.alone:
+            values["places"] = self._be_shown()
         return {name: torch.tensor(float(value)) for name, value in values.items()}
 
-    def _imitate(self) -> float:
-        """Hear a teacher, then learn from all that it showed so far; the mean loss.
+    @torch.no_grad()
+    def _be_shown(self) -> float:
+        """Hear a teacher on some photos, and foretell by all that was shown so far.
 
-        For each photo of a round as many gradients as PPO takes passes, of batches as large as its.
+        Returns:
+            How far off, in dB, was what had been foretold of these photos: the root of the mean
+            square.
         """
         options, random = self.options, np.random.default_rng((self.recipe.seed, self.batches, 1))
 
-        @torch.no_grad()
         def choose(glance: NDArray[np.float32], state: NDArray[np.float32]) -> int:
             seen = (torch.from_numpy(array[None]).to(self.device) for array in (glance, state))
             return int(self.network(*seen).argmax())
 
-        found: list[Lesson] = []
-        for scene in (self._draw(random) for _ in range(options.demonstrations)):
-            if scene.truth is not None:
-                found += lessons(
-                    scene.look, scene.truth, cost=options.cost, choose=choose, random=random
-                )
-        self.notes.add(found)
-        if not len(self.notes):
-            return 0.0
-        optimizer = self.actor_critic.optimizer
-        losses: list[float] = []
-        for _ in range(options.epochs * options.demonstrations):
-            drawn = self.notes.draw(options.batch, random)
-            glance, state, gained = (part.to(self.device) for part in drawn)
-            loss = imitation(self.network(glance, state), gained)
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(
-                self.actor_critic.parameters(), self.recipe.fit.clip or math.inf
-            )
-            optimizer.step()
-            losses.append(float(loss.detach()))
-        return float(np.mean(losses))
+        found = [
+            lesson(scene.look, scene.truth, cost=options.cost, choose=choose)
+            for scene in (self._draw(random) for _ in range(options.demonstrations))
+            if scene.truth is not None
+        ]
+        error = self.notes.add([one for one in found if one is not None])
+        learned = self.notes.learned()
+        if learned is not None:
+            self.network.foretell.weight.copy_(learned[0])
+            self.network.foretell.bias.copy_(learned[1])
+        return error
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One round."""

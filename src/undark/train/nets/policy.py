@@ -6,16 +6,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from undark.pixels.look import ACTIONS, CHOICES
-from undark.pixels.places import EVERYWHERE
-from undark.pixels.steps import Step
+from undark.pixels.look import CHOICES
 
-__all__ = ["SEEN", "Critic", "Policy"]
+__all__ = ["Critic", "Policy", "features"]
 
-_RARER = 1.0
-"""By how much a new action's logit is below that of the one it is like."""
+_LEVEL = 0.002
+"""Of the gain of a step in a place: that much less, and its logit is 1 less. So little that what
+is foretold to do harm is hardly tried, though there are many such steps."""
 
-SEEN = 16
+_SHY = -0.02
+"""What a new network expects a step in a place to gain: so little that none is tried."""
+
+_COARSE = 4
+"""Side to which the glance is averaged for what a step in a place gains."""
+
+_SEEN = 16
 """Side to which the glance is averaged: where it is bright and dark, not what is on it."""
 
 
@@ -26,11 +31,11 @@ class _Eyes(nn.Module):
         super().__init__()
         self.near: nn.Conv2d = nn.Conv2d(3, 16, 3, stride=2, padding=1)
         self.far: nn.Conv2d = nn.Conv2d(16, 24, 3, stride=2, padding=1)
-        self.join: nn.Linear = nn.Linear(24 * (SEEN // 4) ** 2 + state, width)
+        self.join: nn.Linear = nn.Linear(24 * (_SEEN // 4) ** 2 + state, width)
         self.think: nn.Linear = nn.Linear(width, width)
 
     def forward(self, glance: Tensor, state: Tensor) -> Tensor:
-        seen = F.avg_pool2d(glance, glance.shape[-1] // SEEN)
+        seen = F.avg_pool2d(glance, glance.shape[-1] // _SEEN)
         seen = torch.relu(self.far(torch.relu(self.near(seen - 0.5))))
         joined = torch.cat([seen.flatten(1), state], dim=1)
         return torch.tanh(self.think(torch.tanh(self.join(joined))))
@@ -42,47 +47,56 @@ def _settle(layer: nn.Linear, gain: float) -> nn.Linear:
     return layer
 
 
-def _most_like(step: Step) -> int:
-    """The number of the action everywhere whose operation is that of `step`, nearest in amount."""
-    alike = [
-        number
-        for number, other in enumerate(ACTIONS)
-        if (other.operation, other.where) == (step.operation, EVERYWHERE)
-    ]
-    return min(alike, key=lambda number: abs(ACTIONS[number].amount - step.amount))
+def features(glance: Tensor, state: Tensor) -> Tensor:
+    """What the gains of steps in places are foretold from: the state, and what is bright and where.
+
+    Args:
+        glance: N×3×h×h in [0, 1], h a multiple of 16.
+        state: N×state.
+
+    Returns:
+        N×(state + 96): the state, then the glance at 4×4 pixels as it is and in EV.
+    """
+    coarse = F.avg_pool2d(glance, glance.shape[-1] // _COARSE).flatten(1)
+    return torch.cat([state, coarse, torch.log2(coarse + 1 / 64)], dim=1)
 
 
 class Policy(nn.Module):
     """Which step to take next.
 
+    What is done everywhere is chosen by a network, which learns by trying. What a step in a place
+    would gain is foretold apart from it, linearly, from what a teacher showed
+    (:mod:`undark.train.teacher`). Such a step is so likely, against ending the edit, as it gains:
+    it comes where all else is done, and learning the one never disturbs the other.
+
     Args:
         state: Numbers beside the glance.
-        actions: Actions to choose from.
+        actions: Actions to choose from; the last is to stop.
+        places: How many of them, the ones before the last, are steps in places.
         width: Units of the two hidden layers.
     """
 
-    def __init__(self, state: int, actions: int, width: int) -> None:
-        """Begin with all actions nearly alike."""
+    def __init__(self, state: int, actions: int, places: int, width: int) -> None:
+        """Begin with all actions nearly alike, but for the ones in places."""
         super().__init__()
         self.eyes: _Eyes = _Eyes(state, width)
-        self.choose: nn.Linear = _settle(nn.Linear(width, actions), 0.01)
+        self.choose: nn.Linear = _settle(nn.Linear(width, actions - places), 0.01)
+        self.foretell: nn.Linear = nn.Linear(state + 6 * _COARSE**2, places)
+        self.foretell.requires_grad_(False)
+        nn.init.zeros_(self.foretell.weight)
+        nn.init.constant_(self.foretell.bias, _SHY)
 
     def grown(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """`state` of a policy from before there were places, made to fit one that knows them.
+        """`state` of a policy that chose among all steps by one network, or knew no places.
 
-        A step in a place begins as likely as the step most like it everywhere, but for a factor,
-        so that it is tried where that one is: what begins as rare is never found to be of use.
+        Of it only what is done everywhere is taken over.
         """
         weight, bias = state.get("choose.weight"), state.get("choose.bias")
-        known = CHOICES[-1]
-        if weight is None or bias is None or len(bias) != known:
+        if weight is None or bias is None or "foretell.bias" in state or len(bias) not in CHOICES:
             return state
-        if self.choose.out_features != CHOICES[0] or weight.shape[1] != self.choose.in_features:
-            return state
-        like = [_most_like(step) for step in ACTIONS[known - 1 :]]
-        rows = torch.cat((weight[:-1], weight[like], weight[-1:]))
-        biases = torch.cat((bias[:-1], bias[like] - _RARER, bias[-1:]))
-        return {**state, "choose.weight": rows, "choose.bias": biases}
+        everywhere = [*range(self.choose.out_features - 1), -1]
+        rows = {"choose.weight": weight[everywhere], "choose.bias": bias[everywhere]}
+        return {**self.state_dict(), **state, **rows}
 
     def forward(self, glance: Tensor, state: Tensor) -> Tensor:
         """A logit for each action, N×actions.
@@ -91,7 +105,12 @@ class Policy(nn.Module):
             glance: N×3×h×h in [0, 1], h a multiple of 16.
             state: N×state.
         """
-        return self.choose(self.eyes(glance, state))
+        everywhere = self.choose(self.eyes(glance, state))
+        stop = everywhere[:, -1:]
+        gained = self.foretell(features(glance, state)) / _LEVEL
+        # Far above stopping none may be, or an edit far from its end would turn to a place.
+        likelier = torch.where(gained > 0, gained.abs().log1p(), gained)
+        return torch.cat([everywhere[:, :-1], stop + likelier, stop], dim=1)
 
 
 class Critic(nn.Module):
