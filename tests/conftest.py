@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,12 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from undark.models import Card, DataSource, Metric
+
+# In the background of a shell, or under nohup, what is begun here would be deaf to these.
+for _number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        _heard = signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(_number, _heard)
 
 GAIN = 4.0
 

@@ -183,9 +183,7 @@ def command(*words: object) -> list[str]:
 
 @pytest.mark.slow  # four processes, each of which imports torch
 @pytest.mark.skipif(sys.platform == "win32", reason="no process groups to send signals to")
-def test_a_run_stopped_by_signals_resumes_to_the_very_step(
-    pairs: Path, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_a_run_stopped_by_signals_resumes_to_the_very_step(pairs: Path, tmp_path: Path) -> None:
     """They reach the process that draws ahead too, as a terminal's Ctrl-C does."""
     settings = [
         word
@@ -203,9 +201,6 @@ def test_a_run_stopped_by_signals_resumes_to_the_very_step(
     )
     assert whole.stdout.strip().endswith("weights.safetensors")
 
-    if hasattr(signal, "SIGHUP"):  # under nohup, what is begun here would be deaf to it
-        hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-        request.addfinalizer(lambda: signal.signal(signal.SIGHUP, hangup))
     resume: list[str] = []
     closed = getattr(signal, "SIGHUP", signal.SIGTERM)  # the terminal
     for number, step in ((signal.SIGINT, 15), (signal.SIGTERM, 45), (closed, 75)):
